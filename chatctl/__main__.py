@@ -1,0 +1,19 @@
+"""`chatctl` and `python -m chatctl`."""
+
+import sys
+
+from chatctl import __version__
+
+
+def main() -> None:
+    """Run the command line; `--version` alone is answered before anything heavy is imported."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"chatctl {__version__}")
+        return
+    from chatctl.cli import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Settings as people write them, read once at the door into frozen values."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chatctl.chat import Limits
+
+DEFAULT_SERVER = "127.0.0.1:50051"
+MAX_BATCH_BYTES = 3 * 1024 * 1024  # a frame of them stays below the 4 MiB that gRPC clients accept by default
+MAX_BATCH_MESSAGES = 10_000
+MICROS = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+
+
+class BadValue(ValueError):
+    """A value that means nothing; the text says what would."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """What `serve` needs to know. `grace_seconds` is how long calls may take to end when the server stops."""
+
+    listen: tuple[str, ...]
+    store: str
+    limits: Limits
+    insecure: bool = False
+    grace_seconds: float = 5.0
+
+
+def duration(text: str) -> int:
+    """Microseconds of `10s`, `5m`, `1h30m`, `1d3h`, `0.5s` or a bare number of seconds. Raises BadValue."""
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", text)
+    whole = "".join(number + unit for number, unit in parts) == text and parts
+    if not whole or (len(parts) > 1 and not all(unit for _, unit in parts)) or len(text) > 30:
+        raise BadValue(f"{text[:40]!r} is no duration: write 10s, 5m, 1h30m, or a number of seconds")
+    return sum(round(float(number) * MICROS[unit or "s"]) for number, unit in parts)
+
+
+def moment(text: str, now: int) -> int:
+    """Microseconds since 1970 of a moment: a duration before `now`, RFC 3339, or unix seconds. Raises BadValue."""
+    bad = BadValue(f"{text[:40]!r} is no time: write 10m (ago), 2026-01-31T08:00:00Z, or unix seconds")
+    if re.fullmatch(r"(?:[0-9.]+[smhd])+", text):
+        try:
+            return max(0, now - duration(text))
+        except BadValue:
+            raise bad from None
+    if re.fullmatch(r"[0-9]{1,11}(?:\.[0-9]{1,9})?", text):
+        return round(float(text) * 1_000_000)
+    try:
+        parsed = datetime.fromisoformat(text)
+        if parsed.tzinfo is None:
+            parsed = parsed.astimezone()  # like every time a person types without a zone: theirs
+        micros = parsed - datetime(1970, 1, 1, tzinfo=UTC)
+    except (ValueError, OverflowError, OSError):
+        raise bad from None
+    if micros.days < 0:
+        raise bad
+    return (micros.days * 86_400 + micros.seconds) * 1_000_000 + micros.microseconds
+
+
+def address(text: str) -> str:
+    """HOST:PORT or unix:PATH in the form gRPC takes. Raises BadValue."""
+    if text.startswith("unix:"):
+        path = text.removeprefix("unix:")
+        if path.startswith("//"):  # unix:///absolute/path is the same thing written longer
+            path = path[2:]
+        if not path or len(str(Path(path).expanduser().absolute()).encode()) > 107:  # sun_path of unix(7)
+            raise BadValue(f"{text[:60]!r} is no socket: write unix:PATH with a path of at most 107 bytes")
+        return f"unix:{Path(path).expanduser().absolute()}"
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65535) or (":" in host and not bracketed):
+        raise BadValue(f"{text[:60]!r} is no address: write HOST:PORT, [IPV6]:PORT or unix:PATH")
+    return f"{host}:{int(port)}"
+
+
+def is_loopback(listen: str) -> bool:
+    """Whether only this machine can reach the address (one that `address` gave)."""
+    if listen.startswith("unix:"):
+        return True
+    host = listen.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_limits(limits: Limits) -> None:
+    """Raise BadValue unless every frame within the limits fits what gRPC clients accept."""
+    bounds = {
+        "text_bytes": (1, limits.batch_bytes),
+        "name_bytes": (8, 1024),
+        "batch_messages": (1, MAX_BATCH_MESSAGES),
+        "batch_bytes": (1024, MAX_BATCH_BYTES),
+        "streams": (1, 1_000_000),
+    }
+    for name, (low, high) in bounds.items():
+        if not low <= getattr(limits, name) <= high:
+            option = "--" + name.replace("_", "-")
+            raise BadValue(f"{option} is {getattr(limits, name)}: it must be between {low} and {high}")

@@ -1,0 +1,151 @@
+"""One SendAndReceiveMessage stream: receipts for what comes in, and the messages of the rooms asked for."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+from chatctl import history, wire
+from chatctl.chat import Chat
+from chatctl.errors import InvalidRequest
+from chatctl.history import Query
+from chatctl.log import Draft, Page
+from chatctl.server.pipeline import Outcome, Pipeline
+from chatctl.server.streams import Streams, stopping
+from chatctl.v1 import chat_pb2 as pb
+
+
+class Exchange:
+    """The state of a stream. `close` it in the end."""
+
+    def __init__(
+        self, chat: Chat, streams: Streams, requests: AsyncIterator[pb.SendAndReceiveMessageRequest], wake: asyncio.Event
+    ) -> None:
+        """`wake` is the stream's alarm clock: it rings for whatever may be something to do."""
+        self._chat = chat
+        self._streams = streams
+        self._wake = wake
+        self._user = self._sender = self._room = ""
+        self._number = 1
+        self._welcomed = False
+        self._follower: Follower | None = None
+        self._pipeline = Pipeline(requests, _size, self._start, wake)
+
+    def _start(self, frame: pb.SendAndReceiveMessageRequest) -> list[Outcome]:
+        """Take a frame from the client; what comes back are the receipts to be."""
+        self._settle(frame)
+        if frame.HasField("receive"):
+            self._receive(frame.receive)
+        texts = list(frame.texts)
+        if not texts:
+            return []
+        limits = self._chat.limits
+        if len(texts) > limits.batch_messages:
+            raise InvalidRequest(
+                f"{len(texts)} texts in one frame, the limit is {limits.batch_messages}: send several frames"
+            )
+        joined = "".join(texts)
+        size = len(joined) if joined.isascii() else len(joined.encode())
+        if size > limits.batch_bytes and len(texts) > 1:
+            raise InvalidRequest(
+                f"{size} bytes of text in one frame, the limit is {limits.batch_bytes}: send several frames"
+            )
+        number, self._number = self._number, self._number + len(texts)
+        return list(self._chat.post(Draft(self._user, self._sender, self._room, number, texts, size)))
+
+    def _settle(self, frame: pb.SendAndReceiveMessageRequest) -> None:
+        """Who sends to where, from here on."""
+        for what, now, named in (("user", self._user, frame.user), ("sender", self._sender, frame.sender)):
+            if now and named and now != named:
+                raise InvalidRequest(
+                    f"the {what} changed in mid-stream, from {now[:40]!r} to {named[:40]!r}: open another stream"
+                )
+        self._user = frame.user or self._user
+        self._sender = self._sender or frame.sender or secrets.token_hex(8)
+        self._room = frame.room or self._room
+        self._number = frame.number or self._number
+
+    def _receive(self, receive: pb.Receive) -> None:
+        """Receive something else from here on."""
+        follower, self._follower = self._follower, None
+        if follower:
+            follower.close()
+        if receive.rooms or receive.all_rooms:
+            after = receive.after or f"{self._chat.cursor_prefix}{self._chat.log.head}"
+            query = Query(rooms=() if receive.all_rooms else tuple(receive.rooms), after=after, follow=True)
+            history.check(self._chat, query)
+            self._follower = Follower(self._chat, query, self._wake)
+
+    async def responses(self) -> AsyncIterator[pb.SendAndReceiveMessageResponse]:
+        """What to send, until there is nothing more to come. Raises what ends the stream with an error."""
+        while True:
+            self._wake.clear()
+            response = self._next()
+            if response is not None:
+                yield response
+                continue
+            if self._streams.stopping:
+                self._pipeline.stop()
+                if self._pipeline.idle:
+                    raise stopping()
+            elif self._pipeline.ended and not self._follower:
+                return
+            await self._wake.wait()
+
+    def _next(self) -> pb.SendAndReceiveMessageResponse | None:
+        """All that can be said now, in one response, if there is anything."""
+        receipts = self._pipeline.ready()
+        page = self._follower.take() if self._follower else None
+        welcome = bool(self._sender) and not self._welcomed
+        if not (receipts or page or welcome):
+            return None
+        prefix = self._chat.cursor_prefix
+        response = pb.SendAndReceiveMessageResponse(receipts=[wire.receipt_message(receipt) for receipt in receipts])
+        if page:
+            response.runs.extend(wire.run_messages(page.runs))
+            response.cursor, response.cursor_prefix, response.live = f"{prefix}{page.position}", prefix, page.live
+        if welcome:
+            self._welcomed = True
+            limits = wire.limits_message(self._chat.limits)
+            response.welcome.CopyFrom(
+                pb.Welcome(sender=self._sender, log=self._chat.log.id, cursor_prefix=prefix, limits=limits)
+            )
+        return response
+
+    async def close(self) -> None:
+        """Let everything of the stream go."""
+        if self._follower:
+            self._follower.close()
+        await self._pipeline.close()
+
+
+class Follower:
+    """Pages of a query that follows, one at a time: the next is read when this one is taken."""
+
+    def __init__(self, chat: Chat, query: Query, wake: asyncio.Event) -> None:
+        self._pages: asyncio.Queue[Page] = asyncio.Queue(1)
+        self._wake = wake
+        self._task = asyncio.create_task(self._follow(chat, query))
+
+    async def _follow(self, chat: Chat, query: Query) -> None:
+        try:
+            async for page in history.read(chat, query):
+                await self._pages.put(page)
+                self._wake.set()
+        finally:
+            self._wake.set()
+
+    def take(self) -> Page | None:
+        """The next page, if it is there. Raises what ended the following."""
+        if not self._pages.empty():
+            return self._pages.get_nowait()
+        if self._task.done():
+            self._task.result()
+        return None
+
+    def close(self) -> None:
+        """Follow no more."""
+        self._task.cancel()
+
+
+def _size(frame: pb.SendAndReceiveMessageRequest) -> int:
+    return frame.ByteSize()

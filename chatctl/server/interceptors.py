@@ -1,0 +1,96 @@
+"""What stands around every call: errors become statuses, and the server knows which handlers are still at work."""
+
+import asyncio
+import inspect
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NoReturn
+
+import grpc
+
+from chatctl import wire
+from chatctl.errors import ChatError, ServerFault, StoreFailed
+
+logger = logging.getLogger(__name__)
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Lets no exception reach a client as text, and keeps the set of the handlers' tasks."""
+
+    def __init__(self) -> None:
+        self.handlers: set[asyncio.Task[Any]] = set()
+        """Tasks of handlers that have not ended. `server.stop` returns before they have; wait for them to close the store."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Wrap the handler, of whichever of the four kinds it is."""
+        handler: Any = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        kind = "_".join(
+            "stream" if streams else "unary" for streams in (handler.request_streaming, handler.response_streaming)
+        )
+        inner = getattr(handler, kind)
+        wrap = self._generator if inspect.isasyncgenfunction(inner) else self._coroutine
+        method = handler_call_details.method
+        return getattr(grpc, f"{kind}_rpc_method_handler")(
+            wrap(method, inner), handler.request_deserializer, handler.response_serializer
+        )
+
+    def _coroutine(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def guarded(request: Any, context: Any) -> Any:
+            task = self._enter()
+            try:
+                return await inner(request, context)
+            except (Exception, asyncio.CancelledError) as error:
+                await _answer(method, context, error)
+            finally:
+                self.handlers.discard(task)
+
+        return guarded
+
+    def _generator(self, method: str, inner: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+        async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:
+            task = self._enter()
+            responses: Any = inner(request, context)
+            try:
+                async for response in responses:
+                    yield response
+            except (Exception, asyncio.CancelledError) as error:
+                await _answer(method, context, error)
+            finally:
+                await responses.aclose()
+                self.handlers.discard(task)
+
+        return guarded
+
+    def _enter(self) -> asyncio.Task[Any]:
+        task = asyncio.current_task()
+        assert task is not None
+        self.handlers.add(task)
+        return task
+
+
+async def _answer(method: str, context: Any, error: BaseException) -> NoReturn:
+    """End the call with the error's status, or pass on what is not an error."""
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise error
+        # Some inner task was cancelled, not the call: without a status of ours the client would wait for ever.
+    if isinstance(error, ChatError) and not isinstance(error, StoreFailed):
+        shown = error
+    else:
+        name = secrets.token_hex(4)
+        logger.error("%s failed, fault %s", method, name, exc_info=error)
+        kind = StoreFailed if isinstance(error, StoreFailed) else ServerFault
+        shown = kind(f"the server failed to answer; its log says why, under fault {name}")
+    logger.debug("%s refused: %s", method, shown)
+    await context.abort(wire.STATUS[shown.code], str(shown), ((wire.REASON_KEY, shown.reason),))
+    raise AssertionError("abort raises")

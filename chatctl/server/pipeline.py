@@ -1,0 +1,86 @@
+"""Requests of a stream are started as they come, several at once; their outcomes come back in order."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Generic, TypeVar
+
+from chatctl.log import Receipt
+
+R = TypeVar("R")
+Outcome = Receipt | asyncio.Future[list[Receipt]]
+
+AHEAD_REQUESTS, AHEAD_BYTES = 32, 4 * 1024 * 1024  # not yet stored; beyond it the client is held back by flow control
+
+
+class Pipeline(Generic[R]):
+    """Reads requests ahead, within bounds. Sets `wake` when there may be something to do; `close` it in the end."""
+
+    def __init__(
+        self, requests: AsyncIterator[R], size: Callable[[R], int], start: Callable[[R], list[Outcome]], wake: asyncio.Event
+    ) -> None:
+        """`start` begins to store what a request holds; `size` is the request's in bytes."""
+        self._size = size
+        self._start = start
+        self._wake = wake
+        self._waiting: deque[tuple[Outcome, int]] = deque()
+        self._bytes = 0
+        self._room = asyncio.Event()
+        self._reader = asyncio.create_task(self._read(requests))
+
+    async def _read(self, requests: AsyncIterator[R]) -> None:
+        try:
+            async for request in requests:
+                share = self._size(request)
+                for outcome in self._start(request):
+                    self._waiting.append((outcome, share))
+                    self._bytes += share
+                    share = 0
+                    if isinstance(outcome, asyncio.Future):
+                        outcome.add_done_callback(self._done)
+                self._wake.set()
+                while len(self._waiting) >= AHEAD_REQUESTS or self._bytes >= AHEAD_BYTES:
+                    self._room.clear()
+                    await self._room.wait()
+        finally:
+            self._wake.set()
+
+    def _done(self, _: "asyncio.Future[Any]") -> None:
+        self._wake.set()
+
+    def ready(self) -> list[Receipt]:
+        """The receipts that have come since the last call, in order. Raises what went wrong before the next one could."""
+        receipts: list[Receipt] = []
+        while self._waiting:
+            outcome, size = self._waiting[0]
+            if isinstance(outcome, asyncio.Future):
+                if not outcome.done() or (receipts and outcome.exception()):
+                    break
+                receipts += outcome.result()
+            else:
+                receipts.append(outcome)
+            self._waiting.popleft()
+            self._bytes -= size
+            self._room.set()
+        if not receipts and self.ended and not self._reader.cancelled():
+            self._reader.result()
+        return receipts
+
+    def stop(self) -> None:
+        """Read no more; what was started goes on."""
+        self._reader.cancel()
+
+    @property
+    def idle(self) -> bool:
+        """Whether every request read so far has all its receipts."""
+        return not self._waiting
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to come."""
+        return not self._waiting and self._reader.done()
+
+    async def close(self) -> None:
+        """Read no more and forget what was started; the store finishes it all the same."""
+        self._reader.cancel()
+        await asyncio.wait([self._reader])

@@ -1,0 +1,68 @@
+"""chatctl.v1 over the core: from the wire to a call of the core's and back."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from chatctl import __version__, history, wire
+from chatctl.chat import Chat
+from chatctl.server.exchange import Exchange
+from chatctl.server.streams import Streams
+from chatctl.v1 import chat_pb2 as pb
+from chatctl.v1 import chat_pb2_grpc
+
+
+class ChatService(chat_pb2_grpc.ChatServiceServicer):
+    """The service; its methods are documented in protos/chatctl/v1/chat.proto."""
+
+    def __init__(self, chat: Chat, streams: Streams) -> None:
+        self._chat = chat
+        self._streams = streams
+        self._started = time.monotonic()
+
+    async def GetStats(self, request: pb.GetStatsRequest, context: Any) -> pb.GetStatsResponse:
+        """See the proto."""
+        stats = await self._chat.stats(request.top, request.rooms)
+        uptime = Duration()
+        uptime.FromMilliseconds(int((time.monotonic() - self._started) * 1000))
+        return pb.GetStatsResponse(
+            num_messages=stats.num_messages,
+            num_rooms=stats.num_rooms,
+            num_users=stats.num_users,
+            stored_bytes=stats.stored_bytes,
+            rooms=wire.room_stats(stats.rooms),
+            users=wire.user_stats(stats.users),
+            uptime=uptime,
+            version=__version__,
+            log=self._chat.log.id,
+            store=self._chat.log.kind,
+            limits=wire.limits_message(self._chat.limits),
+            promises=pb.Promises(durable_receipts=True),
+            head=f"{self._chat.cursor_prefix}{self._chat.log.head}",
+        )
+
+    async def GetMessages(self, request: pb.GetMessagesRequest, context: Any) -> AsyncIterator[pb.GetMessagesResponse]:
+        """See the proto."""
+        prefix = self._chat.cursor_prefix
+        with self._streams.open():
+            async for runs, position, live in history.read(self._chat, wire.query(request)):
+                yield pb.GetMessagesResponse(
+                    runs=wire.run_messages(runs), cursor=f"{prefix}{position}", cursor_prefix=prefix, live=live
+                )
+
+    async def SendAndReceiveMessage(
+        self, request_iterator: AsyncIterator[pb.SendAndReceiveMessageRequest], context: Any
+    ) -> AsyncIterator[pb.SendAndReceiveMessageResponse]:
+        """See the proto."""
+        with self._streams.open() as wake:
+            exchange = Exchange(self._chat, self._streams, request_iterator, wake)
+            try:
+                async for response in exchange.responses():
+                    yield response
+            finally:
+                await exchange.close()
+            # A client's cancel looks like its half-close until the next wait; passing it on avoids a leak in grpc.aio.
+            await asyncio.sleep(0)

@@ -1,0 +1,46 @@
+"""The bound on open streams, and how they hear that the server is stopping."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chatctl.errors import Stopping, TooManyStreams
+
+
+class Streams:
+    """The open streams of a server."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._wakes: set[asyncio.Event] = set()
+        self.stopping = False
+
+    @contextmanager
+    def open(self) -> Iterator[asyncio.Event]:
+        """Hold a stream open. The event is its alarm clock, and rings when the server stops.
+
+        Raises TooManyStreams, and Stopping when it is too late.
+        """
+        if self.stopping:
+            raise stopping()
+        if len(self._wakes) >= self._limit:
+            raise TooManyStreams(
+                f"{self._limit} streams are open, which is this server's limit: try again later, or raise `serve --streams`"
+            )
+        wake = asyncio.Event()
+        self._wakes.add(wake)
+        try:
+            yield wake
+        finally:
+            self._wakes.discard(wake)
+
+    def stop(self) -> None:
+        """Ring all alarm clocks; open no more."""
+        self.stopping = True
+        for wake in self._wakes:
+            wake.set()
+
+
+def stopping() -> Stopping:
+    """The error that ends a stream of a server that stops."""
+    return Stopping("the server is stopping: reconnect and send again what has no receipt")

@@ -1,0 +1,211 @@
+"""The log in one SQLite file: a writer thread with group commit, reader connections beside it, WAL, synchronous=FULL."""
+
+import asyncio
+import os
+import queue
+import sqlite3
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+from chatctl.errors import ChatError, Stopping, StoreFailed, StoreFull
+from chatctl.log import Draft, Page, Receipt, Stats
+from chatctl.store import sqlite_read
+from chatctl.store.sqlite_file import StoreFile
+from chatctl.store.sqlite_write import Writer
+
+GROUP_MESSAGES = 4000  # of one commit; 1,000 costs 15 to 25 %, more gains nothing
+READERS = 2
+
+T = TypeVar("T")
+
+
+class Job(NamedTuple):
+    """A draft and the future its receipts go to."""
+
+    draft: Draft
+    receipts: "asyncio.Future[list[Receipt]]"
+
+
+class SQLiteLog:
+    """A MessageLog in a SQLite file. Belongs to the event loop it was opened in."""
+
+    kind = "sqlite"
+
+    def __init__(self, file: StoreFile) -> None:
+        """Use `SQLiteLog.open`."""
+        self._file = file
+        self._loop = asyncio.get_running_loop()
+        self._connections: list[sqlite3.Connection] = []
+        self._local = threading.local()
+        self._writer = Writer(self._connect())
+        (self.id,) = self._connections[0].execute("SELECT id FROM log").fetchone()
+        self._head = self._writer.totals.head
+        self._moved: asyncio.Future[None] = self._loop.create_future()
+        self.failed: asyncio.Future[StoreFailed] = self._loop.create_future()
+        """Done when the store has failed for good: nothing is tried on it again."""
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._readers = ThreadPoolExecutor(READERS, "chatctl-read")
+        self._thread = threading.Thread(target=self._write, name="chatctl-write", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    async def open(cls, path: str) -> "SQLiteLog":
+        """Open the file, made if it does not exist. Raises StoreRefused."""
+        file = await asyncio.to_thread(StoreFile, path)
+        try:
+            return cls(file)
+        except BaseException:
+            file.close()
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = self._file.connect()
+        self._connections.append(connection)
+        return connection
+
+    @property
+    def head(self) -> int:
+        """See MessageLog."""
+        return self._head
+
+    # --- writing
+
+    def append(self, draft: Draft) -> "asyncio.Future[list[Receipt]]":
+        """See MessageLog."""
+        receipts: asyncio.Future[list[Receipt]] = self._loop.create_future()
+        if self.failed.done():
+            receipts.set_exception(self.failed.result())
+        else:
+            self._jobs.put(Job(draft, receipts))
+        return receipts
+
+    def _write(self) -> None:
+        """The writer thread: group after group, until the None of `close`."""
+        lines: OrderedDict[tuple[str, str], deque[Job]] = OrderedDict()  # a line for each sender, first come first served
+        open_ = True
+        while open_ or lines:
+            try:
+                job = self._jobs.get(block=not lines)
+                while job is not None:
+                    lines.setdefault((job.draft.user, job.draft.sender), deque()).append(job)
+                    job = self._jobs.get_nowait()
+                open_ = False
+            except queue.Empty:
+                pass
+            if lines:
+                self._commit(_next_group(lines))
+
+    def _commit(self, group: list[Job]) -> None:
+        """Store a group and let the event loop know, in one call for all of it."""
+        outcome: list[list[Receipt]] | ChatError
+        try:
+            if self.failed.done():
+                raise self.failed.result()
+            outcome = self._writer.commit([job.draft for job in group])
+        except sqlite3.Error as error:
+            outcome = self._translate(error)
+        except ChatError as error:
+            outcome = error
+        except Exception as error:  # a fault of ours must not leave the clients waiting
+            outcome = StoreFailed(f"storing failed: {error!r}")
+        self._loop.call_soon_threadsafe(self._publish, group, outcome, self._writer.totals.head)
+
+    def _publish(self, group: list[Job], outcome: list[list[Receipt]] | ChatError, head: int) -> None:
+        """In the event loop: hand out the receipts, raise the head, wake those who wait for it."""
+        if isinstance(outcome, StoreFailed) and not self.failed.done():
+            self.failed.set_result(outcome)
+        for i, job in enumerate(group):
+            if job.receipts.done():
+                continue
+            if isinstance(outcome, ChatError):
+                job.receipts.set_exception(outcome)
+                job.receipts.exception()  # its stream may be gone, and asyncio would complain that nobody looked
+            else:
+                job.receipts.set_result(outcome[i])
+        if head > self._head:
+            self._head = head
+            self._wake()
+
+    def _translate(self, error: sqlite3.Error) -> ChatError:
+        """The moment's error where there is no space, otherwise the end of this store."""
+        name = getattr(error, "sqlite_errorname", "")
+        path = self._file.path
+        if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and name != "SQLITE_IOERR_FSYNC" and _full(path)):
+            return StoreFull("the server's disk is full, nothing of this was stored: make space there, then send it again")
+        return StoreFailed(f"the store {path} failed: {error} ({name})")
+
+    # --- reading
+
+    async def _read(self, call: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._loop.run_in_executor(self._readers, self._with_connection, call)
+
+    def _with_connection(self, call: Callable[[sqlite3.Connection], T]) -> T:
+        """In a reader's thread: call with the thread's own connection."""
+        if not hasattr(self._local, "connection"):
+            self._local.connection = self._connect()
+        try:
+            return call(self._local.connection)
+        except sqlite3.Error as error:
+            raise StoreFailed(f"the store {self._file.path} cannot be read: {error}") from error
+
+    async def read(
+        self, rooms: Sequence[str], users: Sequence[str], after: int, end: int, count: int, backwards: bool = False
+    ) -> Page:
+        """See MessageLog."""
+        return await self._read(lambda db: sqlite_read.read(db, rooms, users, after, end, count, backwards))
+
+    async def sequence_at(self, time: int) -> int:
+        """See MessageLog."""
+        return await self._read(lambda db: sqlite_read.sequence_at(db, time))
+
+    async def stats(self, top: int, rooms: Sequence[str]) -> Stats:
+        """See MessageLog."""
+        return await self._read(lambda db: sqlite_read.stats(db, top, rooms))
+
+    async def wait(self, after: int) -> None:
+        """See MessageLog."""
+        while self._head <= after:
+            await asyncio.shield(self._moved)
+
+    def _wake(self) -> None:
+        if not self._moved.done():  # it is, once released
+            moved, self._moved = self._moved, self._loop.create_future()
+            moved.set_result(None)
+
+    def release(self) -> None:
+        """See MessageLog."""
+        if not self._moved.done():
+            self._moved.set_exception(Stopping("the server is stopping: reconnect and go on from the last cursor"))
+            self._moved.exception()
+
+    async def close(self) -> None:
+        """See MessageLog."""
+        self.release()
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._readers.shutdown()
+        for connection in self._connections:
+            connection.close()
+        self._file.close()
+
+
+def _next_group(lines: "OrderedDict[tuple[str, str], deque[Job]]") -> list[Job]:
+    """The jobs of the next commit, one of each sender in turn, so that a lone message does not wait behind bulk."""
+    group, messages = [], 0
+    while lines and messages < GROUP_MESSAGES:
+        sender, line = lines.popitem(last=False)
+        job = line.popleft()
+        group.append(job)
+        messages += len(job.draft.texts)
+        if line:
+            lines[sender] = line
+    return group
+
+
+def _full(path: os.PathLike[str]) -> bool:
+    """Whether the file's disk has no space for another page or two (a full disk shows as other errors, too)."""
+    disk = os.statvfs(path)
+    return disk.f_bavail * disk.f_frsize < 64 * 1024

@@ -1,0 +1,191 @@
+"""The SQLite file: its schema, and opening it only if it is whole, ours and nobody else's.
+
+A block is a committed run: consecutive messages of one room, user and sender, with consecutive sequences and numbers, stored
+at one time. One row for it holds what its messages share, so a message costs a row of two columns and no index entry, and
+what is stored of a sender is read from the blocks themselves.
+"""
+
+import fcntl
+import os
+import secrets
+import sqlite3
+import time
+from pathlib import Path
+
+from chatctl.errors import StoreRefused
+
+APPLICATION_ID = 0x63686174  # "chat", in the header of our files (https://www.sqlite.org/pragma.html#pragma_application_id)
+SCHEMA_VERSION = 1
+PAGE_BYTES = 16 * 1024  # bulk is 9 to 15 % faster than with 4 KiB; a lone message costs some 60 µs more
+CHECK_SECONDS = 2.0  # how long opening may look for damage; a 1 GB file takes about as long
+
+SCHEMA = """
+CREATE TABLE log (              -- one row: the log and its totals
+    id TEXT NOT NULL,
+    head INTEGER NOT NULL,      -- the newest sequence
+    last_time INTEGER NOT NULL, -- microseconds since 1970, as all times here
+    messages INTEGER NOT NULL, bytes INTEGER NOT NULL, rooms INTEGER NOT NULL, users INTEGER NOT NULL
+);
+CREATE TABLE room (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, messages INTEGER NOT NULL, last_time INTEGER NOT NULL);
+CREATE TABLE user (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, messages INTEGER NOT NULL, last_time INTEGER NOT NULL);
+CREATE TABLE sender (id INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES user, name TEXT NOT NULL, UNIQUE (user, name));
+CREATE TABLE message (sequence INTEGER PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE block (
+    sequence INTEGER PRIMARY KEY, -- of its first message; the others follow
+    messages INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    room INTEGER NOT NULL REFERENCES room, user INTEGER NOT NULL REFERENCES user,
+    sender INTEGER NOT NULL REFERENCES sender, number INTEGER NOT NULL, -- of its first record
+    time INTEGER NOT NULL
+);
+CREATE INDEX room_by_messages ON room (messages);
+CREATE INDEX user_by_messages ON user (messages);
+CREATE INDEX block_by_room ON block (room);
+CREATE INDEX block_by_user ON block (user);
+CREATE INDEX block_by_number ON block (sender, number);
+CREATE VIEW messages AS         -- for people: plain rows, oldest first
+    SELECT message.sequence, strftime('%Y-%m-%dT%H:%M:%fZ', block.time / 1e6, 'unixepoch') AS time,
+           room.name AS room, user.name AS user, message.text,
+           sender.name AS sender, block.number + message.sequence - block.sequence AS number
+    FROM block CROSS JOIN message ON message.sequence BETWEEN block.sequence AND block.sequence + block.messages - 1
+    JOIN room ON room.id = block.room JOIN user ON user.id = block.user JOIN sender ON sender.id = block.sender
+    ORDER BY block.sequence, message.sequence;
+"""
+
+
+class StoreFile:
+    """A file of ours, locked for this process. `connect` as often as needed, then `close`."""
+
+    def __init__(self, path: str) -> None:
+        """Open the file, made with its directories if it does not exist. Raises StoreRefused."""
+        self.path = Path(path).expanduser().resolve()
+        try:
+            if self.path.is_dir():
+                raise StoreRefused(f"the store {self.path} is a directory: name a file in it")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = self._take_lock()
+        except OSError as error:
+            raise StoreRefused(f"the store {self.path} cannot be opened: {error.strerror}") from error
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _take_lock(self) -> int:
+        """A lock beside the file that dies with the process; a lock on the file itself would upset SQLite's own."""
+        lock = os.open(f"{self.path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            raise StoreRefused(
+                f"the store {self.path} is in use by another server: stop that one, or name another file with --store"
+            ) from error
+        return lock
+
+    def _prepare(self) -> None:
+        """Check the file, or make it."""
+        try:
+            if self.path.exists() and self.path.stat().st_size:
+                self._check_header()
+            else:
+                self._create()
+            connection = self.connect()
+            try:
+                self._check(connection)
+            finally:
+                connection.close()
+        except OSError as error:
+            raise StoreRefused(f"the store {self.path} cannot be opened: {error.strerror}") from error
+        except sqlite3.Error as error:
+            raise StoreRefused(self._explain(error)) from error
+
+    def _explain(self, error: sqlite3.Error) -> str:
+        """What a SQLite error means for somebody who wants to open this file."""
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+            return f"the store {self.path} cannot be written: make the file and its directory writable"
+        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            return f"the store {self.path} is damaged or no store of chatctl ({error}): restore it from a copy"
+        if name == "SQLITE_FULL":
+            return f"the store {self.path} cannot be opened: the disk is full"
+        if name == "SQLITE_BUSY":
+            return f"the store {self.path} is locked by another program: close it there"
+        return f"the store {self.path} cannot be opened: {error}"
+
+    def _check_header(self) -> None:
+        """Refuse what is no SQLite file, or not ours, before SQLite writes anything beside it."""
+        with open(self.path, "rb") as file:
+            header = file.read(100)
+        if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+            raise StoreRefused(f"{self.path} is no store of chatctl: name another file with --store")
+        if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+            raise StoreRefused(f"{self.path} is a SQLite file of another program: name another file with --store")
+        if not os.access(self.path, os.W_OK):
+            raise StoreRefused(f"the store {self.path} cannot be written: make the file writable")
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection for any one thread at a time, in autocommit; the caller closes it."""
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5)
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    def _create(self) -> None:
+        """Make the file under another name first, so that nobody ever opens half of it."""
+        new = Path(f"{self.path}-new")
+        new.unlink(missing_ok=True)
+        connection = sqlite3.connect(new, isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+            connection.executescript(
+                f"BEGIN;{SCHEMA};PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA_VERSION};"
+                f"INSERT INTO log VALUES ('{secrets.token_hex(6)}', 0, 0, 0, 0, 0, 0);COMMIT"
+            )
+        finally:
+            connection.close()
+        new.rename(self.path)
+        directory = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)  # so that the file's name, too, survives a power cut
+        finally:
+            os.close(directory)
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        """Refuse a newer schema, and damage as far as it can be found in a moment."""
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != SCHEMA_VERSION:
+            raise StoreRefused(
+                f"the store {self.path} has schema {version}, this chatctl knows {SCHEMA_VERSION}: "
+                "use the chatctl that wrote it, or a newer one"
+            )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")  # a read-only file or full disk shows here and not at the first message
+        connection.execute("ROLLBACK")
+        head, messages = connection.execute("SELECT head, messages FROM log").fetchone()
+        last = connection.execute("SELECT sequence + messages - 1 FROM block ORDER BY sequence DESC LIMIT 1").fetchone()
+        newest = connection.execute("SELECT max(sequence) FROM message").fetchone()
+        if head != (last[0] if last else 0) or head != (newest[0] or 0) or messages > head:
+            raise StoreRefused(
+                f"the store {self.path} is damaged (its totals and its messages differ): restore it from a copy"
+            )
+        if fault := _damage(connection):
+            raise StoreRefused(f"the store {self.path} is damaged ({fault}): restore it from a copy")
+
+    def close(self) -> None:
+        """Let others have the file."""
+        os.close(self._lock)
+
+
+def _damage(connection: sqlite3.Connection) -> str:
+    """What SQLite's own check finds within CHECK_SECONDS; empty if nothing, or if it did not get to the end."""
+    deadline = time.monotonic() + CHECK_SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
+    try:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname == "SQLITE_INTERRUPT":
+            return ""
+        raise
+    finally:
+        connection.set_progress_handler(None, 0)
+    return "" if found == "ok" else str(found)

@@ -1,0 +1,168 @@
+"""Reading: pages and figures. Each call gets a connection of its own thread.
+
+Whole pages come as one JSON text made by SQLite: the sqlite3 module hands the GIL over at every row, which beside a busy
+event loop costs 300 µs a row.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from chatctl.log import Figures, Page, Run, Stats
+
+PAGE_BYTES = 256 * 1024  # pages of more than this are no faster
+FIRST_BLOCKS, MORE_BLOCKS = 16, 8  # blocks asked for first, and how many times as many each further time
+
+_BLOCK = """
+SELECT sequence, messages, bytes, (SELECT name FROM room WHERE id = room), (SELECT name FROM user WHERE id = user), time
+FROM block WHERE sequence >= :low AND sequence <= :high"""
+
+
+class Span(NamedTuple):
+    """A block, or the part of one that belongs to a page: first <= sequence <= last."""
+
+    first: int
+    last: int
+    bytes: int
+    room: str
+    user: str
+    time: int
+
+
+def read(
+    db: sqlite3.Connection, rooms: Sequence[str], users: Sequence[str], after: int, end: int, count: int, backwards: bool
+) -> Page:
+    """See `MessageLog.read`."""
+    spans, full = _fit(_blocks(db, rooms, users, after, end, backwards), after, end, count, backwards)
+    if backwards:
+        spans.reverse()
+    position = after if backwards else end
+    if full:
+        position = spans[0].first - 1 if backwards else spans[-1].last
+    texts, at = _texts(db, spans), 0
+    runs = []
+    for span in spans:
+        start, at = at, at + span.last - span.first + 1
+        runs.append(Run(span.first, span.room, span.user, span.time, texts[start:at]))
+    return Page(runs, position)
+
+
+def _fit(blocks: Iterator[Span], after: int, end: int, count: int, backwards: bool) -> tuple[list[Span], bool]:
+    """What fits into a page of `count` messages, and whether that fills it."""
+    spans: list[Span] = []
+    size = 0
+    for block in blocks:
+        first, last = max(block.first, after + 1), min(block.last, end)
+        if first > last:
+            continue
+        if spans and size + block.bytes > PAGE_BYTES:
+            return spans, True
+        if last - first >= count:
+            first, last = (last - count + 1, last) if backwards else (first, first + count - 1)
+        spans.append(block._replace(first=first, last=last))
+        size += block.bytes
+        count -= last - first + 1
+        if count == 0:
+            return spans, True
+    return spans, False
+
+
+def _blocks(
+    db: sqlite3.Connection, rooms: Sequence[str], users: Sequence[str], after: int, end: int, backwards: bool
+) -> Iterator[Span]:
+    """The blocks of these rooms and users that may have messages with after < sequence <= end."""
+    start = db.execute("SELECT max(sequence) FROM block WHERE sequence <= ?", (after + 1,)).fetchone()[0]
+    room_ids, user_ids = _ids(db, "room", rooms), _ids(db, "user", users)
+    if (rooms and not room_ids) or (users and not user_ids):
+        return
+    select = _select(room_ids, user_ids, "DESC" if backwards else "ASC")
+    low, high, limit = start or 0, end, FIRST_BLOCKS
+    while True:
+        (array,) = db.execute(select, {"low": low, "high": high, "limit": limit}).fetchone()
+        blocks = json.loads(array)
+        for sequence, length, *rest in blocks:
+            yield Span(sequence, sequence + length - 1, *rest)
+        if len(blocks) < limit:
+            return
+        low, high = (low, blocks[-1][0] - 1) if backwards else (blocks[-1][0] + 1, high)
+        limit *= MORE_BLOCKS
+
+
+def _select(rooms: list[int], users: list[int], order: str) -> str:
+    """The statement for a JSON text of blocks.
+
+    With several rooms (or users) each is asked for by itself, through its index, and then they are merged: SQLite would
+    otherwise sort all their blocks for every page.
+    """
+    column, keys = ("room", rooms) if rooms else ("user", users)
+    also = f"AND user IN ({','.join(map(str, users))})" if rooms and users else ""
+    tail = f"ORDER BY sequence {order} LIMIT :limit"
+    each = [f"SELECT * FROM ({_BLOCK} AND {column} = {key} {also} {tail})" for key in keys] or [f"{_BLOCK} {tail}"]
+    merged = each[0] if len(each) == 1 else f"SELECT * FROM ({' UNION ALL '.join(each)}) {tail}"
+    columns = "sequence, messages, bytes, room, user, time"
+    return f"WITH found({columns}) AS ({merged}) SELECT json_group_array(json_array({columns})) FROM found"
+
+
+def _ids(db: sqlite3.Connection, table: str, names: Sequence[str]) -> list[int]:
+    """The ids of those names that the table knows."""
+    found = (db.execute(f"SELECT id FROM {table} WHERE name = ?", (name,)).fetchone() for name in dict.fromkeys(names))
+    return [row[0] for row in found if row]
+
+
+def _texts(db: sqlite3.Connection, spans: list[Span]) -> list[str]:
+    """The texts of all spans, in order."""
+    ranges: list[list[int]] = []
+    for span in spans:
+        if ranges and ranges[-1][1] == span.first - 1:
+            ranges[-1][1] = span.last
+        else:
+            ranges.append([span.first, span.last])
+    if len(ranges) == 1:
+        rows = "SELECT text FROM message WHERE sequence BETWEEN ?1 AND ?2 ORDER BY sequence"
+        return _array(db, rows, ranges[0])
+    rows = """SELECT text FROM json_each(?1) CROSS JOIN message
+              ON sequence BETWEEN json_extract(value, '$[0]') AND json_extract(value, '$[1]')"""
+    return _array(db, rows, [json.dumps(ranges)]) if ranges else []
+
+
+def _array(db: sqlite3.Connection, rows: str, parameters: Sequence[Any]) -> list[str]:
+    (array,) = db.execute(f"SELECT json_group_array(text) FROM ({rows})", parameters).fetchone()
+    texts: list[str] = json.loads(array)
+    return texts
+
+
+def sequence_at(db: sqlite3.Connection, time: int) -> int:
+    """See `MessageLog.sequence_at`. Times never decrease along the log, so halving finds it without an index."""
+    (head,) = db.execute("SELECT head FROM log").fetchone()
+    low, high = 1, head + 1
+    while low < high:
+        middle = (low + high) // 2
+        row = db.execute(
+            "SELECT sequence, messages, time FROM block WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1", (middle,)
+        ).fetchone()
+        if row[2] >= time:
+            high = row[0]
+        else:
+            low = row[0] + row[1]
+    return low
+
+
+def stats(db: sqlite3.Connection, top: int, rooms: Sequence[str]) -> Stats:
+    """See `MessageLog.stats`: a row of totals, and the ends of two indexes."""
+    db.execute("BEGIN")  # one moment for all figures
+    try:
+        totals = db.execute("SELECT messages, rooms, users, bytes FROM log").fetchone()
+        ranked = "SELECT name, messages, last_time FROM {} ORDER BY messages DESC LIMIT ?"
+        if rooms:
+            named = f"SELECT name, messages, last_time FROM room WHERE name IN ({','.join('?' * len(rooms))})"
+            room_rows = db.execute(f"{named} ORDER BY messages DESC, name", tuple(rooms)).fetchall()
+        else:
+            room_rows = db.execute(ranked.format("room"), (top,)).fetchall()
+        user_rows = db.execute(ranked.format("user"), (top,)).fetchall()
+    finally:
+        db.execute("COMMIT")
+    messages, num_rooms, num_users, size = totals
+    return Stats(
+        messages, num_rooms, num_users, size, [Figures(*row) for row in room_rows], [Figures(*row) for row in user_rows]
+    )

@@ -1,0 +1,162 @@
+"""The core's types and the contract's, and its errors and gRPC's: the only two tables of that kind."""
+
+from collections.abc import Iterable, Sequence
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chatctl import errors, log
+from chatctl.chat import Limits
+from chatctl.history import Query
+from chatctl.v1 import chat_pb2 as pb
+
+REASON_KEY = "chatctl-reason"
+
+ERRORS: tuple[type[errors.ChatError], ...] = (
+    errors.InvalidRequest,
+    errors.CursorMalformed,
+    errors.CursorOtherLog,
+    errors.CursorBeyondHead,
+    errors.Unavailable,
+    errors.Stopping,
+    errors.TimedOut,
+    errors.StoreFull,
+    errors.TooManyStreams,
+    errors.StoreFailed,
+    errors.ServerFault,
+)
+"""Every error that travels. Among those of one status the first stands for a server that gives no reason."""
+
+_BY_REASON = {kind.reason: kind for kind in ERRORS}
+_BY_CODE = {kind.code: kind for kind in reversed(ERRORS) if kind is not errors.StoreFull}
+STATUS = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def error_of(code: int, message: str, trailers: Iterable[tuple[str, str | bytes]]) -> errors.ChatError:
+    """The error that a status and its trailing metadata stand for."""
+    reason = dict(trailers).get(REASON_KEY, "")
+    kind = _BY_REASON.get(str(reason)) or _BY_CODE.get(code)
+    if kind is None or kind.code != code:
+        return errors.Unexpected(message, code)
+    return kind(message)
+
+
+def timestamp(time: int) -> Timestamp:
+    """Microseconds since 1970 as the contract has them."""
+    return Timestamp(seconds=time // 1_000_000, nanos=time % 1_000_000 * 1000)
+
+
+def micros(time: Timestamp) -> int:
+    """Microseconds since 1970; rounded up, so that `since` never lets in what is older."""
+    return time.seconds * 1_000_000 + -(-time.nanos // 1000)
+
+
+def query(request: pb.GetMessagesRequest) -> Query:
+    """What a request asks for."""
+    return Query(
+        rooms=tuple(request.rooms),
+        users=tuple(request.users),
+        since=micros(request.since) if request.HasField("since") else None,
+        until=micros(request.until) if request.HasField("until") else None,
+        contains=request.contains,
+        after=request.after,
+        before=request.before,
+        last=request.last,
+        limit=request.limit,
+        follow=request.follow,
+    )
+
+
+def query_request(query: Query) -> pb.GetMessagesRequest:
+    """The request for a query."""
+    return pb.GetMessagesRequest(
+        rooms=query.rooms,
+        users=query.users,
+        since=None if query.since is None else timestamp(query.since),
+        until=None if query.until is None else timestamp(query.until),
+        contains=query.contains,
+        after=query.after,
+        before=query.before,
+        last=query.last,
+        limit=query.limit,
+        follow=query.follow,
+    )
+
+
+def run_messages(runs: Iterable[log.Run]) -> list[pb.Run]:
+    """Runs for a response."""
+    return [
+        pb.Run(sequence=n, room=room, user=user, create_time=timestamp(t), texts=texts) for n, room, user, t, texts in runs
+    ]
+
+
+def runs(messages: Iterable[pb.Run]) -> list[log.Run]:
+    """Runs of a response."""
+    return [log.Run(run.sequence, run.room, run.user, micros(run.create_time), list(run.texts)) for run in messages]
+
+
+def receipt_message(receipt: log.Receipt) -> pb.Receipt:
+    """A receipt for a response."""
+    return pb.Receipt(
+        number=receipt.number,
+        count=receipt.count,
+        status=pb.ReceiptStatus.Name(receipt.status),
+        sequence=receipt.sequence,
+        create_time=timestamp(receipt.time) if receipt.time else None,
+        reason=pb.RejectReason.Name(receipt.reason),
+        error=receipt.error,
+    )
+
+
+def receipts(messages: Iterable[pb.Receipt]) -> list[log.Receipt]:
+    """Receipts of a response."""
+    return [
+        log.Receipt(
+            message.number,
+            message.count,
+            log.Status(message.status),
+            message.sequence,
+            micros(message.create_time),
+            log.Reason(message.reason),
+            message.error,
+        )
+        for message in messages
+    ]
+
+
+def limits_message(limits: Limits) -> pb.Limits:
+    """The limits for a response."""
+    return pb.Limits(
+        text_bytes=limits.text_bytes,
+        name_bytes=limits.name_bytes,
+        batch_messages=limits.batch_messages,
+        batch_bytes=limits.batch_bytes,
+        streams=limits.streams,
+    )
+
+
+def limits(message: pb.Limits) -> Limits:
+    """The limits of a response."""
+    return Limits(message.text_bytes, message.name_bytes, message.batch_messages, message.batch_bytes, message.streams)
+
+
+def room_stats(figures: Sequence[log.Figures]) -> list[pb.RoomStats]:
+    """Figures of rooms for a response."""
+    return [pb.RoomStats(room=name, num_messages=count, last_time=timestamp(time)) for name, count, time in figures]
+
+
+def user_stats(figures: Sequence[log.Figures]) -> list[pb.UserStats]:
+    """Figures of users for a response."""
+    return [pb.UserStats(user=name, num_messages=count, last_time=timestamp(time)) for name, count, time in figures]
+
+
+def stats(response: pb.GetStatsResponse) -> log.Stats:
+    """The log's figures of a response."""
+    return log.Stats(
+        response.num_messages,
+        response.num_rooms,
+        response.num_users,
+        response.stored_bytes,
+        [log.Figures(room.room, room.num_messages, micros(room.last_time)) for room in response.rooms],
+        [log.Figures(user.user, user.num_messages, micros(user.last_time)) for user in response.users],
+    )

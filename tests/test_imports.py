@@ -1,0 +1,81 @@
+"""Imports point inward: errors <- log <- chat <- history, store <- wire <- client, server <- cli."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "chatctl"
+OUTSIDE = {"grpc", "google", "grpc_health", "grpc_reflection", "typer", "click", "rich", "platformdirs"}
+
+# For each part of the package: what of the package it may import, and what from outside the standard library.
+MAY = {
+    "__init__": (set(), set()),
+    "__main__": ({"__init__", "cli"}, set()),
+    "errors": (set(), set()),
+    "log": ({"errors"}, set()),
+    "chat": ({"errors", "log"}, set()),
+    "history": ({"errors", "log", "chat"}, set()),
+    "config": ({"errors", "chat"}, set()),
+    "store": ({"errors", "log", "store"}, set()),
+    "v1": ({"v1"}, {"grpc", "google"}),
+    "tutorial": ({"tutorial"}, {"grpc", "google"}),
+    "wire": ({"errors", "log", "chat", "history", "v1"}, {"grpc", "google"}),
+    "client": ({"__init__", "errors", "log", "chat", "history", "config", "wire", "client", "v1"}, {"grpc"}),
+    "server": (
+        {"__init__", "errors", "log", "chat", "history", "config", "store", "wire", "server", "v1", "tutorial"},
+        {"grpc", "google", "grpc_health", "grpc_reflection"},
+    ),
+    "cli": ({"__init__", "errors", "log", "chat", "history", "config", "client", "cli"}, {"typer", "rich", "platformdirs"}),
+}
+EXTRA = {
+    "cli/serve.py": {"server"},  # the only door to the server
+}
+ONLY_RENDER_USES_RICH = "cli/render.py"
+
+
+def part(module: str) -> str:
+    """The part of the package a dotted name belongs to."""
+    names = module.split(".")
+    return names[1] if len(names) > 1 else "__init__"
+
+
+def imports(path: Path) -> set[str]:
+    """Every module the file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where they point"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "chatctl" else {node.module}
+            found |= {"chatctl" if name.rpartition(".")[2].startswith("__version") else name for name in inner}
+    return found
+
+
+def test_every_import_points_inward():
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        where = path.relative_to(PACKAGE)
+        inside, outside = MAY[where.parts[0].removesuffix(".py")]
+        for module in imports(path):
+            top = module.partition(".")[0]
+            if top == "chatctl" and part(module) not in inside | EXTRA.get(str(where), set()):
+                wrong.append(f"{where} imports {module}")
+            if top in OUTSIDE and top not in outside:
+                wrong.append(f"{where} imports {module}")
+            if top == "rich" and str(where) != ONLY_RENDER_USES_RICH:
+                wrong.append(f"{where} imports {module}, which only {ONLY_RENDER_USES_RICH} may")
+    assert wrong == []
+
+
+def test_modules_and_functions_fit_a_sitting():
+    long = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.parent.name in ("v1", "tutorial"):
+            continue
+        source = path.read_text()
+        if source.count("\n") > 280:
+            long.append(f"{path.name}: {source.count(chr(10))} lines")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno > 45:
+                long.append(f"{path.name}:{node.lineno} {node.name}: {node.end_lineno - node.lineno} lines")
+    assert long == []
