@@ -24,6 +24,12 @@ class Limits:
     streams: int = 10_000
 
 
+def utf8_size(texts: Sequence[str]) -> int:
+    """Bytes of UTF-8 of all the texts."""
+    joined = "".join(texts)
+    return len(joined) if joined.isascii() else len(joined.encode())
+
+
 def name_fault(what: str, name: str, limit: int) -> str:
     """Why `name` cannot be the name of a room, user or sender; empty if it can."""
     if not name:

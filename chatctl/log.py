@@ -15,6 +15,7 @@ from chatctl.errors import StoreFailed
 class Status(enum.IntEnum):
     """What became of a record; the numbers are those of the contract's ReceiptStatus."""
 
+    UNCONFIRMED = 0  # said by clients only: the stream ended before the receipt came
     STORED = 1
     DUPLICATE = 2
     REJECTED = 3

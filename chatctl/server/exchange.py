@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator
 
 from chatctl import history, wire
-from chatctl.chat import Chat
+from chatctl.chat import Chat, utf8_size
 from chatctl.errors import InvalidRequest
 from chatctl.history import Query
 from chatctl.log import Draft, Page
@@ -43,8 +43,7 @@ class Exchange:
             raise InvalidRequest(
                 f"{len(texts)} texts in one frame, the limit is {limits.batch_messages}: send several frames"
             )
-        joined = "".join(texts)
-        size = len(joined) if joined.isascii() else len(joined.encode())
+        size = utf8_size(texts)
         if size > limits.batch_bytes and len(texts) > 1:
             raise InvalidRequest(
                 f"{size} bytes of text in one frame, the limit is {limits.batch_bytes}: send several frames"

@@ -20,7 +20,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def __init__(self) -> None:
         self.handlers: set[asyncio.Task[Any]] = set()
-        """Tasks of handlers that have not ended. `server.stop` returns before they have; wait for them to close the store."""
+        """Tasks of handlers that have not ended: `server.stop` returns before they have."""
 
     async def intercept_service(
         self,

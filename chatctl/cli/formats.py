@@ -1,0 +1,64 @@
+"""How things are written for programs and for terminals, without Rich."""
+
+import json
+import sys
+import unicodedata
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+quote = json.encoder.encode_basestring
+"""A JSON string, without the object around that makes json.dumps ten times as slow."""
+
+
+@lru_cache(256)
+def rfc3339(time: int) -> str:
+    """Microseconds since 1970 in RFC 3339, in UTC."""
+    second, micros = divmod(time, 1_000_000)
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"
+
+
+@lru_cache(256)
+def person_time(time: int, utc: bool) -> str:
+    """Microseconds since 1970 for a person: local time with its offset, or UTC."""
+    moment = datetime.fromtimestamp(time // 1_000_000, UTC)
+    if utc:
+        return f"{moment:%Y-%m-%d %H:%M:%S}Z"
+    text = f"{moment.astimezone():%Y-%m-%d %H:%M:%S%z}"
+    return f"{text[:-2]}:{text[-2:]}"
+
+
+# What could move the cursor, hide text or turn it round: control characters, bidirectional overrides, line separators.
+# Format characters that only join (in emoji and in many scripts) stay.
+_DANGEROUS = {*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029, 0xFEFF}
+_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _DANGEROUS}
+_ESCAPES |= {ord("\n"): "\\n", ord("\t"): "\\t", ord("\r"): "\\r"}
+_LINE_ESCAPES = {code: escape for code, escape in _ESCAPES.items() if chr(code) not in "\n\t"}
+
+
+def visible(text: str) -> str:
+    """Other people's text on one line of a terminal: whatever is not plainly visible is escaped."""
+    return text if text.isprintable() else text.translate(_ESCAPES)
+
+
+def visible_lines(text: str) -> str:
+    """The same, with its line ends and tabs."""
+    return text if text.isprintable() else text.translate(_LINE_ESCAPES)
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
+
+
+def say(text: str) -> None:
+    """A sentence for the person at the terminal, on stderr."""
+    print(f"chatctl: {text}", file=sys.stderr, flush=True)
+
+
+def say_json(thing: dict[str, Any]) -> None:
+    """The same for a program: one object on one line of stderr."""
+    print(json.dumps(thing, ensure_ascii=False), file=sys.stderr, flush=True)

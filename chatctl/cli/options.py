@@ -1,0 +1,61 @@
+"""Options that several commands share, and what their values mean."""
+
+import os
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from chatctl import config
+from chatctl.chat import name_fault
+
+T = TypeVar("T")
+
+Server = Annotated[
+    str,
+    typer.Option("--server", "-s", envvar="CHATCTL_SERVER", metavar="ADDRESS", help="HOST:PORT or unix:PATH of the server."),
+]
+Timeout = Annotated[
+    str,
+    typer.Option(
+        envvar="CHATCTL_TIMEOUT",
+        metavar="DURATION",
+        help="Give up when the server has not answered for so long: 10s, 5m, 1h30m; 0 is never.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="JSON for programs, errors too.")]
+NoColor = Annotated[bool, typer.Option("--no-color", envvar="CHATCTL_NO_COLOR", help="No colour (as NO_COLOR).")]
+Utc = Annotated[bool, typer.Option("--utc", envvar="CHATCTL_UTC", help="Show times in UTC and not in local time.")]
+
+
+def meant(option: str, read: Callable[[str], T], text: str) -> T:
+    """What a value means. Raises BadParameter, which names the option."""
+    try:
+        return read(text)
+    except config.BadValue as error:
+        raise typer.BadParameter(str(error), param_hint=f"'{option}'") from None
+
+
+def seconds(text: str) -> float:
+    """The value of --timeout."""
+    return meant("--timeout", config.duration, text) / 1_000_000
+
+
+def address(text: str) -> str:
+    """The value of --server, as it was written."""
+    meant("--server", config.address, text)
+    return text
+
+
+def name(option: str, value: str, limit: int = 128) -> str:
+    """The name of a room, user or sender. Raises BadParameter unless it can be one."""
+    if fault := name_fault(option.lstrip("-"), value, limit):
+        raise typer.BadParameter(fault, param_hint=f"'{option}'")
+    return value
+
+
+def several(values: list[str] | None, variable: str) -> list[str]:
+    """The values of a repeatable option, else those of its variable, with commas between (Click would split at spaces)."""
+    if values:
+        return values
+    return [value for value in os.environ.get(variable, "").split(",") if value]

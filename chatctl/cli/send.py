@@ -1,0 +1,207 @@
+"""`chatctl send`."""
+
+import asyncio
+import getpass
+import os
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatctl import config
+from chatctl.chat import name_fault
+from chatctl.cli import formats, options
+from chatctl.cli.records import Cutter, Piece, chunks
+from chatctl.cli.report import INTERRUPTED, Report
+from chatctl.errors import ChatError
+
+if TYPE_CHECKING:
+    from chatctl.client import Sending
+
+STDIN = 0
+INTERRUPT_SECONDS = 2.0  # how long Ctrl-C waits for receipts under way
+PROGRESS_SECONDS = 0.5  # what is done sooner needs no progress
+
+
+class Split(StrEnum):
+    """What ends a record of the input."""
+
+    LINE = "line"
+    NONE = "none"
+    NULL = "null"
+
+
+SEPARATORS = {Split.LINE: b"\n", Split.NONE: None, Split.NULL: b"\0"}
+
+
+def send(
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="The message, its words joined by spaces. Without it, or with -, stdin is sent, a message a line."
+        ),
+    ] = None,
+    server: options.Server = config.DEFAULT_SERVER,
+    room: Annotated[str, typer.Option("--room", "-r", envvar="CHATCTL_ROOM", help="The room to send to.")] = "lobby",
+    user: Annotated[
+        str | None,
+        typer.Option("--user", "-u", envvar="CHATCTL_USER", help="Who sends.", show_default="your login name"),
+    ] = None,
+    sender: Annotated[
+        str | None,
+        typer.Option(
+            help="The name of this input: sent again under it, nothing is stored twice.", show_default="a random one"
+        ),
+    ] = None,
+    split: Annotated[
+        Split, typer.Option(envvar="CHATCTL_SPLIT", help="What ends a message of stdin: a line end, only its end, or NUL.")
+    ] = Split.LINE,
+    timeout: options.Timeout = "10s",
+    as_json: Annotated[
+        bool, typer.Option("--json", envvar="CHATCTL_JSON", help="A JSON receipt for each record; errors too.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", envvar="CHATCTL_QUIET", help="No progress and no summary.")
+    ] = False,
+    no_color: options.NoColor = False,
+) -> int:
+    """Send a message, or every line of stdin, and wait until each has its receipt: then it is on disk."""
+    words = " ".join(text) if text and text != ["-"] else None
+    user = login_name() if user is None else options.name("--user", user)
+    sender = secrets.token_hex(8) if sender is None else options.name("--sender", sender)
+    seconds, server = options.seconds(timeout), options.address(server)
+    report = Report(options.name("--room", room), user, sender, as_json, quiet, single=words is not None)
+    if words is None and sys.stdin is not None and sys.stdin.isatty() and not quiet:
+        formats.say("type messages, one a line; Ctrl-D ends")
+    shows_progress = words is None and not quiet and sys.stderr.isatty() and not sys.stdin.isatty()
+    run = Run(report, words, SEPARATORS[split])
+    return asyncio.run(run.main(server, seconds, shows_progress, no_color))
+
+
+def login_name() -> str:
+    """Who runs this, as far as the system can tell and the rules for names allow."""
+    try:
+        login = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "anonymous"
+    return "anonymous" if name_fault("user", login, 128) else login
+
+
+class Run:
+    """One run of `send`: input goes in at one end, outcomes come out at the other."""
+
+    def __init__(self, report: Report, words: str | None, separator: bytes | None) -> None:
+        self._report = report
+        self._words = words
+        self._separator = separator
+        self._sending: Sending | None = None
+        self._feeder: asyncio.Task[None] | None = None
+        self._interrupted = False
+
+    async def main(self, server: str, seconds: float, shows_progress: bool, no_color: bool) -> int:
+        """Send everything; the exit code comes back, and all is told."""
+        report = self._report
+        self._take_interrupts()
+        work = asyncio.ensure_future(self._send(server, seconds))
+        self._work = work
+        progress = asyncio.ensure_future(self._progress(no_color)) if shows_progress else None
+        failure: ChatError | OSError | None = None
+        try:
+            await work
+        except (ChatError, OSError) as error:
+            failure = error
+        except asyncio.CancelledError:
+            if not self._interrupted:
+                raise
+        finally:
+            if progress:
+                progress.cancel()
+                await asyncio.wait([progress])
+        for outcome in self._sending.unconfirmed() if self._sending else ():
+            report.tell(outcome)
+        if self._interrupted:
+            report.end()
+            return INTERRUPTED
+        return report.end(failure)
+
+    async def _send(self, server: str, seconds: float) -> None:
+        from chatctl.client import ChatClient
+
+        report = self._report
+        notice = None if report.as_json else formats.say
+        async with ChatClient(server, seconds, notice) as chat, chat.send(report.user, report.sender) as sending:
+            self._sending = sending
+            report.cursor_prefix = sending.cursor_prefix
+            self._feeder = asyncio.ensure_future(self._feed(sending))
+            try:
+                async for outcome in sending.outcomes():
+                    report.tell(outcome)
+                await asyncio.wait([self._feeder])
+                if not self._feeder.cancelled():
+                    self._feeder.result()  # the input may have failed
+            finally:
+                self._feeder.cancel()
+
+    async def _feed(self, sending: "Sending") -> None:
+        """Put the input in, record by record."""
+        room = self._report.room
+        try:
+            async for piece in self._pieces(sending.limits.text_bytes):
+                if isinstance(piece, str):
+                    await sending.reject(room, piece)
+                else:
+                    await sending.put(room, piece)
+        finally:
+            sending.finish()
+
+    async def _pieces(self, limit: int) -> AsyncIterator[Piece]:
+        if self._words is not None:
+            # An argument that is not UTF-8 comes with surrogates, and becomes the bytes it was.
+            cutter = Cutter(None, limit)
+            for piece in (*cutter.feed(os.fsencode(self._words)), *cutter.end()):
+                yield piece
+            return
+        cutter = Cutter(self._separator, limit)
+        async for chunk in chunks(STDIN):
+            for piece in cutter.feed(chunk):
+                yield piece
+        for piece in cutter.end():
+            yield piece
+
+    def _take_interrupts(self) -> None:
+        """Ctrl-C stops reading and gives receipts under way a moment; a second one ends everything at once."""
+        loop = asyncio.get_running_loop()
+
+        def interrupted(*_: object) -> None:
+            if self._interrupted:
+                # Also out of a write to a stdout that nobody reads, where the event loop never gets to run.
+                raise KeyboardInterrupt
+            self._interrupted = True
+            loop.call_soon_threadsafe(self._interrupt)
+
+        signal.signal(signal.SIGINT, interrupted)
+
+    def _interrupt(self) -> None:
+        if self._feeder is None:
+            self._work.cancel()
+            return
+        self._feeder.cancel()
+        if self._sending:
+            self._sending.finish()
+        asyncio.get_running_loop().call_later(INTERRUPT_SECONDS, self._work.cancel)
+
+    async def _progress(self, no_color: bool) -> None:
+        await asyncio.sleep(PROGRESS_SECONDS)
+        from chatctl.cli import render
+
+        clock = asyncio.get_running_loop().time
+        began = clock() - PROGRESS_SECONDS
+        with render.progress(no_color) as bar:
+            task = bar.add_task("", total=None, done=0, rate=0.0)
+            while True:
+                bar.update(task, done=self._report.done, rate=self._report.done / (clock() - began), refresh=True)
+                await asyncio.sleep(0.2)

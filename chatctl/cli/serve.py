@@ -1,0 +1,144 @@
+"""`chatctl serve`."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from chatctl import config
+from chatctl.chat import Limits
+from chatctl.cli import options
+
+DEFAULTS = Limits()
+
+
+class LogLevel(StrEnum):
+    """How much the server's log says."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How the server's log says it."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def serve(
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--listen",
+            "-l",
+            metavar="ADDRESS",
+            help="HOST:PORT or unix:PATH to serve; may be given more than once. Port 0 takes a free one. "
+            f"[env var: CHATCTL_LISTEN, with commas between; default: {config.DEFAULT_SERVER}]",
+        ),
+    ] = None,
+    store: Annotated[
+        str,
+        typer.Option(
+            envvar="CHATCTL_STORE",
+            metavar="sqlite:PATH",
+            help="The file that keeps the messages, made if it does not exist. [default: chat.db in your data directory]",
+            show_default=False,
+        ),
+    ] = "",
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure", envvar="CHATCTL_INSECURE", help="Listen beyond this machine too, unencrypted and for all."
+        ),
+    ] = False,
+    text_bytes: Annotated[
+        int, typer.Option(envvar="CHATCTL_TEXT_BYTES", help="Limit: bytes in one text.")
+    ] = DEFAULTS.text_bytes,
+    name_bytes: Annotated[
+        int, typer.Option(envvar="CHATCTL_NAME_BYTES", help="Limit: bytes in the name of a room, user or sender.")
+    ] = DEFAULTS.name_bytes,
+    batch_messages: Annotated[
+        int, typer.Option(envvar="CHATCTL_BATCH_MESSAGES", help="Limit: texts in one frame.")
+    ] = DEFAULTS.batch_messages,
+    batch_bytes: Annotated[
+        int, typer.Option(envvar="CHATCTL_BATCH_BYTES", help="Limit: bytes of all texts in one frame.")
+    ] = DEFAULTS.batch_bytes,
+    streams: Annotated[int, typer.Option(envvar="CHATCTL_STREAMS", help="Limit: open streams.")] = DEFAULTS.streams,
+    grace: Annotated[
+        str, typer.Option(envvar="CHATCTL_GRACE", metavar="DURATION", help="How long calls may take to end when stopping.")
+    ] = "5s",
+    log_level: Annotated[
+        LogLevel, typer.Option(envvar="CHATCTL_LOG_LEVEL", help="How much the log on stderr says.")
+    ] = LogLevel.WARNING,
+    log_format: Annotated[
+        LogFormat, typer.Option(envvar="CHATCTL_LOG_FORMAT", help="How the log says it.")
+    ] = LogFormat.TEXT,
+    as_json: options.Json = False,
+) -> None:
+    """Serve a chat until SIGTERM or Ctrl-C.
+
+    Says `listening on ADDRESS` on stderr once it can serve; with --json, one object on stdout as well.
+    """
+    limits = Limits(text_bytes, name_bytes, batch_messages, batch_bytes, streams)
+    config.check_limits(limits)
+    addresses = options.several(listen, "CHATCTL_LISTEN") or [config.DEFAULT_SERVER]
+    settings = config.ServeSettings(
+        listen=tuple(options.meant("--listen", config.address, address) for address in addresses),
+        store=store or default_store(),
+        limits=limits,
+        insecure=insecure,
+        grace_seconds=options.meant("--grace", config.duration, grace) / 1_000_000,
+    )
+    _log_to_stderr(log_level, log_format)
+
+    def announce(addresses: Sequence[str]) -> None:
+        for address in addresses:
+            print(f"listening on {address}", file=sys.stderr, flush=True)
+        if as_json:
+            print(json.dumps({"listening": list(addresses), "store": settings.store, "pid": os.getpid()}), flush=True)
+
+    from chatctl import server
+
+    asyncio.run(server.serve(settings, announce))
+
+
+def default_store() -> str:
+    """The file in the user's data directory."""
+    import platformdirs
+
+    return f"sqlite:{platformdirs.user_data_path('chatctl') / 'chat.db'}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging."""
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _log_to_stderr(level: LogLevel, form: LogFormat) -> None:
+    text = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    text.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else text)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("chatctl").setLevel(level.upper())

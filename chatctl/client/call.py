@@ -1,0 +1,104 @@
+"""A call to the server, whose errors are ours and whose silences end."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+
+from chatctl import wire
+from chatctl.client.patience import Patience
+from chatctl.errors import ChatError, TimedOut, Unavailable, Unexpected
+
+
+class Call:
+    """A gRPC call under way. One task may read and one write at a time. `close` it in the end, whatever happened.
+
+    Every method but `close` raises what the server says, Unavailable, or TimedOut after `timeout` seconds of silence.
+    """
+
+    def __init__(self, server: str, call: Any, timeout: float, notice: Callable[[str], None] | None) -> None:
+        self._server = server
+        self._call = call
+        self._timeout = timeout
+        tell = None if notice is None else lambda: notice(f"waiting for {server} to answer")
+        self.patience = Patience(timeout, call.cancel, tell)
+        self._answered = False
+
+    async def answer(self) -> Any:
+        """The one response of a unary call."""
+        with self._translating():
+            return await self._call
+
+    async def read(self) -> Any:
+        """The next response of a stream; None at its end."""
+        with self._translating():
+            # Never with a timeout: that would cancel the whole call.
+            response = await self._call.read()
+            if response is grpc.aio.EOF:
+                await self._raise_status()
+                return None
+        self._answered = True
+        return response
+
+    async def write(self, request: Any) -> bool:
+        """Send a request; whether the call can take more. Why it cannot is for `read` to raise."""
+        try:
+            await self._call.write(request)
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            return False
+        return True
+
+    async def done_writing(self) -> None:
+        """Say that no more requests come."""
+        if not self._call.done():
+            await self._call.done_writing()
+
+    def close(self) -> None:
+        """End the call; since grpcio 1.83 one that is merely dropped lives on."""
+        self.patience.close()
+        self._call.cancel()
+
+    async def _raise_status(self) -> None:
+        code = await self._call.code()
+        if code is not grpc.StatusCode.OK:
+            trailers, details = await self._call.trailing_metadata(), await self._call.details()
+            raise grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailers, details=details)
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            if self.patience.gone:
+                raise self._timed_out() from None
+            raise self._translate(error) from None
+        except asyncio.CancelledError:
+            if self.patience.gone:
+                raise self._timed_out() from None
+            raise
+
+    def _timed_out(self) -> TimedOut:
+        return TimedOut(
+            f"{self._server} has not answered for {self._timeout:g} s: see whether a chatctl server listens there, "
+            "or wait longer with --timeout"
+        )
+
+    def _translate(self, error: grpc.aio.AioRpcError) -> ChatError:
+        """The error that a status stands for; statuses that grpc itself makes get words of ours."""
+        code, details = error.code().value[0], error.details() or ""
+        trailers = tuple(error.trailing_metadata() or ())
+        if any(key == wire.REASON_KEY for key, _ in trailers):
+            return wire.error_of(code, details, trailers)
+        detail = details.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
+        if code == Unavailable.code and self._answered:
+            return Unavailable(f"the connection to {self._server} broke ({detail})")
+        if code == Unavailable.code:
+            return Unavailable(
+                f"no chatctl server answers at {self._server} ({detail}): "
+                "start one with `chatctl serve`, or name another with --server"
+            )
+        if code in (2, 12, 13):  # UNKNOWN, UNIMPLEMENTED, INTERNAL: what others than a chatctl server say
+            return Unexpected(f"what answers at {self._server} is no chatctl server, or another version ({detail})", code)
+        return wire.error_of(code, details, trailers)

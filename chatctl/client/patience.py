@@ -1,0 +1,47 @@
+"""Measuring silence: how long the server has not answered when it should."""
+
+import asyncio
+from collections.abc import Callable
+
+STEPS = 20
+NOTICE_SECONDS = 2.0
+
+
+class Patience:
+    """Calls `give_up` after so many seconds in which an answer was expected and none came; 0 is never.
+
+    Counts steps of its own timer and not the clock, so time in which this process could not run (stopped, or blocked by a
+    full stdout) does not count. `notice` is called once for each silence of over two seconds. `close` it in the end.
+    """
+
+    def __init__(self, seconds: float, give_up: Callable[[], object], notice: Callable[[], object] | None = None) -> None:
+        self._step = min(seconds / STEPS, NOTICE_SECONDS) if seconds else NOTICE_SECONDS
+        self._steps = round(seconds / self._step) if seconds else None
+        self._give_up = give_up
+        self._notice = notice
+        self._silent = 0
+        self._expecting = True
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(self._step, self._tick)
+        self.gone = False
+        """Whether it has called `give_up`."""
+
+    def heard(self, expecting: bool) -> None:
+        """The server answered, or needs not to; from now on an answer is expected or not."""
+        self._silent = 0
+        self._expecting = expecting
+
+    def _tick(self) -> None:
+        if self._expecting:
+            self._silent += 1
+            if self._notice and self._silent == max(1, round(NOTICE_SECONDS / self._step)):
+                self._notice()
+            if self._silent == self._steps:
+                self.gone = True
+                self._give_up()
+                return
+        self._timer = self._loop.call_later(self._step, self._tick)
+
+    def close(self) -> None:
+        """Measure no more."""
+        self._timer.cancel()

@@ -1,0 +1,1 @@
+"""What scripts/bench runs: the measurements, and the programs that chatctl is measured against."""

@@ -1,0 +1,136 @@
+"""The rows of the report: what is compared with what, and how it came out."""
+
+import os
+import platform
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.steps import Figures
+
+STYLES = {"aim": "green", "floor": "yellow", "missed": "bold red", "": "dim"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure against a baseline, or (`baseline` empty) as it is. Without a floor it is only for information."""
+
+    step: str
+    what: str
+    figure: str
+    baseline: str
+    unit: str
+    floor: float | None = None
+    aim: float | None = None
+    at_most: bool = False
+
+
+ROWS = (
+    Row("send", "chatctl send, against the tutorial", "send", "tutorial send", "/s", 60, 120),
+    Row("send", "chatctl send, against SQLite alone", "send", "SQLite alone", "/s", 0.6, 1.0),
+    Row("send", "… against its inserting only, in process", "send", "SQLite inserting", "/s"),
+    Row("send", "… against a raw grpc.aio stream", "send", "raw send", "/s"),
+    Row("history", "chatctl history --json, against the tutorial", "history", "tutorial history", "/s", 20, 40),
+    Row("history", "… each message of another room and user", "scattered history", "tutorial history", "/s"),
+    Row("round-trip", "a receipt, against a raw grpc.aio unary echo", "receipt", "raw unary", "µs", 2.0, 1.3, at_most=True),
+    Row("round-trip", "… against an echo on a raw grpc.aio stream", "receipt", "raw stream", "µs"),
+    Row("memory", "memory of the server while sending", "server while sending", "", "MB", 100, 60, at_most=True),
+    Row("memory", "memory of chatctl send", "send memory", "", "MB", 100, 60, at_most=True),
+    Row("memory", "memory of the server while reading", "server while reading", "", "MB"),
+    Row("memory", "memory of chatctl history --json", "history memory", "", "MB"),
+    Row("stats", "GetStats, against an empty store", "stats full", "stats empty", "µs", 1.2, 1.0, at_most=True),
+    Row("start-up", "chatctl --version, against python -c pass", "version", "python", "ms", 3, 1.5, at_most=True),
+    Row("start-up", "chatctl stats --json, against python -c pass", "stats", "python", "ms", 20, 12, at_most=True),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row's medians over all rounds. A ratio is formed within a round; without a baseline it is the figure itself."""
+
+    row: Row
+    figure: float
+    baseline: float | None
+    ratio: float
+    lowest: float
+    highest: float
+
+    @property
+    def reached(self) -> str:
+        """`aim`, `floor` or `missed`; empty where there is nothing to reach."""
+        row = self.row
+        for name, bound in (("aim", row.aim), ("floor", row.floor)):
+            # As precisely as the table shows it.
+            if bound is not None and (round(self.ratio, 2) <= bound if row.at_most else round(self.ratio, 2) >= bound):
+                return name
+        return "" if row.floor is None else "missed"
+
+
+def results(rounds: Sequence[Figures], steps: Sequence[str]) -> list[Result]:
+    """One for each row of these steps."""
+    return [_result(row, rounds) for row in ROWS if row.step in steps]
+
+
+def _result(row: Row, rounds: Sequence[Figures]) -> Result:
+    figures = [figures[row.figure] for figures in rounds]
+    if not row.baseline:
+        return Result(row, median(figures), None, median(figures), min(figures), max(figures))
+    baselines = [figures[row.baseline] for figures in rounds]
+    ratios = [figure / baseline for figure, baseline in zip(figures, baselines, strict=True)]
+    return Result(row, median(figures), median(baselines), median(ratios), min(ratios), max(ratios))
+
+
+def show(found: Sequence[Result], title: str) -> None:
+    """The table, on stdout."""
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    table.caption = "Medians of all rounds. Ratios are formed within a round; beside their median stand lowest and highest."
+    for heading in ("what", "chatctl", "baseline", "ratio", "lowest", "highest", "floor", "aim", "reached"):
+        table.add_column(heading, justify="left" if heading in ("what", "reached") else "right", no_wrap=heading != "what")
+    for result in found:
+        style = STYLES[result.reached]
+        table.add_row(*_cells(result), f"[{style}]{result.reached or 'information'}[/]")
+    Console().print(table)
+
+
+def _cells(result: Result) -> list[str]:
+    row = result.row
+    baseline = "" if result.baseline is None else _value(result.baseline, row.unit)
+    number = _ratio if row.baseline else (lambda value: _value(value, row.unit))
+    spread = [number(value) for value in (result.ratio, result.lowest, result.highest)]
+    sign = "≤ " if row.at_most else "≥ "
+    bounds = ["" if bound is None else sign + number(bound) for bound in (row.floor, row.aim)]
+    return [row.what, _value(result.figure, row.unit), baseline, *spread, *bounds]
+
+
+def _value(value: float, unit: str) -> str:
+    return f"{value:,.0f}{unit}" if unit == "/s" else f"{value:,.0f} {unit}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.0f} ×" if value >= 100 else f"{value:.1f} ×" if value >= 10 else f"{value:.2f} ×"
+
+
+def as_json(found: Sequence[Result], rounds: Sequence[Figures], count: int) -> dict[str, Any]:
+    """Everything that was measured, and on what."""
+    return {
+        "lines": count,
+        "python": platform.python_version(),
+        "grpcio": version("grpcio"),
+        "sqlite": sqlite3.sqlite_version,
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "rows": [asdict(result.row) | _figures(result) for result in found],
+        "rounds": list(rounds),
+    }
+
+
+def _figures(result: Result) -> dict[str, Any]:
+    """The result's part of a row in JSON."""
+    spread = {"lowest": result.lowest, "highest": result.highest}
+    return {"chatctl": result.figure, "against": result.baseline, "ratio": result.ratio, **spread, "reached": result.reached}

@@ -1,0 +1,226 @@
+"""The measurements. A step is what is compared with each other; its parts take turns in each round.
+
+A part measures something and gives figures by name: messages a second, microseconds, milliseconds, or megabytes.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from benchmarks.processes import CHATCTL, PYTHON, Failed, Finished, Server, chat_server, program, run, serving
+
+TEXT_BYTES = 100  # of each line, without its newline
+STARTS = 5  # of each command in a round
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the measurements start from, made when it is first asked for."""
+
+    folder: Path
+    count: int
+    """Lines to send; memory and stats take twice as many, the slow tutorial fewer (see below)."""
+    calls: int
+    """Round trips of each kind in a round."""
+
+    @property
+    def tutorial_sends(self) -> int:
+        """How many lines the tutorial gets: so many that its start-up is some 4 % of its time."""
+        return self.count // 20
+
+    @property
+    def tutorial_reads(self) -> int:
+        """How many messages are read from the tutorial, with the same in mind."""
+        return self.count // 10
+
+    @cached_property
+    def lines(self) -> Path:
+        """A file of `count` distinct lines."""
+        return self._lines("lines", self.count)
+
+    @cached_property
+    def fewer_lines(self) -> Path:
+        """As many of them as the tutorial gets."""
+        return self._lines("fewer-lines", self.tutorial_sends)
+
+    @cached_property
+    def more_lines(self) -> Path:
+        """Twice as many."""
+        return self._lines("more-lines", 2 * self.count)
+
+    def _lines(self, name: str, count: int) -> Path:
+        filling = "".join(Random(1).choices("abcdefghijklmnopqrstuvwxyz     ", k=4096))
+        path = self.folder / name
+        with path.open("w") as file:
+            for number in range(count):
+                start = number * 31 % 3900
+                file.write(f"{number:09d} {filling[start : start + TEXT_BYTES - 10]}\n")
+        return path
+
+    @cached_property
+    def scattered(self) -> Path:
+        """A store in which every message has another room and user than the one before: the worst case for reading."""
+        path = self.folder / "scattered"
+        run(program("probe", "scatter", path, self.count))
+        return path
+
+
+@contextmanager
+def fresh(inputs: Inputs) -> Iterator[Path]:
+    """A path for a new store on the disk; what was there is deleted afterwards."""
+    with TemporaryDirectory(dir=inputs.folder) as folder:
+        yield Path(folder, "store")
+
+
+@contextmanager
+def new_chat(inputs: Inputs) -> Iterator[Server]:
+    """`chatctl serve` with a new store."""
+    with fresh(inputs) as store, chat_server(store) as server:
+        yield server
+
+
+def send(server: Server, lines: Path) -> Finished:
+    return run([CHATCTL, "send", "--server", server.address, "--room", "bench", "--user", "bench", "--quiet"], lines)
+
+
+def history(server: Server, expected: int) -> Finished:
+    done = run([CHATCTL, "history", "--server", server.address, "--json"])
+    if done.lines != expected:
+        raise Failed(f"chatctl history gave {done.lines} messages, not {expected}")
+    return done
+
+
+def replies(done: Finished, expected: int) -> Finished:
+    """The same, if as many replies came as expected."""
+    if int(done.output) != expected:
+        raise Failed(f"{done.output.strip()} replies came, not {expected}")
+    return done
+
+
+# --- send
+
+
+def tutorial_send(inputs: Inputs) -> Figures:
+    with serving(program("tutorial", "serve", 0), inputs.folder / "tutorial.log") as server:
+        done = replies(run(program("tutorial", "send", server.address), inputs.fewer_lines), inputs.tutorial_sends)
+    return {"tutorial send": inputs.tutorial_sends / done.seconds}
+
+
+def sqlite_alone(inputs: Inputs) -> Figures:
+    with fresh(inputs) as store:
+        done = run(program("sqlite_alone", store), inputs.lines)
+    inner = json.loads(done.output)
+    if inner["lines"] != inputs.count:
+        raise Failed(f"SQLite alone stored {inner['lines']} lines, not {inputs.count}")
+    return {"SQLite alone": inputs.count / done.seconds, "SQLite inserting": inputs.count / inner["seconds"]}
+
+
+def raw_send(inputs: Inputs) -> Figures:
+    with serving(program("raw", "serve"), inputs.folder / "raw.log") as server:
+        done = run(program("raw", "send", server.address), inputs.lines)
+    return {"raw send": inputs.count / done.seconds}
+
+
+def chat_send(inputs: Inputs) -> Figures:
+    with new_chat(inputs) as server:
+        done = send(server, inputs.lines)
+        stored = json.loads(run([CHATCTL, "stats", "--server", server.address, "--json"]).output)["num_messages"]
+    if stored != inputs.count:
+        raise Failed(f"chatctl send stored {stored} messages, not {inputs.count}")
+    return {"send": inputs.count / done.seconds}
+
+
+# --- history
+
+
+def tutorial_history(inputs: Inputs) -> Figures:
+    with serving(program("tutorial", "serve", inputs.tutorial_reads), inputs.folder / "tutorial.log") as server:
+        done = replies(run(program("tutorial", "history", server.address)), inputs.tutorial_reads)
+    return {"tutorial history": inputs.tutorial_reads / done.seconds}
+
+
+def chat_history(inputs: Inputs) -> Figures:
+    with new_chat(inputs) as server:
+        send(server, inputs.lines)
+        done = history(server, inputs.count)
+    return {"history": inputs.count / done.seconds}
+
+
+def scattered_history(inputs: Inputs) -> Figures:
+    with chat_server(inputs.scattered) as server:
+        done = history(server, inputs.count)
+    return {"scattered history": inputs.count / done.seconds}
+
+
+# --- round trips, memory, stats, start-up
+
+
+def round_trip(inputs: Inputs) -> Figures:
+    with serving(program("raw", "serve"), inputs.folder / "raw.log") as raw, new_chat(inputs) as chat:
+        done = run(program("probe", "round-trip", raw.address, chat.address, inputs.calls))
+    return json.loads(done.output)
+
+
+def memory(inputs: Inputs) -> Figures:
+    with fresh(inputs) as store:
+        with chat_server(store) as sending:
+            sent = send(sending, inputs.more_lines)
+        with chat_server(store) as reading:
+            read = history(reading, 2 * inputs.count)
+    return {
+        "server while sending": sending.peak_mb,
+        "send memory": sent.peak_mb,
+        "server while reading": reading.peak_mb,
+        "history memory": read.peak_mb,
+    }
+
+
+def stats(inputs: Inputs) -> Figures:
+    with new_chat(inputs) as full, new_chat(inputs) as empty:
+        send(full, inputs.more_lines)
+        done = run(program("probe", "stats", full.address, empty.address, inputs.calls))
+    return json.loads(done.output)
+
+
+def start_up(inputs: Inputs) -> Figures:
+    with new_chat(inputs) as server:
+        commands = {
+            "python": [PYTHON, "-c", "pass"],
+            "version": [CHATCTL, "--version"],
+            "stats": [CHATCTL, "stats", "--server", server.address, "--json"],
+        }
+        times: dict[str, list[float]] = {name: [] for name in commands}
+        for _ in range(STARTS):
+            for name, command in commands.items():
+                times[name].append(run(command).seconds * 1000)
+    return {name: median(values) for name, values in times.items()}
+
+
+STEPS: dict[str, tuple[Callable[[Inputs], Figures], ...]] = {
+    "send": (tutorial_send, sqlite_alone, chat_send, raw_send),
+    "history": (tutorial_history, chat_history, scattered_history),
+    "round-trip": (round_trip,),
+    "memory": (memory,),
+    "stats": (stats,),
+    "start-up": (start_up,),
+}
+
+
+def one_round(inputs: Inputs, names: list[str], number: int, say: Callable[[str], None]) -> Figures:
+    """The figures of all parts of these steps. Who begins changes from round to round."""
+    figures: Figures = {}
+    for name in names:
+        say(name)
+        parts = STEPS[name]
+        first = number % len(parts)
+        for part in parts[first:] + parts[:first]:
+            figures |= part(inputs)
+    return figures

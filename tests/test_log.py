@@ -1,0 +1,185 @@
+"""What every store promises of its log, whatever is behind it: order, durability, once."""
+
+import asyncio
+import itertools
+
+import pytest
+from logs import STORES, draft, messages, on_log, records, texts
+
+from chatctl.errors import Stopping
+from chatctl.log import Reason, Status
+
+
+@pytest.fixture(params=STORES)
+def url(request, tmp_path):
+    return STORES[request.param](tmp_path)
+
+
+def test_receipts_come_in_order_and_each_is_of_a_message_that_can_be_read(url):
+    async def step(log):
+        assert log.head == 0
+        futures = [log.append(draft(f"a{n}", f"b{n}", number=1 + 2 * n)) for n in range(50)]
+        found = [line for future in futures for line in records(await future)]
+        assert [line[0] for line in found] == list(range(1, 101))
+        assert {line[1] for line in found} == {Status.STORED}
+        sequences = [line[2] for line in found]
+        assert all(a < b for a, b in itertools.pairwise(sequences))
+        assert log.head == sequences[-1]
+        sent = [text for n in range(50) for text in (f"a{n}", f"b{n}")]
+        assert await messages(log) == [(at, "lobby", "ann", text) for at, text in zip(sequences, sent, strict=True)]
+
+    on_log(url, step)
+
+
+def test_what_was_stored_is_answered_with_the_original_receipt_also_after_a_restart(url):
+    async def first(log):
+        return log.id, records(await log.append(draft("a", "b", "c"))), log.head
+
+    async def again(log):
+        head = log.head
+        whole = records(await log.append(draft("a", "b", "c")))
+        part = records(await log.append(draft("b", number=2)))
+        new = records(await log.append(draft("d", number=4)))
+        return log.id, head, whole, part, new, await texts(log)
+
+    (log_id, stored, head), (same_id, same_head, whole, part, new, read) = on_log(url, first, again)
+    assert (same_id, same_head) == (log_id, head)
+    assert head == stored[-1][2]
+    assert {line[1] for line in whole + part} == {Status.DUPLICATE}
+    assert [line[2:] for line in whole] == [line[2:] for line in stored]
+    assert part[0][2:] == stored[1][2:]
+    assert new[0][1] is Status.STORED
+    assert new[0][2] > head
+    assert read == ["a", "b", "c", "d"]
+
+
+def test_a_known_number_with_another_text_or_room_is_a_conflict_that_says_what_to_do(url):
+    async def step(log):
+        await log.append(draft("a", "b", "c"))
+        other_text = await log.append(draft("a", "other", "c"))
+        other_room = await log.append(draft("a", "b", room="den"))
+        assert [line[1] for line in records(other_text)] == [Status.DUPLICATE, Status.REJECTED, Status.DUPLICATE]
+        assert [line[1] for line in records(other_room)] == [Status.REJECTED] * 2
+        conflicts = [receipt for receipt in other_text + other_room if receipt.status is Status.REJECTED]
+        assert {receipt.reason for receipt in conflicts} == {Reason.CONFLICT}
+        assert all("use another --sender" in receipt.error for receipt in conflicts)
+        assert await texts(log) == ["a", "b", "c"]
+
+    on_log(url, step)
+
+
+def test_a_draft_that_overlaps_stored_ones_stores_only_what_is_new(url):
+    async def step(log):
+        await log.append(draft("3", "4", number=3))
+        await log.append(draft("7", "8", number=7))
+        receipts = records(await log.append(draft(*"123456789")))
+        assert [line[0] for line in receipts] == list(range(1, 10))
+        assert [line[0] for line in receipts if line[1] is Status.DUPLICATE] == [3, 4, 7, 8]
+        assert sorted(await texts(log)) == list("123456789")
+        assert {line[1] for line in records(await log.append(draft(*"123456789")))} == {Status.DUPLICATE}
+
+    on_log(url, step)
+
+
+def test_drafts_with_the_same_numbers_at_once_are_stored_once(url):
+    async def step(log):
+        futures = [log.append(draft("a", "b", "c")) for _ in range(5)] + [log.append(draft("b", "c", "d", number=2))]
+        first, *others, last = [records(await future) for future in futures]
+        assert {line[1] for line in first} == {Status.STORED}
+        for other in others:
+            assert {line[1] for line in other} == {Status.DUPLICATE}
+            assert [line[2:] for line in other] == [line[2:] for line in first]
+        assert [line[1] for line in last] == [Status.DUPLICATE, Status.DUPLICATE, Status.STORED]
+        assert await texts(log) == ["a", "b", "c", "d"]
+
+    on_log(url, step)
+
+
+def test_the_same_number_of_another_user_or_sender_is_another_record(url):
+    async def step(log):
+        for user, sender in itertools.product(("ann", "bob"), ("x", "y")):
+            (receipt,) = await log.append(draft("a", user=user, sender=sender))
+            assert receipt.status is Status.STORED
+        assert len(await messages(log)) == 4
+
+    on_log(url, step)
+
+
+def test_numbers_may_come_in_any_order_and_leave_holes(url):
+    numbers = (2**53 - 1, 100, 1, 50)
+
+    async def step(log):
+        for status in (Status.STORED, Status.DUPLICATE):
+            for number in numbers:
+                (receipt,) = await log.append(draft(str(number), number=number))
+                assert receipt.status is status
+        assert await texts(log) == list(map(str, numbers))
+
+    on_log(url, step)
+
+
+def test_a_draft_whose_future_was_cancelled_is_stored_all_the_same(url):
+    async def step(log):
+        log.append(draft("a")).cancel()
+        (receipt,) = await log.append(draft("b", number=2))
+        assert receipt.status is Status.STORED
+        assert await texts(log) == ["a", "b"]
+
+    on_log(url, step)
+
+
+def test_what_was_appended_before_closing_is_stored(url):
+    async def leave(log):
+        for number in range(1, 21):
+            log.append(draft(*["x"] * 500, number=1 + 500 * (number - 1)))
+
+    async def count(log):
+        return len(await messages(log))
+
+    assert on_log(url, leave, count) == [None, 10_000]
+
+
+def test_times_never_decrease_when_the_clock_is_set_back(url, monkeypatch):
+    async def at(log, seconds, number):
+        monkeypatch.setattr("time.time_ns", lambda: seconds * 1_000_000_000)
+        (receipt,) = await log.append(draft("x", number=number))
+        return receipt.time
+
+    async def first(log):
+        return [await at(log, 2000, 1), await at(log, 1000, 2)]
+
+    async def after_a_restart(log):
+        return [await at(log, 1500, 3), await at(log, 3000, 4)]
+
+    times = [time for step in on_log(url, first, after_a_restart) for time in step]
+    assert times == [2_000_000_000, 2_000_000_000, 2_000_000_000, 3_000_000_000]
+
+
+def test_waiting_ends_when_the_head_moves_and_for_good_with_release(url):
+    async def step(log):
+        waiting = [asyncio.ensure_future(log.wait(0)) for _ in range(3)]
+        await log.append(draft("a"))
+        await asyncio.gather(*waiting)
+        await log.wait(log.head - 1)
+        still = asyncio.ensure_future(log.wait(log.head))
+        await asyncio.sleep(0)
+        assert not still.done()
+        log.release()
+        for waiter in (still, log.wait(log.head)):
+            with pytest.raises(Stopping):
+                await waiter
+        (receipt,) = await log.append(draft("b", number=2))  # what comes in while the server stops is stored
+        assert receipt.status is Status.STORED
+
+    on_log(url, step)
+
+
+def test_a_lone_message_does_not_wait_behind_the_bulk_of_another_sender(url):
+    async def step(log):
+        bulk = [log.append(draft(*["x"] * 1000, number=1 + 1000 * n, user="bulk")) for n in range(100)]
+        (receipt,) = await log.append(draft("hello"))
+        assert not bulk[-1].done()
+        await asyncio.gather(*bulk)
+        assert receipt.sequence < log.head / 2
+
+    on_log(url, step)
