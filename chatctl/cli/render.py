@@ -11,7 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from chatctl.cli.formats import cells, person_time, visible
+from chatctl.cli.formats import cells, person_time, say, visible
 
 if TYPE_CHECKING:
     from chatctl.client import HistoryPage, ServerStats
@@ -55,11 +55,12 @@ def stats(answer: "ServerStats", utc: bool, no_color: bool) -> None:
     out.print(summary)
     for kind, figures, total in (("room", log.rooms, log.num_rooms), ("user", log.users, log.num_users)):
         if figures:
+            out.print()
             out.print(_figures(kind, figures, total, utc))
 
 
 def _figures(kind: str, figures: "Sequence[Figures]", total: int, utc: bool) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column(kind, style="cyan", overflow="fold")
     table.add_column("messages", justify="right")
     table.add_column("last", style="dim")
@@ -104,8 +105,10 @@ async def history(pages: "AsyncIterator[HistoryPage]", utc: bool, no_color: bool
             rows = None
         else:
             _write_lines(fresh, widths)
-    if rows is not None:
+    if rows:
         _print_table(rows, no_color)
+    elif rows is not None:
+        say("no messages")
 
 
 def _rows(page: "HistoryPage", utc: bool) -> list[Row]:
@@ -118,7 +121,7 @@ def _rows(page: "HistoryPage", utc: bool) -> list[Row]:
 
 
 def _print_table(rows: list[Row], no_color: bool) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("sequence", justify="right", style="dim", no_wrap=True)
     table.add_column("time", style="dim", no_wrap=True)
     table.add_column("room", style="cyan", overflow="fold")

@@ -98,7 +98,7 @@ class Report:
             formats.say_json({**ended, "summary": self._summary()})
         if not self.as_json and error:
             formats.say(error)
-        if not self.as_json and (error or not self._quiet):
+        if not self.as_json and (any(self._counts.values()) if error else not self._quiet):
             formats.say(self._sentence())
         return code
 
@@ -119,11 +119,11 @@ class Report:
             for status in (Status.STORED, Status.DUPLICATE, Status.REJECTED, Status.UNCONFIRMED)
             if self._counts[status] or status is Status.STORED
         ]
-        where = f"room {formats.visible(self.room)}, user {formats.visible(self.user)}"
-        sequences = ""
+        facts = [f"room {formats.visible(self.room)}", f"user {formats.visible(self.user)}"]
         if self._first:
-            sequences = f", sequence {self._first}" + (f" to {self._last}" if self._last > self._first else "")
+            facts.append(f"sequence {self._first}" + (f" to {self._last}" if self._last > self._first else ""))
+        facts.append(f"sender {formats.visible(self.sender)}")
         advice = ""
         if self._counts[Status.UNCONFIRMED] and not self._single:
             advice = "; send the same input again with this --sender to finish: nothing is stored twice"
-        return f"{', '.join(counts)}: {where}{sequences}, sender {formats.visible(self.sender)}{advice}"
+        return f"{', '.join(counts)} ({', '.join(facts)}){advice}"

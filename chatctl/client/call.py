@@ -1,6 +1,7 @@
 """A call to the server, whose errors are ours and whose silences end."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,9 @@ import grpc
 from chatctl import wire
 from chatctl.client.patience import Patience
 from chatctl.errors import ChatError, TimedOut, Unavailable, Unexpected
+
+
+_NOISE = re.compile(r"^([A-Z]+: )?((ipv[46]|unix):\S+: )?")  # before the words of grpc's that tell something
 
 
 class Call:
@@ -23,8 +27,9 @@ class Call:
         self._call = call
         self._timeout = timeout
         tell = None if notice is None else lambda: notice(f"waiting for {server} to answer")
-        self.patience = Patience(timeout, call.cancel, tell)
+        self.patience = Patience(timeout, self._give_up, tell)
         self._answered = False
+        self._writing: asyncio.Task[Any] | None = None
 
     async def answer(self) -> Any:
         """The one response of a unary call."""
@@ -34,7 +39,6 @@ class Call:
     async def read(self) -> Any:
         """The next response of a stream; None at its end."""
         with self._translating():
-            # Never with a timeout: that would cancel the whole call.
             response = await self._call.read()
             if response is grpc.aio.EOF:
                 await self._raise_status()
@@ -44,10 +48,14 @@ class Call:
 
     async def write(self, request: Any) -> bool:
         """Send a request; whether the call can take more. Why it cannot is for `read` to raise."""
+        self._writing = asyncio.current_task()
         try:
-            await self._call.write(request)
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            with self._translating():
+                await self._call.write(request)
+        except (ChatError, asyncio.InvalidStateError):
             return False
+        finally:
+            self._writing = None
         return True
 
     async def done_writing(self) -> None:
@@ -59,6 +67,12 @@ class Call:
         """End the call; since grpcio 1.83 one that is merely dropped lives on."""
         self.patience.close()
         self._call.cancel()
+
+    def _give_up(self) -> None:
+        self._call.cancel()
+        if self._writing:
+            # The first write waits for the connection, and grpc.aio forgets to wake it when the call is cancelled.
+            self._writing.cancel()
 
     async def _raise_status(self) -> None:
         code = await self._call.code()
@@ -75,9 +89,11 @@ class Call:
                 raise self._timed_out() from None
             raise self._translate(error) from None
         except asyncio.CancelledError:
-            if self.patience.gone:
-                raise self._timed_out() from None
-            raise
+            if not self.patience.gone:
+                raise
+            if self._writing and self._writing is asyncio.current_task():
+                self._writing.uncancel()
+            raise self._timed_out() from None
 
     def _timed_out(self) -> TimedOut:
         return TimedOut(
@@ -91,7 +107,7 @@ class Call:
         trailers = tuple(error.trailing_metadata() or ())
         if any(key == wire.REASON_KEY for key, _ in trailers):
             return wire.error_of(code, details, trailers)
-        detail = details.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
+        detail = _NOISE.sub("", details.rpartition("last error: ")[2])
         if code == Unavailable.code and self._answered:
             return Unavailable(f"the connection to {self._server} broke ({detail})")
         if code == Unavailable.code:
