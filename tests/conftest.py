@@ -16,22 +16,6 @@ os.environ.update(NO_COLOR="1", GRPC_VERBOSITY="NONE")
 
 import grpc  # noqa: E402  (it reads GRPC_VERBOSITY when it is imported)
 
-INLINE = """
-import argparse, asyncio, sys
-from chatctl import config, errors, server
-from chatctl.chat import Limits
-p = argparse.ArgumentParser()
-p.add_argument("--listen", action="append"); p.add_argument("--store"); p.add_argument("--insecure", action="store_true")
-p.add_argument("--streams", type=int, default=10000)
-a = p.parse_args()
-s = config.ServeSettings(tuple(map(config.address, a.listen)), a.store, Limits(streams=a.streams), a.insecure)
-def announce(x):
-    for y in x: print("listening on " + y, file=sys.stderr, flush=True)
-try:
-    asyncio.run(server.serve(s, announce))
-except (errors.ListenRefused, errors.StoreRefused) as e:
-    print(e, file=sys.stderr); sys.exit(1)
-"""
 READY = "listening on "
 PATIENCE = 30  # seconds until a wait is taken for a hang; no test measures time
 
@@ -87,7 +71,7 @@ class Servers:
     @staticmethod
     def command(*arguments):
         """`chatctl serve` with these arguments."""
-        return [sys.executable, "-c", INLINE, *arguments]
+        return [sys.executable, "-m", "chatctl", "serve", *arguments]
 
     def __call__(self, *arguments, store=None, listen="127.0.0.1:0", command=None):
         """Start one. `store` is a path; without it the store is a fresh one."""

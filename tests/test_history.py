@@ -171,7 +171,7 @@ def test_following_yields_each_message_once_while_several_write(url):
 
     async def step(log):
         await numbered(log)
-        users = ("ann", "bob", "cid")
+        users = ("bob", "cid", "dan")
         start = Query(after=cursor(log, 2000), follow=True)
         whole, bobs, late, *_ = await asyncio.gather(
             follow(log, start, 500 + 900),

@@ -49,7 +49,7 @@ def open_stream(channel: grpc.aio.Channel) -> Call:
 
     async def call() -> None:
         number = next(numbers)
-        names = {"user": "bench", "sender": "bench", "room": "bench"} if number == 1 else {}
+        names = {"user": "bench", "room": "bench"} if number == 1 else {}
         await stream.write(pb.SendAndReceiveMessageRequest(texts=[f"{number:0100d}"], **names))
         response = await stream.read()
         while response.HasField("welcome") and not response.receipts:
