@@ -31,7 +31,7 @@ def history(
     room: Annotated[
         list[str] | None,
         typer.Option(
-            "--room", "-r", help="Only this room; may be given more than once. [env var: CHATCTL_ROOM, with commas between]"
+            "--room", "-r", help="Only this room; may be given more than once. (env var: CHATCTL_ROOM, commas between)"
         ),
     ] = None,
     user: Annotated[
@@ -39,7 +39,7 @@ def history(
         typer.Option(
             "--user",
             "-u",
-            help="Only by this user; may be given more than once. [env var: CHATCTL_USER, with commas between]",
+            help="Only by this user; may be given more than once. (env var: CHATCTL_USER, commas between)",
         ),
     ] = None,
     since: Annotated[

@@ -43,18 +43,19 @@ def serve(
             "-l",
             metavar="ADDRESS",
             help="HOST:PORT or unix:PATH to serve; may be given more than once. Port 0 takes a free one. "
-            f"[env var: CHATCTL_LISTEN, with commas between; default: {config.DEFAULT_SERVER}]",
+            "(env var: CHATCTL_LISTEN, commas between)",
+            show_default=config.DEFAULT_SERVER,
         ),
     ] = None,
     store: Annotated[
-        str,
+        str | None,
         typer.Option(
             envvar="CHATCTL_STORE",
             metavar="sqlite:PATH",
-            help="The file that keeps the messages, made if it does not exist. [default: chat.db in your data directory]",
-            show_default=False,
+            help="The file that keeps the messages, made if it does not exist.",
+            show_default="chat.db in your data directory",
         ),
-    ] = "",
+    ] = None,
     insecure: Annotated[
         bool,
         typer.Option(

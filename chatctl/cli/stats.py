@@ -19,7 +19,7 @@ def stats(
     room: Annotated[
         list[str] | None,
         typer.Option(
-            "--room", "-r", help="Only this room; may be given more than once. [env var: CHATCTL_ROOM, with commas between]"
+            "--room", "-r", help="Only this room; may be given more than once. (env var: CHATCTL_ROOM, commas between)"
         ),
     ] = None,
     top: Annotated[
