@@ -1,5 +1,6 @@
 """`chatctl` and `python -m chatctl`."""
 
+import os
 import sys
 
 from chatctl import __version__
@@ -10,9 +11,21 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"chatctl {__version__}")
         return
+    _open_closed_streams()
     from chatctl.cli import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    sys.stderr.flush()
+    # All is closed and written. Taking the interpreter apart would cost as much again as a quarter of `chatctl stats`.
+    os._exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Put /dev/null where stdin, stdout or stderr were closed; a socket would otherwise take their number and their data."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+            setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
 
 
 if __name__ == "__main__":

@@ -68,6 +68,8 @@ def run(arguments: list[str]) -> int:
         # Whoever read stdout has seen enough. Python would complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk behind stdout, for one
+        return _report(f"cannot read or write: {error.strerror}", "INPUT_OUTPUT", 1, wants_json)
     return code if isinstance(code, int) else 0
 
 

@@ -86,8 +86,8 @@ def history(
         )
     now = time.time_ns() // 1000
     query = Query(
-        rooms=tuple(options.name("--room", name) for name in options.several(room, "CHATCTL_ROOM")),
-        users=tuple(options.name("--user", name) for name in options.several(user, "CHATCTL_USER")),
+        rooms=tuple(options.filters("--room", room, "CHATCTL_ROOM")),
+        users=tuple(options.filters("--user", user, "CHATCTL_USER")),
         since=options.meant("--since", lambda text: config.moment(text, now), since) if since is not None else None,
         until=options.meant("--until", lambda text: config.moment(text, now), until) if until is not None else None,
         last=last or 0,

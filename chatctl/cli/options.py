@@ -1,6 +1,7 @@
 """Options that several commands share, and what their values mean."""
 
 import os
+import sys
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
@@ -8,6 +9,7 @@ import typer
 
 from chatctl import config
 from chatctl.chat import name_fault
+from chatctl.cli import formats
 
 T = TypeVar("T")
 
@@ -56,6 +58,12 @@ def name(option: str, value: str, limit: int = 128) -> str:
 
 def several(values: list[str] | None, variable: str) -> list[str]:
     """The values of a repeatable option, else those of its variable, with commas between (Click would split at spaces)."""
-    if values:
-        return values
-    return [value for value in os.environ.get(variable, "").split(",") if value]
+    return values or [value for value in os.environ.get(variable, "").split(",") if value]
+
+
+def filters(option: str, values: list[str] | None, variable: str) -> list[str]:
+    """The rooms or users a reader asks for. At a terminal it is said when the environment does."""
+    found = [name(option, value) for value in several(values, variable)]
+    if found and not values and sys.stderr.isatty():
+        formats.say(f"only {', '.join(map(formats.visible, found))}, as {variable} says")
+    return found

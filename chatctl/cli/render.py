@@ -24,11 +24,19 @@ Row = tuple[str, str, str, str, str]
 COLUMNS = ("sequence", "time", "room", "user", "text")
 
 
+class _Console(Console):
+    """One that leaves a closed stdout to whoever decides on exit codes."""
+
+    def on_broken_pipe(self) -> None:
+        """See rich."""
+        raise BrokenPipeError
+
+
 def console(no_color: bool, stderr: bool = False) -> Console:
     """A console on stdout or stderr, with colour where a terminal is looking."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
-    return Console(stderr=stderr, no_color=no_color or None, width=width, highlight=False, markup=False, emoji=False)
+    return _Console(stderr=stderr, no_color=no_color or None, width=width, highlight=False, markup=False, emoji=False)
 
 
 def stats(answer: "ServerStats", utc: bool, no_color: bool) -> None:

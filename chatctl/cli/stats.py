@@ -31,7 +31,7 @@ def stats(
     no_color: options.NoColor = False,
 ) -> None:
     """Show what a server keeps: messages, rooms, users, limits."""
-    rooms = [options.name("--room", name) for name in options.several(room, "CHATCTL_ROOM")]
+    rooms = options.filters("--room", room, "CHATCTL_ROOM")
     seconds = options.seconds(timeout)
     answer = asyncio.run(_ask(options.address(server), seconds, top, rooms, as_json))
     if as_json:

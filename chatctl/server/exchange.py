@@ -144,6 +144,7 @@ class Follower:
     def close(self) -> None:
         """Follow no more."""
         self._task.cancel()
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
 
 def _size(frame: pb.SendAndReceiveMessageRequest) -> int:

@@ -45,7 +45,9 @@ class Pipeline(Generic[R]):
         finally:
             self._wake.set()
 
-    def _done(self, _: "asyncio.Future[Any]") -> None:
+    def _done(self, receipts: "asyncio.Future[Any]") -> None:
+        if not receipts.cancelled() and receipts.exception():
+            self._reader.cancel()  # what comes after a failure is not to be stored before it is sent again
         self._wake.set()
 
     def ready(self) -> list[Receipt]:
@@ -84,3 +86,5 @@ class Pipeline(Generic[R]):
         """Read no more and forget what was started; the store finishes it all the same."""
         self._reader.cancel()
         await asyncio.wait([self._reader])
+        if not self._reader.cancelled():
+            self._reader.exception()  # so that asyncio does not complain that nobody looked

@@ -96,22 +96,26 @@ class SQLiteLog:
             except queue.Empty:
                 pass
             if lines:
-                self._commit(_next_group(lines))
+                group = _next_group(lines)
+                outcome = self._commit(group)
+                if isinstance(outcome, ChatError):
+                    # What waits behind a failed draft of the same sender fails with it: nothing is to overtake it.
+                    for sender in {(job.draft.user, job.draft.sender) for job in group}:
+                        group += lines.pop(sender, ())
+                self._loop.call_soon_threadsafe(self._publish, group, outcome, self._writer.totals.head)
 
-    def _commit(self, group: list[Job]) -> None:
-        """Store a group and let the event loop know, in one call for all of it."""
-        outcome: list[list[Receipt]] | ChatError
+    def _commit(self, group: list[Job]) -> list[list[Receipt]] | ChatError:
+        """Store a group: the receipts of each job, or why nothing of it is stored."""
         try:
             if self.failed.done():
                 raise self.failed.result()
-            outcome = self._writer.commit([job.draft for job in group])
+            return self._writer.commit([job.draft for job in group])
         except sqlite3.Error as error:
-            outcome = self._translate(error)
+            return self._translate(error)
         except ChatError as error:
-            outcome = error
+            return error
         except Exception as error:  # a fault of ours must not leave the clients waiting
-            outcome = StoreFailed(f"storing failed: {error!r}")
-        self._loop.call_soon_threadsafe(self._publish, group, outcome, self._writer.totals.head)
+            return StoreFailed(f"storing failed: {error!r}")
 
     def _publish(self, group: list[Job], outcome: list[list[Receipt]] | ChatError, head: int) -> None:
         """In the event loop: hand out the receipts, raise the head, wake those who wait for it."""
