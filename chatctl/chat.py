@@ -66,7 +66,7 @@ class Chat:
             return Reason.BAD_USER, fault
         if fault := name_fault("sender", draft.sender, limit):
             return Reason.BAD_SENDER, fault
-        if not 1 <= draft.number <= MAX_NUMBER - len(draft.texts):
+        if not 1 <= draft.number <= MAX_NUMBER + 1 - len(draft.texts):
             return Reason.BAD_NUMBER, f"the number {draft.number} is not between 1 and 2^53 - 1"
         return Reason.NONE, ""
 

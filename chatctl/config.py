@@ -11,6 +11,7 @@ from chatctl.chat import Limits
 DEFAULT_SERVER = "127.0.0.1:50051"
 MAX_BATCH_BYTES = 3 * 1024 * 1024  # a frame of them stays below the 4 MiB that gRPC clients accept by default
 MAX_BATCH_MESSAGES = 10_000
+MAX_NAME_BYTES = 1024
 MICROS = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 
 
@@ -62,17 +63,22 @@ def moment(text: str, now: int) -> int:
 
 def address(text: str) -> str:
     """HOST:PORT or unix:PATH in the form gRPC takes. Raises BadValue."""
+    bad = BadValue(f"{text[:60]!a} is no address: write HOST:PORT, [IPV6]:PORT or unix:PATH")
+    if not text.isprintable() or len(text) > 300:
+        raise bad
     if text.startswith("unix:"):
-        path = text.removeprefix("unix:")
-        if path.startswith("//"):  # unix:///absolute/path is the same thing written longer
-            path = path[2:]
-        if not path or len(str(Path(path).expanduser().absolute()).encode()) > 107:  # sun_path of unix(7)
-            raise BadValue(f"{text[:60]!r} is no socket: write unix:PATH with a path of at most 107 bytes")
-        return f"unix:{Path(path).expanduser().absolute()}"
-    host, colon, port = text.rpartition(":")
+        # unix:///absolute/path is the same thing written longer; shells do not know ~ behind a colon.
+        try:
+            path = Path(text.removeprefix("unix:").removeprefix("//")).expanduser().absolute()
+        except RuntimeError:
+            raise bad from None
+        if text in ("unix:", "unix://") or len(str(path).encode()) > 107:  # sun_path of unix(7)
+            raise BadValue(f"{text[:60]!a} is no socket: write unix:PATH with a path of at most 107 bytes")
+        return f"unix:{path}"
+    host, _, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65535) or (":" in host and not bracketed):
-        raise BadValue(f"{text[:60]!r} is no address: write HOST:PORT, [IPV6]:PORT or unix:PATH")
+    if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535 or not host or (":" in host and not bracketed):
+        raise bad
     return f"{host}:{int(port)}"
 
 
@@ -93,7 +99,7 @@ def check_limits(limits: Limits) -> None:
     """Raise BadValue unless every frame within the limits fits what gRPC clients accept."""
     bounds = {
         "text_bytes": (1, limits.batch_bytes),
-        "name_bytes": (8, 1024),
+        "name_bytes": (8, MAX_NAME_BYTES),
         "batch_messages": (1, MAX_BATCH_MESSAGES),
         "batch_bytes": (1024, MAX_BATCH_BYTES),
         "streams": (1, 1_000_000),

@@ -56,19 +56,20 @@ async def read(chat: Chat, query: Query) -> AsyncIterator[Page]:
     check(chat, query)
     log, clock = chat.log, asyncio.get_running_loop().time
     after, end = await _span(chat, query)
+    full = min(PAGE_MESSAGES, chat.limits.batch_messages)
     left, live, told, spoke = query.limit, False, -1, clock()
     while True:
         while after < end:
-            count = min(left, PAGE_MESSAGES) if query.limit and not query.contains else PAGE_MESSAGES
+            count = min(left, full) if query.limit and not query.contains else full
             page = matching(await log.read(query.rooms, query.users, after, end, count), query, left)
             after = page.position
-            left -= sum(len(run.texts) for run in page.runs)
-            full = bool(query.limit) and left <= 0
+            if query.limit:
+                left -= sum(len(run.texts) for run in page.runs)
             if page.runs or clock() - spoke > PROGRESS_SECONDS:
                 live = live or (query.follow and after >= log.head)
                 told, spoke = after, clock()
                 yield page._replace(live=live)
-            if full:
+            if query.limit and not left:
                 return
         if query.follow and after < log.head:
             end = log.head

@@ -3,9 +3,12 @@
 The commands import grpc, the stubs and rich only when they run: starting costs.
 """
 
+import io
 import os
 import sys
+from contextlib import redirect_stdout
 from importlib import import_module
+from itertools import pairwise
 
 import typer
 
@@ -20,7 +23,6 @@ app = typer.Typer(
     help="A durable chat room for terminals and scripts. A receipt means that the message is on disk.",
     epilog="Exit codes: 0 done, 1 not all of it succeeded, 2 wrong usage, 64 + N for the gRPC status N (78: no server), "
     "130 interrupted.",
-    no_args_is_help=True,
     context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
@@ -39,7 +41,8 @@ def _main(
     pass
 
 
-for _name in ("serve", "send", "history", "stats"):
+COMMANDS = ("serve", "send", "history", "stats")
+for _name in COMMANDS:
     app.command()(getattr(import_module(f"chatctl.cli.{_name}"), _name))
 
 UsageError: type[Exception] = typer.BadParameter.__base__  # type: ignore[assignment]
@@ -50,9 +53,12 @@ def run(arguments: list[str]) -> int:
     """Run a command; its exit code comes back. Nothing but `serve`'s own faults gets past it as a traceback."""
     # What grpc has to say it says in statuses; its log lines on stderr are for its developers.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    wants_json = "--json" in arguments or "--output=json" in arguments or os.environ.get("CHATCTL_JSON", "") in ("1", "true")
+    wants_json = _wants_json(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # whatever the locale lacks: JSON is UTF-8, the rest is escaped
+            stream.reconfigure(encoding="utf-8" if wants_json else None, errors="backslashreplace")
     try:
-        code = app(args=arguments, prog_name="chatctl", standalone_mode=False)
+        code = app(args=arguments, prog_name="chatctl", standalone_mode=False) if arguments else _help()
         sys.stdout.flush()
     except ChatError as error:
         return _report(str(error), error.reason, STATUS_OFFSET + error.code, wants_json)
@@ -61,28 +67,39 @@ def run(arguments: list[str]) -> int:
     except BadValue as error:
         return _report(str(error), "USAGE", 2, wants_json)
     except UsageError as error:
-        return _usage(error, wants_json)
+        return _usage(error, arguments, wants_json)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read stdout has seen enough. Python would complain when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except (BrokenPipeError, SystemExit):  # Typer turns the first into the second
+        return 0  # whoever read stdout has seen enough
     except OSError as error:  # a full disk behind stdout, for one
         return _report(f"cannot read or write: {error.strerror}", "INPUT_OUTPUT", 1, wants_json)
     return code if isinstance(code, int) else 0
 
 
-def _usage(error: BaseException, wants_json: bool) -> int:
+def _wants_json(arguments: list[str]) -> bool:
+    """Whether errors are to be JSON; asked before the options are understood, since not understanding them is an error."""
+    given = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    asked = {"--json", "--output=json", "-ojson"} & set(given)
+    pairs = {("--output", "json"), ("-o", "json")} & set(pairwise(given))
+    history = given[:1] == ["history"] and os.environ.get("CHATCTL_OUTPUT", "") == "json"
+    return bool(
+        asked or pairs or history or os.environ.get("CHATCTL_JSON", "").lower() in ("1", "true", "t", "yes", "y", "on")
+    )
+
+
+def _help() -> int:
+    """What `chatctl` alone gets: how to use it, on stderr, as it has done nothing."""
+    with redirect_stdout(sys.stderr):
+        app(args=["--help"], prog_name="chatctl", standalone_mode=False)
+    return 2
+
+
+def _usage(error: Exception, arguments: list[str], wants_json: bool) -> int:
     """Say what is wrong with how a command was called."""
     text = error.format_message()  # type: ignore[attr-defined]
-    context = getattr(error, "ctx", None)
-    if type(error).__name__ == "NoArgsIsHelpError":
-        print(context.get_help() if context else text, file=sys.stderr)
-        return 2
-    if not wants_json and context is not None:
-        text += f"\nTry `{context.command_path} --help`."
-    return _report(text, "USAGE", 2, wants_json)
+    command = f" {arguments[0]}" if arguments[0] in COMMANDS else ""
+    return _report(text if wants_json else f"{text}\nTry `chatctl{command} --help`.", "USAGE", 2, wants_json)
 
 
 def _report(text: str, reason: str, code: int, wants_json: bool) -> int:

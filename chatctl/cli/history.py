@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from enum import StrEnum
@@ -26,55 +25,47 @@ class Output(StrEnum):
     TEXT = "text"
 
 
+Rooms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--room", "-r", help="Only this room; may be given more than once. (env var: CHATCTL_ROOM, commas between)"
+    ),
+]
+Users = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--user", "-u", help="Only by this user; may be given more than once. (env var: CHATCTL_USER, commas between)"
+    ),
+]
+SINCE_HELP = "Stored at this time or later: 10m or 1d3h (ago), RFC 3339, unix seconds."
+Since = Annotated[str | None, typer.Option(envvar="CHATCTL_SINCE", metavar="TIME", help=SINCE_HELP)]
+Until = Annotated[
+    str | None, typer.Option(envvar="CHATCTL_UNTIL", metavar="TIME", help="Stored before this time, written likewise.")
+]
+Last = Annotated[int | None, typer.Option("--last", "-n", envvar="CHATCTL_LAST", min=1, help="Only the last N.")]
+Limit = Annotated[int | None, typer.Option(envvar="CHATCTL_LIMIT", min=1, help="At most N, then stop.")]
+After = Annotated[
+    str | None, typer.Option(envvar="CHATCTL_AFTER", metavar="CURSOR", help="After the message with this cursor.")
+]
+GREP_HELP = "The text contains TEXT, in upper or lower case."
+Grep = Annotated[str | None, typer.Option("--grep", "-g", envvar="CHATCTL_GREP", metavar="TEXT", help=GREP_HELP)]
+OUTPUT_HELP = "table for people, json a line each, text only the texts."
+OutputOption = Annotated[Output, typer.Option("--output", "-o", envvar="CHATCTL_OUTPUT", help=OUTPUT_HELP)]
+Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="Short for --output json; errors too.")]
+
+
 def history(
     server: options.Server = config.DEFAULT_SERVER,
-    room: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--room", "-r", help="Only this room; may be given more than once. (env var: CHATCTL_ROOM, commas between)"
-        ),
-    ] = None,
-    user: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--user",
-            "-u",
-            help="Only by this user; may be given more than once. (env var: CHATCTL_USER, commas between)",
-        ),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            envvar="CHATCTL_SINCE",
-            metavar="TIME",
-            help="Stored at this time or later: 10m or 1d3h (ago), RFC 3339, unix seconds.",
-        ),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(envvar="CHATCTL_UNTIL", metavar="TIME", help="Stored before this time, written likewise.")
-    ] = None,
-    last: Annotated[int | None, typer.Option("--last", "-n", envvar="CHATCTL_LAST", min=1, help="Only the last N.")] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", envvar="CHATCTL_LIMIT", min=1, help="At most N, then stop.")
-    ] = None,
-    after: Annotated[
-        str | None, typer.Option(envvar="CHATCTL_AFTER", metavar="CURSOR", help="After the message with this cursor.")
-    ] = None,
-    grep: Annotated[
-        str | None,
-        typer.Option(
-            "--grep", "-g", envvar="CHATCTL_GREP", metavar="TEXT", help="The text contains TEXT, in upper or lower case."
-        ),
-    ] = None,
-    output: Annotated[
-        Output,
-        typer.Option(
-            "--output", "-o", envvar="CHATCTL_OUTPUT", help="table for people, json a line each, text only the texts."
-        ),
-    ] = Output.TABLE,
-    as_json: Annotated[
-        bool, typer.Option("--json", envvar="CHATCTL_JSON", help="Short for --output json; errors too.")
-    ] = False,
+    room: Rooms = None,
+    user: Users = None,
+    since: Since = None,
+    until: Until = None,
+    last: Last = None,
+    limit: Limit = None,
+    after: After = None,
+    grep: Grep = None,
+    output: OutputOption = Output.TABLE,
+    as_json: Json = False,
     utc: options.Utc = False,
     timeout: options.Timeout = "10s",
     no_color: options.NoColor = False,
@@ -84,16 +75,15 @@ def history(
         raise typer.BadParameter(
             "it excludes --after: one counts from the end, the other from a cursor", param_hint="'--last'"
         )
-    now = time.time_ns() // 1000
     query = Query(
         rooms=tuple(options.filters("--room", room, "CHATCTL_ROOM")),
         users=tuple(options.filters("--user", user, "CHATCTL_USER")),
-        since=options.meant("--since", lambda text: config.moment(text, now), since) if since is not None else None,
-        until=options.meant("--until", lambda text: config.moment(text, now), until) if until is not None else None,
-        last=last or 0,
-        limit=limit or 0,
-        after=after or "",
-        contains=grep or "",
+        since=options.moment("--since", since),
+        until=options.moment("--until", until),
+        last=min(last or 0, options.MOST),
+        limit=min(limit or 0, options.MOST),
+        after=options.utf8("--after", after),
+        contains=options.utf8("--grep", grep),
     )
     form = Output.JSON if as_json else output
     asyncio.run(_show(options.address(server), options.seconds(timeout), query, form, utc, no_color))

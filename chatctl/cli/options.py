@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
@@ -43,14 +44,35 @@ def seconds(text: str) -> float:
     return meant("--timeout", config.duration, text) / 1_000_000
 
 
+def moment(option: str, text: str | None) -> int | None:
+    """The value of --since or --until: microseconds since 1970."""
+    if text is None:
+        return None
+    now = time.time_ns() // 1000
+    return meant(option, lambda text: config.moment(text, now), text)
+
+
 def address(text: str) -> str:
     """The value of --server, as it was written."""
     meant("--server", config.address, text)
     return text
 
 
-def name(option: str, value: str, limit: int = 128) -> str:
-    """The name of a room, user or sender. Raises BadParameter unless it can be one."""
+MOST = 2**53 - 1
+"""No log has more messages, and a number on the wire no more bits: what a JSON reader that keeps numbers as doubles still tells apart."""
+
+
+def utf8(option: str, value: str | None) -> str:
+    """A text that can be sent; empty for none. Raises BadParameter."""
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("it is not UTF-8", param_hint=f"'{option}'") from None
+    return value or ""
+
+
+def name(option: str, value: str, limit: int = config.MAX_NAME_BYTES) -> str:
+    """The name of a room, user or sender. Raises BadParameter unless it can be one, on some server at least."""
     if fault := name_fault(option.lstrip("-"), value, limit):
         raise typer.BadParameter(fault, param_hint=f"'{option}'")
     return value

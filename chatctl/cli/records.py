@@ -30,7 +30,7 @@ class Cutter:
         start = 0
         if self._skipped:
             start = chunk.index(self._separator or b"")
-            yield self._too_long(self._skipped + start)
+            yield too_long(self._skipped + start, self._limit)
             self._skipped, start = 0, start + 1
         if start <= end:
             yield from self._cut(self._tail + chunk[start:end])
@@ -40,7 +40,7 @@ class Cutter:
     def end(self) -> Iterator[Piece]:
         """The last record, if the input does not end with the separator."""
         if self._skipped:
-            yield self._too_long(self._skipped)
+            yield too_long(self._skipped, self._limit)
         elif self._tail:
             yield from self._cut(self._tail)
         self._tail, self._skipped = b"", 0
@@ -68,24 +68,31 @@ class Cutter:
     def _one_by_one(self, whole: bytes) -> Iterator[Piece]:
         good: list[str] = []
         for record in [whole] if self._separator is None else whole.split(self._separator):
-            fault = ""
-            if len(record) > self._limit:
-                fault = self._too_long(len(record))
-            else:
-                try:
-                    good.append(record.decode())
-                except UnicodeDecodeError as error:
-                    fault = f"not UTF-8: byte 0x{record[error.start]:02x} at position {error.start}"
-            if fault:
-                if good:
-                    yield good
-                    good = []
-                yield fault
+            piece = as_text(record, self._limit)
+            if isinstance(piece, list):
+                good += piece
+                continue
+            if good:
+                yield good
+                good = []
+            yield piece
         if good:
             yield good
 
-    def _too_long(self, size: int) -> str:
-        return f"the text has {size} bytes, the limit is {self._limit}"
+
+def as_text(record: bytes, limit: int) -> Piece:
+    """The one text of a record, or why it cannot be one."""
+    if len(record) > limit:
+        return too_long(len(record), limit)
+    try:
+        return [record.decode()]
+    except UnicodeDecodeError as error:
+        return f"not UTF-8: byte 0x{record[error.start]:02x} at position {error.start}"
+
+
+def too_long(size: int, limit: int) -> str:
+    """Why a record of this size cannot be a text."""
+    return f"the text has {size} bytes, the limit is {limit}: split it, or raise `serve --text-bytes`"
 
 
 async def chunks(descriptor: int) -> AsyncIterator[bytes]:
@@ -93,24 +100,23 @@ async def chunks(descriptor: int) -> AsyncIterator[bytes]:
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         while chunk := os.read(descriptor, CHUNK_BYTES):
             yield chunk
+            await asyncio.sleep(0)  # let others have their turn, Ctrl-C among them
         return
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
-    try:
-        # No thread: one that sits in read() would keep the process alive until the input ends.
-        loop.add_reader(descriptor, readable.set)
-    except PermissionError:  # /dev/null and its like cannot be waited for, and need not be
-        while chunk := os.read(descriptor, CHUNK_BYTES):
-            yield chunk
-            await asyncio.sleep(0)
-        return
-    try:
-        while True:
+    while True:
+        try:
+            # No thread: one that sits in read() would keep the process alive until the input ends.
+            loop.add_reader(descriptor, readable.set)
+        except PermissionError:  # /dev/null and its like cannot be waited for, and need not be
+            readable.set()
+        try:
             await readable.wait()
-            readable.clear()
-            chunk = os.read(descriptor, CHUNK_BYTES)
-            if not chunk:
-                return
-            yield chunk
-    finally:
-        loop.remove_reader(descriptor)
+        finally:
+            # Or it would go on ringing while nobody reads, and once more after the read: the next read would then block.
+            loop.remove_reader(descriptor)
+        readable.clear()
+        chunk = os.read(descriptor, CHUNK_BYTES)
+        if not chunk:
+            return
+        yield chunk

@@ -108,8 +108,9 @@ async def history(pages: "AsyncIterator[HistoryPage]", utc: bool, no_color: bool
             rows += fresh
             if len(rows) <= TABLE_ROWS:
                 continue
+            rows.insert(0, COLUMNS)
             widths = tuple(max(cells(row[i]) for row in rows) for i in range(4))
-            _write_lines([COLUMNS, *rows], widths)
+            _write_lines(rows, widths)
             rows = None
         else:
             _write_lines(fresh, widths)

@@ -30,6 +30,7 @@ class Report:
         self._counts = dict.fromkeys(Status, 0)
         self._quiet, self._single = quiet, single
         self._shown = 0
+        self._unwritten = ""
         self._first = self._last = 0
 
     @property
@@ -79,9 +80,11 @@ class Report:
         try:
             sys.stdout.buffer.write(lines.encode())
             sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            # Nobody reads the receipts any more; what is sent is worth more than who watches.
+        except OSError as error:
+            # What is sent is worth more than who watches: go on. That nobody reads any more is no failure, a full disk is.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if not isinstance(error, BrokenPipeError):
+                self._unwritten = f"cannot write the receipts: {error.strerror}"
 
     def end(self, failure: ChatError | OSError | None = None) -> int:
         """The last word, on stderr: what ended the run before its time, and the summary. The exit code comes back."""
@@ -92,7 +95,8 @@ class Report:
         elif failure:
             error, reason, code = str(failure), failure.reason, STATUS_OFFSET + failure.code
         else:
-            error, reason, code = "", "", 1 if self._counts[Status.REJECTED] else 0
+            error = self._unwritten
+            reason, code = "OUTPUT" if error else "", 1 if error or self._counts[Status.REJECTED] else 0
         if self.as_json and (error or not self._quiet):
             ended = {"error": error, "reason": reason, "exit_code": code} if error else {}
             formats.say_json({**ended, "summary": self._summary()})

@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,7 @@ import typer
 from chatctl import config
 from chatctl.chat import name_fault
 from chatctl.cli import formats, options
-from chatctl.cli.records import Cutter, Piece, chunks
+from chatctl.cli.records import Cutter, Piece, as_text, chunks
 from chatctl.cli.report import INTERRUPTED, Report
 from chatctl.errors import ChatError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chatctl.client import Sending
 
 STDIN = 0
+SHOW_CURSOR = b"\x1b[?25h\n"
 INTERRUPT_SECONDS = 2.0  # how long Ctrl-C waits for receipts under way
 PROGRESS_SECONDS = 0.5  # what is done sooner needs no progress
 
@@ -38,35 +39,30 @@ class Split(StrEnum):
 SEPARATORS = {Split.LINE: b"\n", Split.NONE: None, Split.NULL: b"\0"}
 
 
+TEXT_HELP = "The message, its words joined by spaces. Without it, or with -, stdin is sent, a message a line."
+Words = Annotated[list[str] | None, typer.Argument(help=TEXT_HELP)]
+Room = Annotated[str, typer.Option("--room", "-r", envvar="CHATCTL_ROOM", help="The room to send to.")]
+User = Annotated[
+    str | None, typer.Option("--user", "-u", envvar="CHATCTL_USER", help="Who sends.", show_default="your login name")
+]
+SENDER_HELP = "The name of this input: sent again under it, nothing is stored twice."
+Sender = Annotated[str | None, typer.Option(help=SENDER_HELP, show_default="a random one")]
+SPLIT_HELP = "What ends a message of stdin: a line end, only its end, or NUL."
+SplitOption = Annotated[Split, typer.Option("--split", envvar="CHATCTL_SPLIT", help=SPLIT_HELP)]
+Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="A JSON receipt for each record; errors too.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", envvar="CHATCTL_QUIET", help="No progress and no summary.")]
+
+
 def send(
-    text: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="The message, its words joined by spaces. Without it, or with -, stdin is sent, a message a line."
-        ),
-    ] = None,
+    text: Words = None,
     server: options.Server = config.DEFAULT_SERVER,
-    room: Annotated[str, typer.Option("--room", "-r", envvar="CHATCTL_ROOM", help="The room to send to.")] = "lobby",
-    user: Annotated[
-        str | None,
-        typer.Option("--user", "-u", envvar="CHATCTL_USER", help="Who sends.", show_default="your login name"),
-    ] = None,
-    sender: Annotated[
-        str | None,
-        typer.Option(
-            help="The name of this input: sent again under it, nothing is stored twice.", show_default="a random one"
-        ),
-    ] = None,
-    split: Annotated[
-        Split, typer.Option(envvar="CHATCTL_SPLIT", help="What ends a message of stdin: a line end, only its end, or NUL.")
-    ] = Split.LINE,
+    room: Room = "lobby",
+    user: User = None,
+    sender: Sender = None,
+    split: SplitOption = Split.LINE,
     timeout: options.Timeout = "10s",
-    as_json: Annotated[
-        bool, typer.Option("--json", envvar="CHATCTL_JSON", help="A JSON receipt for each record; errors too.")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", envvar="CHATCTL_QUIET", help="No progress and no summary.")
-    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
     no_color: options.NoColor = False,
 ) -> int:
     """Send a message, or every line of stdin, and wait until each has its receipt: then it is on disk."""
@@ -134,6 +130,8 @@ class Run:
         report = self._report
         notice = None if report.as_json else formats.say
         async with ChatClient(server, seconds, notice) as chat, chat.send(report.user, report.sender) as sending:
+            for option, value in (("--room", report.room), ("--user", report.user), ("--sender", report.sender)):
+                options.name(option, value, sending.limits.name_bytes)
             self._sending = sending
             report.cursor_prefix = sending.cursor_prefix
             self._feeder = asyncio.ensure_future(self._feed(sending))
@@ -147,30 +145,26 @@ class Run:
                 self._feeder.cancel()
 
     async def _feed(self, sending: "Sending") -> None:
-        """Put the input in, record by record."""
-        room = self._report.room
+        """Put the input in. All that was read is put before anything is waited for, so that no record is forgotten."""
+        limit = sending.limits.text_bytes
         try:
-            async for piece in self._pieces(sending.limits.text_bytes):
-                if isinstance(piece, str):
-                    await sending.reject(room, piece)
-                else:
-                    await sending.put(room, piece)
+            if self._words is not None:
+                self._put(sending, [as_text(os.fsencode(self._words), limit)])  # what is not UTF-8 came with surrogates
+                return
+            cutter = Cutter(self._separator, limit)
+            async for chunk in chunks(STDIN):
+                self._put(sending, cutter.feed(chunk))
+                await sending.drain()
+            self._put(sending, cutter.end())
         finally:
             sending.finish()
 
-    async def _pieces(self, limit: int) -> AsyncIterator[Piece]:
-        if self._words is not None:
-            # An argument that is not UTF-8 comes with surrogates, and becomes the bytes it was.
-            cutter = Cutter(None, limit)
-            for piece in (*cutter.feed(os.fsencode(self._words)), *cutter.end()):
-                yield piece
-            return
-        cutter = Cutter(self._separator, limit)
-        async for chunk in chunks(STDIN):
-            for piece in cutter.feed(chunk):
-                yield piece
-        for piece in cutter.end():
-            yield piece
+    def _put(self, sending: "Sending", pieces: Iterable[Piece]) -> None:
+        for piece in pieces:
+            if isinstance(piece, str):
+                sending.reject(self._report.room, piece)
+            else:
+                sending.put(self._report.room, piece)
 
     def _take_interrupts(self) -> None:
         """Ctrl-C stops reading and gives receipts under way a moment; a second one ends everything at once."""
@@ -179,7 +173,9 @@ class Run:
         def interrupted(*_: object) -> None:
             if self._interrupted:
                 # Also out of a write to a stdout that nobody reads, where the event loop never gets to run.
-                raise KeyboardInterrupt
+                if sys.stderr.isatty():
+                    os.write(sys.stderr.fileno(), SHOW_CURSOR)  # the progress may have hidden it
+                os._exit(INTERRUPTED)
             self._interrupted = True
             loop.call_soon_threadsafe(self._interrupt)
 

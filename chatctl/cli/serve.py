@@ -35,55 +35,48 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+LISTEN_HELP = (
+    "HOST:PORT or unix:PATH to serve; may be given more than once. Port 0 takes a free one. "
+    "(env var: CHATCTL_LISTEN, commas between)"
+)
+Listen = Annotated[
+    list[str] | None,
+    typer.Option("--listen", "-l", metavar="ADDRESS", help=LISTEN_HELP, show_default=config.DEFAULT_SERVER),
+]
+STORE_HELP = "The file that keeps the messages, made if it does not exist."
+Store = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CHATCTL_STORE", metavar="sqlite:PATH", help=STORE_HELP, show_default="chat.db in your data directory"
+    ),
+]
+INSECURE_HELP = "Listen beyond this machine too, unencrypted and for all."
+Insecure = Annotated[bool, typer.Option("--insecure", envvar="CHATCTL_INSECURE", help=INSECURE_HELP)]
+TextBytes = Annotated[int, typer.Option(envvar="CHATCTL_TEXT_BYTES", help="Limit: bytes in one text.")]
+NameBytes = Annotated[
+    int, typer.Option(envvar="CHATCTL_NAME_BYTES", help="Limit: bytes in the name of a room, user or sender.")
+]
+BatchMessages = Annotated[int, typer.Option(envvar="CHATCTL_BATCH_MESSAGES", help="Limit: texts in one frame.")]
+BatchBytes = Annotated[int, typer.Option(envvar="CHATCTL_BATCH_BYTES", help="Limit: bytes of all texts in one frame.")]
+Streams = Annotated[int, typer.Option(envvar="CHATCTL_STREAMS", help="Limit: open streams.")]
+GRACE_HELP = "How long calls may take to end when stopping."
+Grace = Annotated[str, typer.Option(envvar="CHATCTL_GRACE", metavar="DURATION", help=GRACE_HELP)]
+LevelOption = Annotated[LogLevel, typer.Option("--log-level", envvar="CHATCTL_LOG_LEVEL", help="How much the log says.")]
+FormatOption = Annotated[LogFormat, typer.Option("--log-format", envvar="CHATCTL_LOG_FORMAT", help="How the log says it.")]
+
+
 def serve(
-    listen: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--listen",
-            "-l",
-            metavar="ADDRESS",
-            help="HOST:PORT or unix:PATH to serve; may be given more than once. Port 0 takes a free one. "
-            "(env var: CHATCTL_LISTEN, commas between)",
-            show_default=config.DEFAULT_SERVER,
-        ),
-    ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            envvar="CHATCTL_STORE",
-            metavar="sqlite:PATH",
-            help="The file that keeps the messages, made if it does not exist.",
-            show_default="chat.db in your data directory",
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool,
-        typer.Option(
-            "--insecure", envvar="CHATCTL_INSECURE", help="Listen beyond this machine too, unencrypted and for all."
-        ),
-    ] = False,
-    text_bytes: Annotated[
-        int, typer.Option(envvar="CHATCTL_TEXT_BYTES", help="Limit: bytes in one text.")
-    ] = DEFAULTS.text_bytes,
-    name_bytes: Annotated[
-        int, typer.Option(envvar="CHATCTL_NAME_BYTES", help="Limit: bytes in the name of a room, user or sender.")
-    ] = DEFAULTS.name_bytes,
-    batch_messages: Annotated[
-        int, typer.Option(envvar="CHATCTL_BATCH_MESSAGES", help="Limit: texts in one frame.")
-    ] = DEFAULTS.batch_messages,
-    batch_bytes: Annotated[
-        int, typer.Option(envvar="CHATCTL_BATCH_BYTES", help="Limit: bytes of all texts in one frame.")
-    ] = DEFAULTS.batch_bytes,
-    streams: Annotated[int, typer.Option(envvar="CHATCTL_STREAMS", help="Limit: open streams.")] = DEFAULTS.streams,
-    grace: Annotated[
-        str, typer.Option(envvar="CHATCTL_GRACE", metavar="DURATION", help="How long calls may take to end when stopping.")
-    ] = "5s",
-    log_level: Annotated[
-        LogLevel, typer.Option(envvar="CHATCTL_LOG_LEVEL", help="How much the log on stderr says.")
-    ] = LogLevel.WARNING,
-    log_format: Annotated[
-        LogFormat, typer.Option(envvar="CHATCTL_LOG_FORMAT", help="How the log says it.")
-    ] = LogFormat.TEXT,
+    listen: Listen = None,
+    store: Store = None,
+    insecure: Insecure = False,
+    text_bytes: TextBytes = DEFAULTS.text_bytes,
+    name_bytes: NameBytes = DEFAULTS.name_bytes,
+    batch_messages: BatchMessages = DEFAULTS.batch_messages,
+    batch_bytes: BatchBytes = DEFAULTS.batch_bytes,
+    streams: Streams = DEFAULTS.streams,
+    grace: Grace = "5s",
+    log_level: LevelOption = LogLevel.WARNING,
+    log_format: FormatOption = LogFormat.TEXT,
     as_json: options.Json = False,
 ) -> None:
     """Serve a chat until SIGTERM or Ctrl-C.

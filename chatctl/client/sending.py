@@ -16,7 +16,7 @@ from chatctl.v1 import chat_pb2 as pb
 FRAME_MESSAGES = 500  # a frame costs 0.2 ms whatever it holds; more than 500 messages in one gain nothing
 WINDOW_FRAMES, WINDOW_BYTES = 256, 16 * 1024 * 1024  # without receipts; 256 frames keep a far server busy
 EAGER_FRAMES = 2  # while fewer are without receipts a frame goes at once; beyond, it may grow until a receipt comes
-PENDING_RECORDS = 4 * FRAME_MESSAGES  # taken but not yet sent; beyond, `put` waits
+PENDING_RECORDS = 4 * FRAME_MESSAGES  # taken but not yet sent; beyond, `drain` waits
 
 
 class Outcome(NamedTuple):
@@ -39,7 +39,7 @@ class _Records:
 
 
 class Sending:
-    """A stream that sends. `put` records, then `finish`; all the while, iterate over `outcomes`."""
+    """A stream that sends. `put` records and `drain`, then `finish`; all the while, iterate over `outcomes`."""
 
     def __init__(self, call: Call, user: str, welcome: pb.Welcome) -> None:
         """Use `ChatClient.send`."""
@@ -56,7 +56,7 @@ class Sending:
         self._frames = self._bytes = 0  # what of it is on its way
         self._finished = False
         self._changed = asyncio.Event()  # for the writer: look again
-        self._room = asyncio.Event()  # for `put`: look again
+        self._room = asyncio.Event()  # for `drain`: look again
         call.patience.heard(expecting=False)
         self._receipts: deque[Receipt] = deque()  # come, and not yet told
         self._waiting = 0  # records sent whose receipts have not come
@@ -64,28 +64,28 @@ class Sending:
         self._writer = asyncio.create_task(self._write())
         self._reader = asyncio.create_task(self._read())
 
-    async def put(self, room: str, texts: Sequence[str]) -> None:
-        """Take texts to send, numbered on from the last; waits while much is still unsent. They go out without delay."""
-        await self._has_room()
+    def put(self, room: str, texts: Sequence[str]) -> None:
+        """Take texts to send, numbered on from the last. They go out without delay; `drain` between puts bounds memory."""
         last = self._pending[-1] if self._pending else None
         if last and last.room == room and not last.rejection:
             last.texts += texts
         else:
             self._pending.append(_Records(room, self._next, list(texts)))
-        self._next += len(texts)
-        self._pending_records += len(texts)
-        self._changed.set()
+        self._count(len(texts))
 
-    async def reject(self, room: str, error: str) -> None:
+    def reject(self, room: str, error: str) -> None:
         """Count a record that cannot be sent; its rejection comes among the outcomes, in its turn."""
-        await self._has_room()
         rejection = Receipt(self._next, 1, Status.REJECTED, error=error)
         self._pending.append(_Records(room, self._next, [], rejection))
-        self._next += 1
-        self._pending_records += 1
+        self._count(1)
+
+    def _count(self, records: int) -> None:
+        self._next += records
+        self._pending_records += records
         self._changed.set()
 
-    async def _has_room(self) -> None:
+    async def drain(self) -> None:
+        """Wait until little of what was put is still to be sent; or until the stream has ended."""
         while self._pending_records >= PENDING_RECORDS and not self._reader.done():
             self._room.clear()
             await self._room.wait()

@@ -51,7 +51,7 @@ class HealthService(health.aio.HealthServicer):
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
         """See the health proto."""
-        with self._streams.open() as wake:
+        with self._streams.open(counted=False) as wake:
             watching = asyncio.ensure_future(super().Watch(request, context))
             ringing = asyncio.ensure_future(wake.wait())
             try:
@@ -201,7 +201,9 @@ def _free_socket(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))
-        except OSError:
+        except (ConnectionRefusedError, FileNotFoundError):
             path.unlink(missing_ok=True)  # left behind by a server that was killed
             return
+        except OSError as error:
+            raise ListenRefused(f"cannot listen on unix:{path}: {error.strerror}") from error
     raise ListenRefused(f"cannot listen on unix:{path}: another server does; stop it, or choose another path")

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator
 
 from chatctl import history, wire
-from chatctl.chat import Chat, utf8_size
+from chatctl.chat import MAX_NUMBER, Chat, utf8_size
 from chatctl.errors import InvalidRequest
 from chatctl.history import Query
 from chatctl.log import Draft, Page
@@ -48,7 +48,8 @@ class Exchange:
             raise InvalidRequest(
                 f"{size} bytes of text in one frame, the limit is {limits.batch_bytes}: send several frames"
             )
-        number, self._number = self._number, self._number + len(texts)
+        # Beyond the highest number all are equally wrong, and have to fit the wire.
+        number, self._number = self._number, min(self._number + len(texts), MAX_NUMBER + 1)
         return list(self._chat.post(Draft(self._user, self._sender, self._room, number, texts, size)))
 
     def _settle(self, frame: pb.SendAndReceiveMessageRequest) -> None:
@@ -93,7 +94,8 @@ class Exchange:
     def _next(self) -> pb.SendAndReceiveMessageResponse | None:
         """All that can be said now, in one response, if there is anything."""
         receipts = self._pipeline.ready()
-        page = self._follower.take() if self._follower else None
+        # Once the server stops, following ends with an error; the receipts that are due come first.
+        page = self._follower.take() if self._follower and not self._streams.stopping else None
         welcome = bool(self._sender) and not self._welcomed
         if not (receipts or page or welcome):
             return None

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from chatctl import wire
-from chatctl.errors import ChatError, ServerFault, StoreFailed
+from chatctl.errors import ChatError, InvalidRequest, ServerFault, StoreFailed
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +39,18 @@ class Guard(grpc.aio.ServerInterceptor):
         wrap = self._generator if inspect.isasyncgenfunction(inner) else self._coroutine
         method = handler_call_details.method
         return getattr(grpc, f"{kind}_rpc_method_handler")(
-            wrap(method, inner), handler.request_deserializer, handler.response_serializer
+            wrap(method, inner),
+            # A stream's requests are parsed inside the handler, which has its guard.
+            handler.request_deserializer if handler.request_streaming else _parser(handler.request_deserializer),
+            handler.response_serializer,
         )
 
     def _coroutine(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def guarded(request: Any, context: Any) -> Any:
             task = self._enter()
             try:
+                if isinstance(request, DecodeError):
+                    raise request
                 return await inner(request, context)
             except (Exception, asyncio.CancelledError) as error:
                 await _answer(method, context, error)
@@ -58,6 +64,8 @@ class Guard(grpc.aio.ServerInterceptor):
             task = self._enter()
             responses: Any = inner(request, context)
             try:
+                if isinstance(request, DecodeError):
+                    raise request
                 async for response in responses:
                     yield response
             except (Exception, asyncio.CancelledError) as error:
@@ -75,6 +83,18 @@ class Guard(grpc.aio.ServerInterceptor):
         return task
 
 
+def _parser(parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Parses a request, or gives back the error: if it were raised, gRPC would tell the client of our insides."""
+
+    def parsed(data: bytes) -> Any:
+        try:
+            return parse(data)
+        except DecodeError as error:
+            return error
+
+    return parsed
+
+
 async def _answer(method: str, context: Any, error: BaseException) -> NoReturn:
     """End the call with the error's status, or pass on what is not an error."""
     if isinstance(error, grpc.aio.AbortError):
@@ -86,6 +106,8 @@ async def _answer(method: str, context: Any, error: BaseException) -> NoReturn:
         # Some inner task was cancelled, not the call: without a status of ours the client would wait for ever.
     if isinstance(error, ChatError) and not isinstance(error, StoreFailed):
         shown = error
+    elif isinstance(error, DecodeError):
+        shown = InvalidRequest("the request is malformed: it does not follow the contract")
     else:
         name = secrets.token_hex(4)
         logger.error("%s failed, fault %s", method, name, exc_info=error)

@@ -10,6 +10,7 @@ from chatctl.log import Receipt
 R = TypeVar("R")
 Outcome = Receipt | asyncio.Future[list[Receipt]]
 
+READY_RECEIPTS = 1000  # in one response; with the longest reasons they stay below the 4 MiB that clients accept
 AHEAD_REQUESTS, AHEAD_BYTES = 32, 4 * 1024 * 1024  # not yet stored; beyond it the client is held back by flow control
 
 
@@ -24,6 +25,7 @@ class Pipeline(Generic[R]):
         self._start = start
         self._wake = wake
         self._waiting: deque[tuple[Outcome, int]] = deque()
+        self._come: deque[Receipt] = deque()
         self._bytes = 0
         self._room = asyncio.Event()
         self._reader = asyncio.create_task(self._read(requests))
@@ -51,22 +53,30 @@ class Pipeline(Generic[R]):
         self._wake.set()
 
     def ready(self) -> list[Receipt]:
-        """The receipts that have come since the last call, in order. Raises what went wrong before the next one could."""
+        """Receipts that have come, in order, as many as go into a response. Raises what went wrong before the next could."""
         receipts: list[Receipt] = []
-        while self._waiting:
-            outcome, size = self._waiting[0]
-            if isinstance(outcome, asyncio.Future):
-                if not outcome.done() or (receipts and outcome.exception()):
-                    break
-                receipts += outcome.result()
-            else:
-                receipts.append(outcome)
-            self._waiting.popleft()
-            self._bytes -= size
-            self._room.set()
+        while len(receipts) < READY_RECEIPTS:
+            if self._come:
+                receipts.append(self._come.popleft())
+            elif not self._waiting or not self._take(bool(receipts)):
+                break
         if not receipts and self.ended and not self._reader.cancelled():
             self._reader.result()
         return receipts
+
+    def _take(self, told: bool) -> bool:
+        """Take the next outcome, if it is known. An error waits until what came before it has been told."""
+        outcome, size = self._waiting[0]
+        if isinstance(outcome, Receipt):
+            self._come.append(outcome)
+        elif not outcome.done() or (told and outcome.exception()):
+            return False
+        else:
+            self._come += outcome.result()
+        self._waiting.popleft()
+        self._bytes -= size
+        self._room.set()
+        return True
 
     def stop(self) -> None:
         """Read no more; what was started goes on."""
@@ -75,12 +85,12 @@ class Pipeline(Generic[R]):
     @property
     def idle(self) -> bool:
         """Whether every request read so far has all its receipts."""
-        return not self._waiting
+        return not self._waiting and not self._come
 
     @property
     def ended(self) -> bool:
         """Whether nothing is left to come."""
-        return not self._waiting and self._reader.done()
+        return self.idle and self._reader.done()
 
     async def close(self) -> None:
         """Read no more and forget what was started; the store finishes it all the same."""

@@ -13,26 +13,29 @@ class Streams:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._wakes: set[asyncio.Event] = set()
+        self._counted = 0
         self.stopping = False
 
     @contextmanager
-    def open(self) -> Iterator[asyncio.Event]:
-        """Hold a stream open. The event is its alarm clock, and rings when the server stops.
+    def open(self, counted: bool = True) -> Iterator[asyncio.Event]:
+        """Hold a stream open. The event is its alarm clock, and rings when the server stops. Uncounted ones have no bound.
 
         Raises TooManyStreams, and Stopping when it is too late.
         """
         if self.stopping:
             raise stopping()
-        if len(self._wakes) >= self._limit:
+        if counted and self._counted >= self._limit:
             raise TooManyStreams(
                 f"{self._limit} streams are open, which is this server's limit: try again later, or raise `serve --streams`"
             )
         wake = asyncio.Event()
         self._wakes.add(wake)
+        self._counted += counted
         try:
             yield wake
         finally:
             self._wakes.discard(wake)
+            self._counted -= counted
 
     def stop(self) -> None:
         """Ring all alarm clocks; open no more."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from chatctl.errors import ChatError, Stopping, StoreFailed, StoreFull
+from chatctl.errors import ChatError, Stopping, StoreFailed, StoreFull, Unavailable
 from chatctl.log import Draft, Page, Receipt, Stats
 from chatctl.store import sqlite_read
 from chatctl.store.sqlite_file import StoreFile
@@ -27,6 +27,10 @@ class Job(NamedTuple):
 
     draft: Draft
     receipts: "asyncio.Future[list[Receipt]]"
+
+
+Lines = OrderedDict[tuple[str, str], deque[Job]]
+"""A line of jobs for each user and sender."""
 
 
 class SQLiteLog:
@@ -46,7 +50,9 @@ class SQLiteLog:
         self._moved: asyncio.Future[None] = self._loop.create_future()
         self.failed: asyncio.Future[StoreFailed] = self._loop.create_future()
         """Done when the store has failed for good: nothing is tried on it again."""
+        self._broken: StoreFailed | None = None  # the writer knows it at once, `failed` when the event loop hears of it
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._closed = False  # the writer has met the None of `close`
         self._readers = ThreadPoolExecutor(READERS, "chatctl-read")
         self._thread = threading.Thread(target=self._write, name="chatctl-write", daemon=True)
         self._thread.start()
@@ -84,31 +90,36 @@ class SQLiteLog:
 
     def _write(self) -> None:
         """The writer thread: group after group, until the None of `close`."""
-        lines: OrderedDict[tuple[str, str], deque[Job]] = OrderedDict()  # a line for each sender, first come first served
-        open_ = True
-        while open_ or lines:
-            try:
-                job = self._jobs.get(block=not lines)
-                while job is not None:
-                    lines.setdefault((job.draft.user, job.draft.sender), deque()).append(job)
-                    job = self._jobs.get_nowait()
-                open_ = False
-            except queue.Empty:
-                pass
-            if lines:
-                group = _next_group(lines)
-                outcome = self._commit(group)
-                if isinstance(outcome, ChatError):
-                    # What waits behind a failed draft of the same sender fails with it: nothing is to overtake it.
-                    for sender in {(job.draft.user, job.draft.sender) for job in group}:
-                        group += lines.pop(sender, ())
-                self._loop.call_soon_threadsafe(self._publish, group, outcome, self._writer.totals.head)
+        lines: Lines = OrderedDict()
+        while self._collect(lines) or lines:
+            group = _next_group(lines)
+            outcome = self._commit(group)
+            if isinstance(outcome, StoreFailed):
+                self._broken = outcome
+            if isinstance(outcome, ChatError):
+                # What waits behind a failed draft of the same sender fails with it: nothing is to overtake it.
+                self._collect(lines, wait=False)
+                for sender in {(job.draft.user, job.draft.sender) for job in group}:
+                    group += lines.pop(sender, ())
+            self._loop.call_soon_threadsafe(self._publish, group, outcome, self._writer.totals.head)
+
+    def _collect(self, lines: Lines, wait: bool = True) -> bool:
+        """Put all jobs that have come into their lines; whether more may come. Waits while there is nothing to do."""
+        try:
+            job = None if self._closed else self._jobs.get(block=wait and not lines)
+            while job is not None:
+                lines.setdefault((job.draft.user, job.draft.sender), deque()).append(job)
+                job = self._jobs.get_nowait()
+            self._closed = True
+        except queue.Empty:
+            pass
+        return not self._closed
 
     def _commit(self, group: list[Job]) -> list[list[Receipt]] | ChatError:
         """Store a group: the receipts of each job, or why nothing of it is stored."""
         try:
-            if self.failed.done():
-                raise self.failed.result()
+            if self._broken:
+                raise self._broken
             return self._writer.commit([job.draft for job in group])
         except sqlite3.Error as error:
             return self._translate(error)
@@ -139,6 +150,8 @@ class SQLiteLog:
         path = self._file.path
         if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and name != "SQLITE_IOERR_FSYNC" and _full(path)):
             return StoreFull("the server's disk is full, nothing of this was stored: make space there, then send it again")
+        if name.startswith("SQLITE_BUSY"):
+            return Unavailable("another program has locked the server's store: close it there, then send again")
         return StoreFailed(f"the store {path} failed: {error} ({name})")
 
     # --- reading
@@ -196,7 +209,7 @@ class SQLiteLog:
         self._file.close()
 
 
-def _next_group(lines: "OrderedDict[tuple[str, str], deque[Job]]") -> list[Job]:
+def _next_group(lines: Lines) -> list[Job]:
     """The jobs of the next commit, one of each sender in turn, so that a lone message does not wait behind bulk."""
     group, messages = [], 0
     while lines and messages < GROUP_MESSAGES:
@@ -211,5 +224,8 @@ def _next_group(lines: "OrderedDict[tuple[str, str], deque[Job]]") -> list[Job]:
 
 def _full(path: os.PathLike[str]) -> bool:
     """Whether the file's disk has no space for another page or two (a full disk shows as other errors, too)."""
-    disk = os.statvfs(path)
+    try:
+        disk = os.statvfs(path)
+    except OSError:
+        return False
     return disk.f_bavail * disk.f_frsize < 64 * 1024

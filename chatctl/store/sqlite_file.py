@@ -57,11 +57,15 @@ class StoreFile:
 
     def __init__(self, path: str) -> None:
         """Open the file, made with its directories if it does not exist. Raises StoreRefused."""
-        self.path = Path(path).expanduser().resolve()
+        try:
+            self.path = Path(path).expanduser().resolve()
+        except RuntimeError as error:  # links in a circle, or no such home
+            raise StoreRefused(f"the store {path} cannot be opened: {error}") from error
         try:
             if self.path.is_dir():
                 raise StoreRefused(f"the store {self.path} is a directory: name a file in it")
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._check_header()  # before the lock, so that no lock file is left beside what is no store
             self._lock = self._take_lock()
         except OSError as error:
             raise StoreRefused(f"the store {self.path} cannot be opened: {error.strerror}") from error
@@ -86,9 +90,7 @@ class StoreFile:
     def _prepare(self) -> None:
         """Check the file, or make it."""
         try:
-            if self.path.exists() and self.path.stat().st_size:
-                self._check_header()
-            else:
+            if not self._check_header():
                 self._create()
             connection = self.connect()
             try:
@@ -113,8 +115,10 @@ class StoreFile:
             return f"the store {self.path} is locked by another program: close it there"
         return f"the store {self.path} cannot be opened: {error}"
 
-    def _check_header(self) -> None:
-        """Refuse what is no SQLite file, or not ours, before SQLite writes anything beside it."""
+    def _check_header(self) -> bool:
+        """Whether there is a file. Refuses what is no SQLite file, or not ours, before SQLite writes anything beside it."""
+        if not self.path.exists() or not self.path.stat().st_size:
+            return False
         with open(self.path, "rb") as file:
             header = file.read(100)
         if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
@@ -123,6 +127,7 @@ class StoreFile:
             raise StoreRefused(f"{self.path} is a SQLite file of another program: name another file with --store")
         if not os.access(self.path, os.W_OK):
             raise StoreRefused(f"the store {self.path} cannot be written: make the file writable")
+        return True
 
     def connect(self) -> sqlite3.Connection:
         """A connection for any one thread at a time, in autocommit; the caller closes it."""
@@ -132,6 +137,13 @@ class StoreFile:
 
     def _create(self) -> None:
         """Make the file under another name first, so that nobody ever opens half of it."""
+        wal = Path(f"{self.path}-wal")
+        if wal.exists() and wal.stat().st_size:
+            # SQLite would play it into the new file.
+            raise StoreRefused(
+                f"the store {self.path} is gone or empty, but {wal} is not: restore the store from a copy, "
+                f"or remove {wal.name} to begin a new log"
+            )
         new = Path(f"{self.path}-new")
         new.unlink(missing_ok=True)
         connection = sqlite3.connect(new, isolation_level=None)
@@ -158,7 +170,9 @@ class StoreFile:
                 f"the store {self.path} has schema {version}, this chatctl knows {SCHEMA_VERSION}: "
                 "use the chatctl that wrote it, or a newer one"
             )
-        connection.execute("PRAGMA journal_mode = WAL")
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise StoreRefused(f"the store {self.path} is on a file system without shared memory: put it on a local disk")
         connection.execute("BEGIN IMMEDIATE")  # a read-only file or full disk shows here and not at the first message
         connection.execute("ROLLBACK")
         head, messages = connection.execute("SELECT head, messages FROM log").fetchone()

@@ -46,12 +46,12 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, now: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
         self._db = connection
         self._now = now
+        row = connection.execute("SELECT head, last_time, messages, bytes, rooms, users FROM log").fetchone()
+        self.totals = Totals(*row)
         self._forget()
 
     def _forget(self) -> None:
-        """Take everything known from the file again."""
-        row = self._db.execute("SELECT head, last_time, messages, bytes, rooms, users FROM log").fetchone()
-        self.totals = Totals(*row)
+        """Know nothing but the totals; the file knows the rest."""
         self._rooms: dict[str, int] = {}
         self._users: dict[str, int] = {}
         self._senders: dict[tuple[int, str], int] = {}
@@ -65,6 +65,7 @@ class Writer:
         """Store the drafts in one synced transaction; the receipts of each. Raises sqlite3.Error: then nothing is stored."""
         if len(self._senders) > CACHED_NAMES or len(self._rooms) > CACHED_NAMES:
             self._forget()
+        before = self.totals
         self._db.execute("BEGIN IMMEDIATE")
         try:
             # Times never decrease, whatever the clock does.
@@ -75,9 +76,10 @@ class Writer:
             self._write_totals()
             self._db.execute("COMMIT")
         except BaseException:
+            self.totals = before  # not from the file: a disk that fails here may fail again
+            self._forget()
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            self._forget()
             raise
         return receipts
 
@@ -143,7 +145,7 @@ class Writer:
         sequence = block.sequence + draft.number - block.number
         (room,) = self._db.execute("SELECT name FROM room WHERE id = ?", (block.room,)).fetchone()
         if room != draft.room:
-            return [_conflict(draft, 0, f"in room {room!r}, not {draft.room!r}", len(draft.texts))]
+            return [_conflict(draft, 0, f"in room {room[:40]!r}, not {draft.room[:40]!r}", len(draft.texts))]
         (array,) = self._db.execute(
             "SELECT json_group_array(text) FROM (SELECT text FROM message WHERE sequence BETWEEN ? AND ? ORDER BY sequence)",
             (sequence, sequence + len(draft.texts) - 1),
@@ -154,7 +156,7 @@ class Writer:
         return [
             Receipt(draft.number + i, 1, Status.DUPLICATE, sequence + i, block.time)
             if stored == text
-            else _conflict(draft, i, f"with the text {stored[:40]!r}, not {text[:40]!r}")
+            else _conflict(draft, i, f"with the text {stored[:20]!r}, not {text[:20]!r}")
             for i, (stored, text) in enumerate(zip(texts, draft.texts, strict=True))
         ]
 
@@ -215,8 +217,5 @@ def _cut(draft: Draft, start: int, end: int) -> Draft:
 
 
 def _conflict(draft: Draft, at: int, how: str, count: int = 1) -> Receipt:
-    error = (
-        f"number {draft.number + at} of sender {draft.sender!r} was stored before {how}: "
-        "use another --sender for another input"
-    )
+    error = f"this number of sender {draft.sender[:40]!r} was stored before {how}: use another --sender for another input"
     return Receipt(draft.number + at, count, Status.REJECTED, reason=Reason.CONFLICT, error=error)
