@@ -59,7 +59,7 @@ def address(text: str) -> str:
 
 
 MOST = 2**53 - 1
-"""No log has more messages, and a number on the wire no more bits: what a JSON reader that keeps numbers as doubles still tells apart."""
+"""No count needs to be larger: MAX_NUMBER of the contract."""
 
 
 def utf8(option: str, value: str | None) -> str:

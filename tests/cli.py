@@ -1,0 +1,150 @@
+"""chatctl as its users run it: a process with stdin, stdout, stderr and an exit code."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import NamedTuple
+
+PATIENCE = 30  # seconds until a wait is taken for a hang; no test measures time
+CHATCTL = (sys.executable, "-m", "chatctl")
+
+
+class Done(NamedTuple):
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self):
+        return self.out.splitlines()
+
+    @property
+    def objects(self):
+        """What it printed as JSON Lines."""
+        return [json.loads(line) for line in self.out.split("\n")[:-1]]
+
+    @property
+    def said(self):
+        """What it wrote on stderr, when each line is a JSON object."""
+        return [json.loads(line) for line in self.err.split("\n")[:-1]]
+
+
+def environment(server=None, env=None):
+    """Nothing of what the developer has set, but where things are."""
+    kept = {
+        name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE") if name in os.environ
+    }
+    clean = {**kept, "LANG": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1", "LOGNAME": "tess"}
+    if server:
+        clean["CHATCTL_SERVER"] = server
+    clean.update(env or {})
+    return {name: value for name, value in clean.items() if value is not None}
+
+
+def run(*args, piped=b"", env=None, server=None, stdin=None, command=CHATCTL):
+    """Run a command to its end. `piped` is what is piped into it, `stdin` a file to read instead."""
+    feed = {"stdin": stdin} if stdin is not None else {"input": piped if isinstance(piped, bytes) else piped.encode()}
+    done = subprocess.run([*command, *args], capture_output=True, timeout=PATIENCE, env=environment(server, env), **feed)
+    assert b"Traceback" not in done.stderr, done.stderr.decode(errors="replace")
+    return Done(done.returncode, done.stdout.decode(errors="surrogateescape"), done.stderr.decode(errors="surrogateescape"))
+
+
+def until(condition):
+    """Wait for a condition to hold; what it gives comes back."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+    return found
+
+
+class Drain:
+    """Reads a descriptor to its end in a thread, so that whoever writes there never waits."""
+
+    def __init__(self, descriptor):
+        self._descriptor = descriptor
+        self._content = bytearray()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self):
+        with contextlib.suppress(OSError):  # what a terminal says when the other side is closed
+            while chunk := os.read(self._descriptor, 1 << 16):
+                self._content += chunk
+
+    @property
+    def text(self):
+        """All of it so far."""
+        return bytes(self._content).decode(errors="surrogateescape")
+
+    @property
+    def lines(self):
+        """The whole lines so far."""
+        return self.text.split("\n")[:-1]
+
+    def end(self):
+        self._thread.join(PATIENCE)
+        os.close(self._descriptor)
+        return self.text
+
+
+class Terminal:
+    """A terminal to hand to a process as stdin, stdout or stderr; `shown` is what is on it."""
+
+    def __init__(self):
+        self._master, self.descriptor = os.openpty()
+        self.shown = Drain(self._master)
+
+    def type(self, text):
+        os.write(self._master, text.encode())
+
+    def close(self):
+        """What was shown, once nobody has the terminal open any more."""
+        os.close(self.descriptor)
+        return self.shown.end()
+
+
+class Process:
+    """A command under way. Streams that are not given are pipes, and drained."""
+
+    def __init__(self, *args, env=None, server=None, stdin=None, stdout=None, stderr=None):
+        streams = {name: subprocess.PIPE if stream is None else stream for name, stream in
+                   (("stdin", stdin), ("stdout", stdout), ("stderr", stderr))}  # fmt: skip
+        self.popen = subprocess.Popen([*CHATCTL, *args], env=environment(server, env), bufsize=0, **streams)
+        self.out = Drain(os.dup(self.popen.stdout.fileno())) if stdout is None else None
+        self.err = Drain(os.dup(self.popen.stderr.fileno())) if stderr is None else None
+        for drain, stream in ((self.out, self.popen.stdout), (self.err, self.popen.stderr)):
+            if drain:
+                stream.close()
+
+    def write(self, data):
+        data = data if isinstance(data, bytes) else data.encode()
+        while data:
+            data = data[self.popen.stdin.write(data) :]
+
+    def close(self):
+        """End its input."""
+        self.popen.stdin.close()
+        return self
+
+    def signal(self, number):
+        self.popen.send_signal(number)
+        return self
+
+    def wait(self):
+        """How it ended, by itself."""
+        try:
+            code = self.popen.wait(PATIENCE)
+        finally:
+            self.popen.kill()
+        if self.popen.stdin and not self.popen.stdin.closed:
+            self.popen.stdin.close()
+        done = Done(code, self.out.end() if self.out else "", self.err.end() if self.err else "")
+        assert "Traceback" not in done.err, done.err
+        return done

@@ -1,0 +1,96 @@
+"""Input cut into records: whatever the bytes and however they come in, the same records."""
+
+from itertools import pairwise
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from chatctl.cli.records import Cutter
+
+LIMIT = 24
+SEPARATORS = (b"\n", b"\0", None)
+
+
+def reference(data, separator, limit):
+    """Each record as its text, or as the words that its rejection has to contain."""
+    records = [data] if separator is None else data.split(separator)
+    if records[-1] == b"":
+        records.pop()  # nothing comes after the last separator
+    for record in records:
+        if len(record) > limit:
+            yield f"{len(record)} bytes", f"{limit}"
+        else:
+            try:
+                yield record.decode()
+            except UnicodeDecodeError as error:
+                yield "UTF-8", f"0x{record[error.start]:02x} at position {error.start}"
+
+
+def cut(chunks, separator, limit=LIMIT):
+    """The pieces that a Cutter makes of the chunks, and the most bytes it held between them."""
+    cutter, pieces, held = Cutter(separator, limit), [], 0
+    for chunk in chunks:
+        pieces += cutter.feed(chunk)
+        held = max(held, sum(len(value) for value in vars(cutter).values() if isinstance(value, bytes)))
+    return [*pieces, *cutter.end()], held
+
+
+def assert_same(chunks, separator, limit=LIMIT):
+    pieces, held = cut(chunks, separator, limit)
+    found = [record for piece in pieces for record in (piece if isinstance(piece, list) else [(piece,)])]
+    expected = list(reference(b"".join(chunks), separator, limit))
+    assert len(found) == len(expected)
+    for got, wanted in zip(found, expected, strict=True):
+        if isinstance(wanted, str):
+            assert got == wanted
+        else:
+            assert isinstance(got, tuple), (got, wanted)
+            assert all(word in got[0] for word in wanted)
+    assert all(pieces), "a piece without a record"
+    assert held <= limit + 1  # and the separator
+
+
+spans = st.sampled_from(
+    [b"\n", b"\n", b"\0", b"\r\n", b"a", "ä".encode(), "€".encode(), "𝄞".encode(), b"\xff", b"\xed\xa0\x80"]
+)
+spans |= st.binary(max_size=12) | st.integers(1, 2 * LIMIT).map(lambda size: b"x" * size)
+inputs = st.lists(spans, max_size=60).map(b"".join)
+
+
+def chunked(data, places):
+    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[start:end] for start, end in pairwise(edges)]
+
+
+@given(inputs, st.lists(st.integers(0, 5000), max_size=20), st.sampled_from(SEPARATORS))
+@example(b"", [], b"\n")
+@example(b"\n", [], b"\n")
+@example(b"a\n\nb\n", [], b"\n")
+@example(b"x" * LIMIT + b"\n" + b"x" * (LIMIT + 1) + b"\n", [], b"\n")
+@example(b"x" * (LIMIT + 1), [3], None)
+@example("ä\n".encode(), [1], b"\n")
+@example(b"x" * 99 + b"\nnext\n", [50, 98, 99, 100], b"\n")
+def test_the_records_do_not_depend_on_how_the_bytes_come_in(data, places, separator):
+    assert_same(chunked(data, places), separator)
+
+
+@given(inputs, st.sampled_from(SEPARATORS))
+def test_byte_by_byte_is_the_same_as_all_at_once(data, separator):
+    assert_same([data[i : i + 1] for i in range(len(data))], separator)
+
+
+@given(inputs, st.sampled_from(SEPARATORS), st.integers(1, 200))
+def test_any_limit_is_kept_to_the_byte(data, separator, limit):
+    assert_same([data], separator, limit)
+
+
+def test_a_record_without_end_is_not_held():
+    for separator in SEPARATORS:
+        pieces, held = cut((b"x" * 100_000 for _ in range(1000)), separator, limit=65_536)
+        assert len(pieces) == 1
+        assert "100000000 bytes" in pieces[0]
+        assert held <= 65_536
+
+
+def test_good_lines_come_in_one_piece():
+    assert cut([b"one\ntwo\nthree\n"], b"\n")[0] == [["one", "two", "three"]]

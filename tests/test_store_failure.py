@@ -1,0 +1,113 @@
+"""What the SQLite log does when the disk under it fails."""
+
+import asyncio
+import shutil
+import sqlite3
+import threading
+
+import pytest
+from logs import draft, on_log
+
+from chatctl.errors import StoreFailed, StoreFull
+
+
+def failure(name):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = name
+    return error
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:{tmp_path}/store/chat.db"
+
+
+def test_after_a_failed_sync_nothing_is_tried_again(url):
+    """Not even what stood in line already: after a failed fsync the next one may succeed although data is lost."""
+    tried, begun, may_fail = [], threading.Event(), threading.Event()
+
+    def commit(drafts):
+        begun.set()
+        may_fail.wait()
+        tried.append(drafts)
+        raise failure("SQLITE_IOERR_FSYNC")
+
+    async def step(log):
+        log._writer.commit = commit
+        futures = [log.append(draft("a"))]
+        begun.wait()
+        futures.append(log.append(draft("b", number=2)))
+        may_fail.set()
+        log._jobs.put(None)
+        log._thread.join()  # the event loop hears of nothing in between
+        for future in futures:
+            with pytest.raises(StoreFailed):
+                await asyncio.wait_for(future, 10)
+        with pytest.raises(StoreFailed):
+            await asyncio.wait_for(log.append(draft("c", number=3)), 10)
+        assert len(tried) == 1
+        assert isinstance(log.failed.result(), StoreFailed)
+
+    on_log(url, step)
+
+
+@pytest.mark.parametrize("name", ["SQLITE_IOERR_WRITE", "SQLITE_CORRUPT", "SQLITE_READONLY_DBMOVED"])
+def test_nobody_is_left_waiting_when_the_store_fails(url, tmp_path, name):
+    def commit(drafts):
+        raise failure(name)
+
+    async def step(log):
+        log._writer.commit = commit
+        shutil.rmtree(tmp_path / "store")  # so that whatever the log looks at to find out more is gone, too
+        with pytest.raises(StoreFailed):
+            await asyncio.wait_for(log.append(draft("a")), 10)
+        with pytest.raises(StoreFailed):
+            await asyncio.wait_for(log.append(draft("b")), 10)
+
+    on_log(url, step)
+
+
+def test_a_fault_of_ours_leaves_nobody_waiting(url):
+    def commit(drafts):
+        raise KeyError("a bug")
+
+    async def step(log):
+        log._writer.commit = commit
+        with pytest.raises(StoreFailed):
+            await asyncio.wait_for(log.append(draft("a")), 10)
+
+    on_log(url, step)
+
+
+def test_what_fails_for_lack_of_space_leaves_the_head_where_it_was(url):
+    """Also when the file cannot even be asked for its totals right after."""
+
+    async def step(log):
+        await log.append(draft("a"))
+        writer, real = log._writer, log._writer._db
+
+        class Full:
+            """A connection that fails from the commit on."""
+
+            failing = False
+            in_transaction = False
+
+            def execute(self, sql, *arguments):
+                if sql == "COMMIT":
+                    real.execute("ROLLBACK")
+                    self.failing = True
+                if self.failing:
+                    raise failure("SQLITE_FULL")
+                return real.execute(sql, *arguments)
+
+        writer._db = Full()
+        with pytest.raises(StoreFull):
+            await log.append(draft("b", number=2))
+        assert log.head == 1
+        writer._db = real
+        (receipt,) = await log.append(draft("b", number=2))
+        assert receipt.sequence == log.head
+        stats = await log.stats(1, ())
+        assert (stats.num_messages, stats.num_rooms) == (2, 1)
+
+    on_log(url, step)

@@ -1,0 +1,253 @@
+"""The file behind the SQLite log: what opening refuses, and what a crash, a full disk and a person find in it."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, contextmanager, suppress
+
+import pytest
+from logs import draft, messages, on_log, records, texts
+
+from chatctl.errors import StoreFull, StoreRefused
+from chatctl.log import Status
+from chatctl.store import open_log
+
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "chat.db"
+
+
+def refusal(path):
+    """Why the store is refused; it names the file."""
+
+    async def attempt():
+        await (await open_log(f"sqlite:{path}")).close()
+
+    with pytest.raises(StoreRefused) as refused:
+        asyncio.run(attempt())
+    assert str(path) in str(refused.value)
+    return str(refused.value)
+
+
+def filled(path, megabytes=0):
+    """A whole store with some messages, all of it in its main file."""
+
+    async def fill(log):
+        await log.append(draft("hello", "world"))
+        for n in range(megabytes * 16):
+            await log.append(draft(*["x" * 100] * 640, number=10 + 640 * n))
+
+    on_log(f"sqlite:{path}", fill)
+    assert not path.with_name("chat.db-wal").exists()
+    return path
+
+
+def overwrite(path, offset, data):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def read_again(path):
+    return on_log(f"sqlite:{path}", texts)[0]
+
+
+@contextmanager
+def mounted(directory, *options):
+    """A small file system of its own."""
+    directory.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", directory], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "--lazy", directory], check=True)
+
+
+def test_a_store_and_its_directories_are_made_where_they_are_missing(tmp_path):
+    path = tmp_path / "a" / "b c" / "chat.db"
+    filled(path)
+    assert read_again(path) == ["hello", "world"]
+
+
+def test_an_unknown_scheme_is_refused_with_what_would_do():
+    for url in ("redis://localhost", "chat.db", "sqlite:", ""):
+        with pytest.raises(StoreRefused, match="sqlite:PATH"):
+            asyncio.run(open_log(url))
+
+
+def test_a_directory_is_refused(tmp_path):
+    assert "directory" in refusal(tmp_path)
+
+
+def test_a_place_that_cannot_hold_a_file_is_refused(path):
+    path.write_bytes(b"")
+    refusal(path / "chat.db")
+
+
+@pytest.mark.parametrize("junk", [b"x", b"this is my diary\n" * 100, os.urandom(10_000), b"SQLite format 3\0"], ids=len)
+def test_a_file_that_is_no_store_is_refused_and_left_alone(path, junk):
+    path.write_bytes(junk)
+    assert "no store of chatctl" in refusal(path)
+    assert path.read_bytes() == junk
+
+
+def test_the_sqlite_file_of_another_program_is_refused_and_left_alone(path):
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE message (text)")
+    before = path.read_bytes()
+    assert "another program" in refusal(path)
+    assert path.read_bytes() == before
+
+
+def test_a_newer_schema_is_refused(path):
+    with closing(sqlite3.connect(filled(path))) as db:
+        db.execute("PRAGMA user_version = 99")
+    assert "99" in refusal(path)
+
+
+def test_a_truncated_file_is_refused(path):
+    size = filled(path, 2).stat().st_size
+    for part in (size // 2, size - 4096, 20_000, 200):
+        os.truncate(path, part)
+        assert "damaged" in refusal(path)
+
+
+def test_a_file_with_another_header_is_refused(path):
+    overwrite(filled(path), 0, os.urandom(100))
+    assert "no store of chatctl" in refusal(path)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_file_with_a_damaged_page_is_refused(path, part):
+    page = 16 * 1024
+    size = filled(path, 2).stat().st_size
+    overwrite(path, int(size * part) // page * page, os.urandom(page))
+    assert "damaged" in refusal(path)
+    assert "copy" in refusal(path)
+
+
+def test_a_read_only_store_is_refused(path, tmp_path):
+    # Nobody who may mount heeds permissions, and nobody else may mount.
+    if os.geteuid():
+        filled(path).chmod(0o400)
+        assert "writable" in refusal(path)
+        return
+    with mounted(tmp_path / "disk", "size=4m") as disk:
+        filled(disk / "chat.db")
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        refusal(disk / "chat.db")
+        refusal(disk / "another.db")
+
+
+def test_a_store_in_use_is_refused_until_its_user_is_gone(path):
+    program = (
+        "import asyncio, sys; from chatctl.store import open_log\n"
+        "async def hold():\n"
+        "    await open_log(sys.argv[1]); print('open', flush=True); await asyncio.Event().wait()\n"
+        "asyncio.run(hold())"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, f"sqlite:{path}"], stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout.readline() == "open\n"
+            assert "in use" in refusal(path)
+            (link := path.with_name("link.db")).symlink_to(path)
+            with pytest.raises(StoreRefused, match="in use"):
+                asyncio.run(open_log(f"sqlite:{link}"))
+        finally:
+            holder.kill()  # without warning: right after the file was made
+    filled(path)
+    assert read_again(path) == ["hello", "world"]
+
+
+def test_two_logs_of_one_process_cannot_share_a_store(path):
+    async def step(log):
+        with pytest.raises(StoreRefused, match="in use"):
+            await open_log(f"sqlite:{path}")
+
+    on_log(f"sqlite:{path}", step)
+
+
+def test_a_file_left_half_made_by_a_crash_is_made_again(path):
+    path.with_name("chat.db-new").write_bytes(b"half of a store")
+    filled(path)
+    assert read_again(path) == ["hello", "world"]
+
+
+def test_the_remains_of_a_deleted_log_are_neither_played_into_a_new_one_nor_thrown_away(path):
+    """A killed server leaves its write-ahead log; SQLite would play it into whatever file has the name."""
+    program = (
+        "import asyncio, os, signal, sys; from chatctl.store import open_log; from logs import draft\n"
+        "async def die():\n"
+        "    await (await open_log(sys.argv[1])).append(draft('old')); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "asyncio.run(die())"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program, f"sqlite:{path}"], env=environment)
+    assert path.with_name("chat.db-wal").exists()
+    path.unlink()
+    for empty in (False, True):
+        if empty:
+            path.touch()
+        assert "remove chat.db-wal" in refusal(path)
+    path.with_name("chat.db-wal").unlink()
+    filled(path)
+    assert read_again(path) == ["hello", "world"]
+
+
+def test_a_full_disk_refuses_messages_until_there_is_space_and_keeps_what_has_a_receipt(tmp_path):
+    with mounted(tmp_path / "disk", "size=8m") as disk:
+        ballast = disk / "ballast"
+
+        def fill_up():
+            with open(ballast, "wb", buffering=0) as file, suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+
+        async def live(log):
+            before = records(await log.append(draft("before")))
+            fill_up()
+            large = draft(*["y" * 60_000] * 10, number=2)
+            futures = [log.append(large), log.append(draft("z" * 60_000, sender="other"))]
+            for future in futures:
+                with pytest.raises(StoreFull, match="space"):
+                    await future
+            assert await texts(log) == ["before"]
+            assert (await log.stats(1, ())).num_messages == 1
+            ballast.unlink()
+            assert {line[1] for line in records(await log.append(large))} == {Status.STORED}
+            again = records(await log.append(draft("before")))
+            assert again[0][1:] == (Status.DUPLICATE, *before[0][2:])
+            assert not log.failed.done()
+            return len(await messages(log))
+
+        async def reopened(log):
+            return len(await messages(log))
+
+        assert on_log(f"sqlite:{disk}/chat.db", live, reopened) == [11, 11]
+
+
+def test_a_full_disk_is_no_place_for_a_new_store(tmp_path):
+    with mounted(tmp_path / "disk", "size=64k") as disk:
+        assert "full" in refusal(disk / "chat.db")
+
+
+def test_a_person_with_sqlite3_reads_plain_rows(path):
+    async def fill(log):
+        await log.append(draft("one", "two", number=5))
+        await log.append(draft("three", room="den", user="bob", sender="other"))
+
+    on_log(f"sqlite:{path}", fill)
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT sequence, room, user, text, sender, number FROM messages").fetchall()
+        times = [time for (time,) in db.execute("SELECT time FROM messages")]
+    assert rows == [
+        (1, "lobby", "ann", "one", "input", 5),
+        (2, "lobby", "ann", "two", "input", 6),
+        (3, "den", "bob", "three", "other", 1),
+    ]
+    assert all(time.endswith("Z") and time[10] == "T" for time in times)
