@@ -99,9 +99,9 @@ def test_since_counts_in_and_until_counts_out_however_they_are_written(history):
 
 def test_a_count_takes_from_the_end_and_a_limit_from_the_start(history):
     assert indices(history("--json", *ROOMS, "-n", "2")) == [3, 4]
-    assert indices(history("--json", *ROOMS, "--last", f"{2**53 - 1}")) == [0, 1, 2, 3, 4]
+    assert indices(history("--json", *ROOMS, "--last", "99999999999999999999")) == [0, 1, 2, 3, 4]
     assert indices(history("--json", *ROOMS, "--limit", "2")) == [0, 1]
-    assert indices(history("--json", *ROOMS, "--limit", f"{2**53 - 1}")) == [0, 1, 2, 3, 4]
+    assert indices(history("--json", *ROOMS, "--limit", "99999999999999999999")) == [0, 1, 2, 3, 4]
     cursor = history("--json", *ROOMS).objects[1]["cursor"]
     assert indices(history("--json", *ROOMS, "--after", cursor, "--limit", "2")) == [2, 3]
 
@@ -120,7 +120,6 @@ def test_grep_does_not_mind_the_case(history):
         (("--limit", "-1"), ("--limit", "-1", "1")),
         (("--last", "0"), ("--last", "1")),
         (("--last", "x"), ("--last", "x")),
-        (("--limit", "99999999999999999999"), ("--limit",)),
         (("--since", "yesterday"), ("--since", "yesterday", "10m")),
         (("--until", ""), ("--until", "10m")),
         (("--timeout", "soon"), ("--timeout", "soon", "10s")),
@@ -135,13 +134,11 @@ def test_grep_does_not_mind_the_case(history):
     ],
 )
 def test_wrong_usage_is_told_with_its_option(history, arguments, words):
-    done = history(*arguments)
-    assert (done.code, done.out) == (2, "")
-    for word in words:
-        assert word in done.err
     done = history("--json", *arguments)
     assert (done.code, done.out) == (2, "")
     (said,) = done.said
+    for word in words:
+        assert word in said["error"]
     assert (said["reason"], said["exit_code"]) == ("USAGE", 2)
 
 

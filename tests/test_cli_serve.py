@@ -55,14 +55,10 @@ def test_the_default_store_is_made_in_the_data_directory(tmp_path):
 
 
 def refused(*arguments):
-    done = run("serve", *arguments)
+    done = run("serve", "--json", *arguments)
     assert (done.code, done.out) == (1, "")
-    assert READY not in done.err
-    as_json = run("serve", "--json", *arguments)
-    assert (as_json.code, as_json.out) == (1, "")
-    (said,) = as_json.said
+    (said,) = done.said
     assert (said["reason"], said["exit_code"]) == ("NOT_STARTED", 1)
-    assert said["error"] in done.err
     return said["error"]
 
 
@@ -75,6 +71,9 @@ def test_an_address_that_cannot_be_served_is_refused(start_server, server, tmp_p
     start_server(listen=socket_path)
     assert socket_path in refused(*store, "--listen", socket_path)
     assert run("stats", server=socket_path).code == 0
+    done = run("serve", *store, "--listen", socket_path)
+    assert (done.code, done.out) == (1, "")
+    assert socket_path in done.err
     for listen in ("0.0.0.0:0", "[::]:0"):
         assert "--insecure" in refused(*store, "--listen", listen)
     with serving(*store, "--insecure", "--listen", "0.0.0.0:0") as process:
@@ -115,8 +114,9 @@ def test_a_signal_ends_it_in_order_with_clients_connected(server, number):
     assert [receipt["status"] for receipt in done.objects] == ["stored"]
 
 
-def test_a_second_signal_cuts_it_short(start_server):
-    server = start_server("--grace", "10h", "--log-level", "info")
+def test_a_second_signal_cuts_it_short(start_server, tmp_path):
+    """Over a unix socket: TCP would give up a client that does not read after 20 seconds."""
+    server = start_server("--grace", "10h", "--log-level", "info", listen=f"unix:{tmp_path}/chat.sock")
     assert run("send", piped=b"x" * 60_000 + b"\n" + (b"y" * 60_000 + b"\n") * 200, server=server.address).code == 0
     reader = Process("history", "--json", server=server.address, stdout=subprocess.PIPE)  # which nobody reads
     assert reader.popen.stdout.read(1)

@@ -113,6 +113,8 @@ class Sending:
     def _may_send(self) -> bool:
         if not self._pending or self._frames >= WINDOW_FRAMES or self._bytes >= WINDOW_BYTES:
             return False
+        if len(self._sent) >= WINDOW_FRAMES + PENDING_RECORDS:  # rejections, which wait for their turn, are bounded too
+            return False
         full = len(self._pending) > 1 or self._pending_records >= self._frame_messages
         return full or self._finished or self._frames < EAGER_FRAMES
 
@@ -180,6 +182,7 @@ class Sending:
         first = self._sent[0]
         if first.rejection:
             self._sent.popleft()
+            self._changed.set()
             return Outcome(first.rejection, first.room, ())
         if not self._receipts:
             return None
