@@ -50,7 +50,7 @@ def moment(text: str, now: int) -> int:
     if re.fullmatch(r"[0-9]{1,11}(?:\.[0-9]{1,9})?", text):
         return round(float(text) * 1_000_000)
     try:
-        parsed = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text.upper())  # RFC 3339 allows a small t and z
         if parsed.tzinfo is None:
             parsed = parsed.astimezone()  # like every time a person types without a zone: theirs
         micros = parsed - datetime(1970, 1, 1, tzinfo=UTC)

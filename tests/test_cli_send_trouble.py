@@ -101,7 +101,7 @@ def test_a_second_interrupt_ends_it_even_when_nobody_reads_its_receipts(address,
     done = process.signal(signal.SIGINT).wait()
     process.popen.stdout.close()
     assert done.code == 130
-    assert texts(room, address) == ["a"] * 2000
+    assert set(texts(room, address)) == {"a"}
 
 
 def test_when_the_server_dies_every_record_has_a_state(server, room):

@@ -158,7 +158,8 @@ async def read(*arguments):
 sqlite.SQLiteLog.read = sqlite.SQLiteLog.stats = read
 sqlite.SQLiteLog.append = lambda log, draft: asyncio.ensure_future(read())
 settings = ServeSettings((sys.argv[2],), sys.argv[4], Limits())
-asyncio.run(server.serve(settings, lambda addresses: print("listening on", *addresses, file=sys.stderr, flush=True)))
+announce = lambda addresses: print("listening on", *addresses, file=sys.stderr, flush=True)
+asyncio.run(server.serve(settings, announce, sys.exit))
 """
 
 

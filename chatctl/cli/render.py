@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chatctl.client import HistoryPage, ServerStats
     from chatctl.log import Figures
 
-TABLE_ROWS = 1000  # up to here a Rich table; longer output is never held in memory
+TABLE_ROWS, TABLE_CHARS = 1000, 1_000_000  # up to here a Rich table; longer output is never held in memory
 PIPE_COLUMNS = 1000  # in a pipe there is no width to keep to
 
 Row = tuple[str, str, str, str, str]
@@ -99,14 +99,16 @@ def uptime(seconds: float) -> str:
 
 
 async def history(pages: "AsyncIterator[HistoryPage]", utc: bool, no_color: bool) -> None:
-    """Print messages as a table; from TABLE_ROWS on as lines of the same columns, without holding them."""
+    """Print messages as a table; beyond TABLE_ROWS or TABLE_CHARS as lines of the same columns, without holding them."""
     rows: list[Row] | None = []
     widths: tuple[int, ...] = ()
+    chars = 0
     async for page in pages:
         fresh = _rows(page, utc)
         if rows is not None:
             rows += fresh
-            if len(rows) <= TABLE_ROWS:
+            chars += sum(len(row[-1]) for row in fresh)
+            if len(rows) <= TABLE_ROWS and chars <= TABLE_CHARS:
                 continue
             rows.insert(0, COLUMNS)
             widths = tuple(max(cells(row[i]) for row in rows) for i in range(4))

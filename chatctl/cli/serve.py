@@ -7,8 +7,9 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -99,11 +100,17 @@ def serve(
         for address in addresses:
             print(f"listening on {address}", file=sys.stderr, flush=True)
         if as_json:
-            print(json.dumps({"listening": list(addresses), "store": settings.store, "pid": os.getpid()}), flush=True)
+            with suppress(OSError):  # whoever started it need not read it
+                print(json.dumps({"listening": list(addresses), "store": settings.store, "pid": os.getpid()}), flush=True)
 
     from chatctl import server
 
-    asyncio.run(server.serve(settings, announce))
+    asyncio.run(server.serve(settings, announce, _abandon))
+
+
+def _abandon() -> NoReturn:
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def default_store() -> str:

@@ -7,7 +7,7 @@ import socket
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -126,10 +126,13 @@ class Server:
         logger.info("stopped")
 
 
-async def serve(settings: ServeSettings, announce: Callable[[Sequence[str]], None]) -> None:
+async def serve(settings: ServeSettings, announce: Callable[[Sequence[str]], None], abandon: Callable[[], NoReturn]) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is called with the addresses once it can serve.
 
-    A second signal cuts the stopping short. Raises StoreRefused, ListenRefused, and StoreFailed if the store fails later.
+    A second signal cuts the stopping short: the store is closed and `abandon` called, which is to end the process, as
+    leaving the event loop would wait for clients that do not read.
+
+    Raises StoreRefused, ListenRefused, and StoreFailed if the store fails later.
     """
     for listen in settings.listen:
         if not settings.insecure and not config.is_loopback(listen):
@@ -157,6 +160,8 @@ async def serve(settings: ServeSettings, announce: Callable[[Sequence[str]], Non
         logger.warning("stopping cut short; nothing that has a receipt is lost")
         stop.cancel()
         await log.close()
+        abandon()
+    stop.result()
     if log.failed.done():
         raise log.failed.result()
 

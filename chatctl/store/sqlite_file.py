@@ -186,8 +186,10 @@ class StoreFile:
             raise StoreRefused(f"the store {self.path} is damaged ({fault}): restore it from a copy")
 
     def close(self) -> None:
-        """Let others have the file."""
-        os.close(self._lock)
+        """Let others have the file; a second time it does nothing."""
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            os.close(lock)
 
 
 def _damage(connection: sqlite3.Connection) -> str:
