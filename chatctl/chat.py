@@ -33,7 +33,7 @@ def utf8_size(texts: Sequence[str]) -> int:
 def name_fault(what: str, name: str, limit: int) -> str:
     """Why `name` cannot be the name of a room, user or sender; empty if it can."""
     if not name:
-        return f"the {what} is empty: give it a name of 1 to {limit} bytes"
+        return f"the {what} is empty: give it a name"
     if len(name) * 4 > limit and len(name.encode("utf-8", "surrogatepass")) > limit:
         return f"the {what} is longer than {limit} bytes of UTF-8: {name[:20]!r}…"
     if not name.isprintable() and any(unicodedata.category(c) in ("Cc", "Cs") for c in name):

@@ -41,6 +41,7 @@ def _main(
     pass
 
 
+COMPLETION = "_CHATCTL_COMPLETE"  # how shells ask Typer for completions, without arguments
 COMMANDS = ("serve", "send", "history", "stats")
 for _name in COMMANDS:
     app.command()(getattr(import_module(f"chatctl.cli.{_name}"), _name))
@@ -58,7 +59,11 @@ def run(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):  # whatever the locale lacks: JSON is UTF-8, the rest is escaped
             stream.reconfigure(encoding="utf-8" if wants_json else None, errors="backslashreplace")
     try:
-        code = app(args=arguments, prog_name="chatctl", standalone_mode=False) if arguments else _help()
+        code = (
+            app(args=arguments, prog_name="chatctl", standalone_mode=False)
+            if arguments or COMPLETION in os.environ
+            else _help()
+        )
         sys.stdout.flush()
     except ChatError as error:
         return _report(str(error), error.reason, STATUS_OFFSET + error.code, wants_json)

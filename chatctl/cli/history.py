@@ -72,9 +72,7 @@ def history(
 ) -> None:
     """Show stored messages, oldest first: all of them, or those that every option given lets through."""
     if last and after:
-        raise typer.BadParameter(
-            "it excludes --after: one counts from the end, the other from a cursor", param_hint="'--last'"
-        )
+        raise typer.BadParameter("it excludes --after (CHATCTL_AFTER)", param_hint="'--last' (CHATCTL_LAST)")
     query = Query(
         rooms=tuple(options.filters("--room", room, "CHATCTL_ROOM")),
         users=tuple(options.filters("--user", user, "CHATCTL_USER")),

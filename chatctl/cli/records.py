@@ -87,12 +87,12 @@ def as_text(record: bytes, limit: int) -> Piece:
     try:
         return [record.decode()]
     except UnicodeDecodeError as error:
-        return f"not UTF-8: byte 0x{record[error.start]:02x} at position {error.start}"
+        return f"it is not UTF-8: byte 0x{record[error.start]:02x} at position {error.start}"
 
 
 def too_long(size: int, limit: int) -> str:
     """Why a record of this size cannot be a text."""
-    return f"the text has {size} bytes, the limit is {limit}: split it, or raise `serve --text-bytes`"
+    return f"it has {size} bytes, the limit is {limit}: split it, or raise `serve --text-bytes`"
 
 
 async def chunks(descriptor: int) -> AsyncIterator[bytes]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chatctl.log import Figures
 
 TABLE_ROWS, TABLE_CHARS = 1000, 1_000_000  # up to here a Rich table; longer output is never held in memory
+NARROW_COLUMNS = 72  # a table in fewer would have columns of one or two letters, so there lines wrap instead
 PIPE_COLUMNS = 1000  # in a pipe there is no width to keep to
 
 Row = tuple[str, str, str, str, str]
@@ -36,7 +37,9 @@ def console(no_color: bool, stderr: bool = False) -> Console:
     """A console on stdout or stderr, with colour where a terminal is looking."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
-    return _Console(stderr=stderr, no_color=no_color or None, width=width, highlight=False, markup=False, emoji=False)
+    return _Console(
+        stderr=stderr, color_system=None if no_color else "auto", width=width, highlight=False, markup=False, emoji=False
+    )
 
 
 def stats(answer: "ServerStats", utc: bool, no_color: bool) -> None:
@@ -116,7 +119,9 @@ async def history(pages: "AsyncIterator[HistoryPage]", utc: bool, no_color: bool
             rows = None
         else:
             _write_lines(fresh, widths)
-    if rows:
+    if rows and console(no_color).width < NARROW_COLUMNS:
+        _write_lines(rows, tuple(max(cells(row[i]) for row in rows) for i in range(4)))
+    elif rows:
         _print_table(rows, no_color)
     elif rows is not None:
         say("no messages")
@@ -140,7 +145,14 @@ def _print_table(rows: list[Row], no_color: bool) -> None:
     table.add_column("text", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    console(no_color).print(table)
+    out = console(no_color)
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as captured:
+        out.print(table)
+    # In a pipe nobody needs the blanks that pad every row to the longest.
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def _write_lines(rows: "Sequence[Row]", widths: tuple[int, ...]) -> None:

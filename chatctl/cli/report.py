@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN_REJECTIONS = 20
 STATUS_OFFSET = 64  # exit codes 64 + N are gRPC statuses, as with grpcurl
+SIGNAL_OFFSET = 128  # exit codes 128 + N are signals, as in every shell
 INTERRUPTED = 130
 
 
@@ -58,7 +60,8 @@ class Report:
             return
         last = receipt.number + receipt.count - 1
         what = f"record {receipt.number}" if receipt.count == 1 else f"records {receipt.number} to {last}"
-        formats.say(f"{'the text' if self._single else what} rejected: {formats.visible(receipt.error)}")
+        were = "were" if receipt.count > 1 else "was"
+        formats.say(f"{'the text' if self._single else what} {were} rejected: {formats.visible(receipt.error)}")
 
     def _lines(self, outcome: "Outcome") -> str:
         """A JSON object for each record."""
@@ -103,8 +106,12 @@ class Report:
         if not self.as_json and error:
             formats.say(error)
         if not self.as_json and (any(self._counts.values()) if error else not self._quiet):
-            formats.say(self._sentence())
+            formats.say(self._sentence() + (self._advice() if failure else ""))
         return code
+
+    def _advice(self) -> str:
+        again = "it" if self._single else "the same input"
+        return f"; to finish, send {again} again with --sender {shlex.quote(self.sender)}: nothing is stored twice"
 
     def _summary(self) -> dict[str, Any]:
         return {
@@ -127,7 +134,4 @@ class Report:
         if self._first:
             facts.append(f"sequence {self._first}" + (f" to {self._last}" if self._last > self._first else ""))
         facts.append(f"sender {formats.visible(self.sender)}")
-        advice = ""
-        if self._counts[Status.UNCONFIRMED] and not self._single:
-            advice = "; send the same input again with this --sender to finish: nothing is stored twice"
-        return f"{', '.join(counts)} ({', '.join(facts)}){advice}"
+        return f"{', '.join(counts)} ({', '.join(facts)})"

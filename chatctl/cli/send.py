@@ -16,7 +16,7 @@ from chatctl import config
 from chatctl.chat import name_fault
 from chatctl.cli import formats, options
 from chatctl.cli.records import Cutter, Piece, as_text, chunks
-from chatctl.cli.report import INTERRUPTED, Report
+from chatctl.cli.report import SIGNAL_OFFSET, Report
 from chatctl.errors import ChatError
 
 if TYPE_CHECKING:
@@ -71,10 +71,9 @@ def send(
     sender = secrets.token_hex(8) if sender is None else options.name("--sender", sender)
     seconds, server = options.seconds(timeout), options.address(server)
     report = Report(options.name("--room", room), user, sender, as_json, quiet, single=words is not None)
-    if words is None and sys.stdin is not None and sys.stdin.isatty() and not quiet:
-        formats.say("type messages, one a line; Ctrl-D ends")
-    shows_progress = words is None and not quiet and sys.stderr.isatty() and not sys.stdin.isatty()
-    run = Run(report, words, SEPARATORS[split])
+    types = words is None and sys.stdin.isatty()
+    shows_progress = words is None and not types and not quiet and sys.stderr.isatty()
+    run = Run(report, words, SEPARATORS[split], "type messages, one a line; Ctrl-D ends" if types and not quiet else "")
     return asyncio.run(run.main(server, seconds, shows_progress, no_color))
 
 
@@ -90,13 +89,15 @@ def login_name() -> str:
 class Run:
     """One run of `send`: input goes in at one end, outcomes come out at the other."""
 
-    def __init__(self, report: Report, words: str | None, separator: bytes | None) -> None:
+    def __init__(self, report: Report, words: str | None, separator: bytes | None, greeting: str) -> None:
+        """`greeting` is said once there is a server to type for."""
         self._report = report
         self._words = words
         self._separator = separator
         self._sending: Sending | None = None
         self._feeder: asyncio.Task[None] | None = None
-        self._interrupted = False
+        self._greeting = greeting
+        self._signal = 0  # the one that interrupted
 
     async def main(self, server: str, seconds: float, shows_progress: bool, no_color: bool) -> int:
         """Send everything; the exit code comes back, and all is told."""
@@ -111,7 +112,7 @@ class Run:
         except (ChatError, OSError) as error:
             failure = error
         except asyncio.CancelledError:
-            if not self._interrupted:
+            if not self._signal:
                 raise
         finally:
             if progress:
@@ -119,9 +120,9 @@ class Run:
                 await asyncio.wait([progress])
         for outcome in self._sending.unconfirmed() if self._sending else ():
             report.tell(outcome)
-        if self._interrupted:
+        if self._signal:
             report.end()
-            return INTERRUPTED
+            return SIGNAL_OFFSET + self._signal
         return report.end(failure)
 
     async def _send(self, server: str, seconds: float) -> None:
@@ -132,6 +133,8 @@ class Run:
         async with ChatClient(server, seconds, notice) as chat, chat.send(report.user, report.sender) as sending:
             for option, value in (("--room", report.room), ("--user", report.user), ("--sender", report.sender)):
                 options.name(option, value, sending.limits.name_bytes)
+            if self._greeting:
+                formats.say(self._greeting)
             self._sending = sending
             report.cursor_prefix = sending.cursor_prefix
             self._feeder = asyncio.ensure_future(self._feed(sending))
@@ -167,19 +170,21 @@ class Run:
                 sending.put(self._report.room, piece)
 
     def _take_interrupts(self) -> None:
-        """Ctrl-C stops reading and gives receipts under way a moment; a second one ends everything at once."""
+        """A signal stops reading and gives receipts under way a moment; a second one ends everything at once."""
         loop = asyncio.get_running_loop()
 
-        def interrupted(*_: object) -> None:
-            if self._interrupted:
+        def interrupted(number: int, _: object) -> None:
+            if self._signal:
                 # Also out of a write to a stdout that nobody reads, where the event loop never gets to run.
                 if sys.stderr.isatty():
                     os.write(sys.stderr.fileno(), SHOW_CURSOR)  # the progress may have hidden it
-                os._exit(INTERRUPTED)
-            self._interrupted = True
+                os._exit(SIGNAL_OFFSET + number)
+            self._signal = number
             loop.call_soon_threadsafe(self._interrupt)
 
-        signal.signal(signal.SIGINT, interrupted)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+                signal.signal(number, interrupted)
 
     def _interrupt(self) -> None:
         if self._feeder is None:

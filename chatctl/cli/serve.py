@@ -44,7 +44,7 @@ Listen = Annotated[
     list[str] | None,
     typer.Option("--listen", "-l", metavar="ADDRESS", help=LISTEN_HELP, show_default=config.DEFAULT_SERVER),
 ]
-STORE_HELP = "The file that keeps the messages, made if it does not exist."
+STORE_HELP = "The file that keeps the messages, made with its directory if it does not exist."
 Store = Annotated[
     str | None,
     typer.Option(

@@ -14,17 +14,18 @@ if TYPE_CHECKING:
     from chatctl.client import ServerStats
 
 
+ROOM_HELP = (
+    "List only this room, beside the totals of all; may be given more than once. (env var: CHATCTL_ROOM, commas between)"
+)
+Rooms = Annotated[list[str] | None, typer.Option("--room", "-r", help=ROOM_HELP)]
+TOP_HELP = "How many rooms and users, those with most messages."
+Top = Annotated[int, typer.Option(envvar="CHATCTL_TOP", min=1, max=1000, help=TOP_HELP)]
+
+
 def stats(
     server: options.Server = config.DEFAULT_SERVER,
-    room: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--room", "-r", help="Only this room; may be given more than once. (env var: CHATCTL_ROOM, commas between)"
-        ),
-    ] = None,
-    top: Annotated[
-        int, typer.Option(envvar="CHATCTL_TOP", min=1, max=1000, help="How many rooms and users, those with most messages.")
-    ] = 100,
+    room: Rooms = None,
+    top: Top = 100,
     timeout: options.Timeout = "10s",
     as_json: options.Json = False,
     utc: options.Utc = False,

@@ -12,7 +12,7 @@ from chatctl import wire
 from chatctl.client.patience import Patience
 from chatctl.errors import ChatError, TimedOut, Unavailable, Unexpected
 
-_NOISE = re.compile(r"^([A-Z]+: )?((ipv[46]|unix):\S+: )?")  # before the words of grpc's that tell something
+_NOISE = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?")  # before the words of grpc's that tell something
 
 
 class Call:

@@ -10,7 +10,7 @@ async def open_log(url: str) -> MessageLog:
     Raises StoreRefused.
     """
     scheme, _, place = url.partition(":")
-    if scheme == "sqlite" and place:
+    if scheme == "sqlite" and place and not place.startswith(":"):
         from chatctl.store.sqlite import SQLiteLog
 
         return await SQLiteLog.open(place)

@@ -1,6 +1,7 @@
 """The log in one SQLite file: a writer thread with group commit, reader connections beside it, WAL, synchronous=FULL."""
 
 import asyncio
+import logging
 import os
 import queue
 import sqlite3
@@ -15,6 +16,8 @@ from chatctl.log import Draft, Page, Receipt, Stats
 from chatctl.store import sqlite_read
 from chatctl.store.sqlite_file import StoreFile
 from chatctl.store.sqlite_write import Writer
+
+logger = logging.getLogger(__name__)
 
 GROUP_MESSAGES = 4000  # of one commit; 1,000 costs 15 to 25 %, more gains nothing
 READERS = 2
@@ -120,6 +123,8 @@ class SQLiteLog:
         try:
             if self._broken:
                 raise self._broken
+            if not self._file.is_there():
+                raise StoreFailed(f"the store {self._file.path} was deleted or replaced while it was open: put it back")
             return self._writer.commit([job.draft for job in group])
         except sqlite3.Error as error:
             return self._translate(error)
@@ -130,6 +135,8 @@ class SQLiteLog:
 
     def _publish(self, group: list[Job], outcome: list[list[Receipt]] | ChatError, head: int) -> None:
         """In the event loop: hand out the receipts, raise the head, wake those who wait for it."""
+        if isinstance(outcome, ChatError):
+            logger.warning("%d drafts not stored: %s", len(group), outcome)
         if isinstance(outcome, StoreFailed) and not self.failed.done():
             self.failed.set_result(outcome)
         for i, job in enumerate(group):
@@ -149,7 +156,7 @@ class SQLiteLog:
         name = getattr(error, "sqlite_errorname", "")
         path = self._file.path
         if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and name != "SQLITE_IOERR_FSYNC" and _full(path)):
-            return StoreFull("the server's disk is full, nothing of this was stored: make space there, then send it again")
+            return StoreFull("the server's disk is full: make space there, then send again what has no receipt")
         if name.startswith("SQLITE_BUSY"):
             return Unavailable("another program has locked the server's store: close it there, then send again")
         return StoreFailed(f"the store {path} failed: {error} ({name})")

@@ -9,6 +9,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
+import stat
 import time
 from pathlib import Path
 
@@ -64,7 +65,9 @@ class StoreFile:
         try:
             if self.path.is_dir():
                 raise StoreRefused(f"the store {self.path} is a directory: name a file in it")
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.exists() and not self.path.is_file():
+                raise StoreRefused(f"the store {self.path} is no regular file: name another with --store")
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._check_header()  # before the lock, so that no lock file is left beside what is no store
             self._lock = self._take_lock()
         except OSError as error:
@@ -97,6 +100,7 @@ class StoreFile:
                 self._check(connection)
             finally:
                 connection.close()
+            self._place = self._where()
         except OSError as error:
             raise StoreRefused(f"the store {self.path} cannot be opened: {error.strerror}") from error
         except sqlite3.Error as error:
@@ -131,9 +135,23 @@ class StoreFile:
 
     def connect(self) -> sqlite3.Connection:
         """A connection for any one thread at a time, in autocommit; the caller closes it."""
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5)
+        # mode=rw: a file that is gone is not made again.
+        url = f"{self.path.as_uri()}?mode=rw"
+        connection = sqlite3.connect(url, uri=True, isolation_level=None, check_same_thread=False, timeout=5)
         connection.execute("PRAGMA synchronous = FULL")
         return connection
+
+    def _where(self) -> tuple[int, int] | None:
+        """What is at the path now, if anything is."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def is_there(self) -> bool:
+        """Whether the file that was opened is still at its path, and not deleted or replaced."""
+        return self._where() == self._place
 
     def _create(self) -> None:
         """Make the file under another name first, so that nobody ever opens half of it."""
@@ -146,6 +164,8 @@ class StoreFile:
             )
         new = Path(f"{self.path}-new")
         new.unlink(missing_ok=True)
+        # What people say is for the server's user alone; SQLite gives the files beside it the same mode.
+        new.touch(mode=stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else 0o600)
         connection = sqlite3.connect(new, isolation_level=None)
         try:
             connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
