@@ -52,12 +52,13 @@ def test_receipts_come_while_the_input_stays_open(address, room):
     assert process.close().wait().code == 0
 
 
-def test_an_interrupt_in_a_pipe_that_stays_open_ends_it_soon(address, room):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_interrupt_in_a_pipe_that_stays_open_ends_it_soon(address, room, number, code):
     process = Process("send", "--json", "--room", room, server=address)
     process.write("a\nb\nhalf a li")
     until(lambda: texts(room, address) == ["a", "b"])
-    done = process.signal(signal.SIGINT).wait()
-    assert done.code == 130
+    done = process.signal(number).wait()
+    assert done.code == code
     assert [receipt["status"] for receipt in done.objects] == ["stored", "stored"]
     assert done.said[-1]["summary"]["stored"] == 2
 

@@ -204,3 +204,18 @@ def test_a_full_disk_ends_a_send_with_72_and_with_space_again_it_goes_on(start_s
     assert run(*job, piped="\n".join(lines), server=server.address).code == 0
     assert run("history", "-o", "text", server=server.address).lines == ["first", *lines]
     server.stop()
+
+
+def test_a_server_whose_store_is_deleted_says_so_and_ends(tmp_path):
+    store = tmp_path / "chat.db"
+    with serving("--listen", "127.0.0.1:0", "--store", f"sqlite:{store}") as process:
+        address = listened(process)[0]
+        assert run("send", "kept", server=address).code == 0
+        store.unlink()
+        lost = run("send", "lost", server=address)
+        assert lost.code == 79
+        assert "1 unconfirmed" in lost.err
+        done = process.wait()
+    assert done.code == 79
+    assert "deleted" in done.err
+    assert not store.exists()

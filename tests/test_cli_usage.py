@@ -108,3 +108,12 @@ def test_every_output_stream_may_be_closed(server):
         assert "Error" not in done.err
         if arguments[0] == "send":
             assert done.out == ""
+
+
+@pytest.mark.parametrize(("typed", "wanted"), [("his", "history"), ("send --sp", "--split"), ("history -o t", "table")])
+def test_bash_is_told_how_a_word_may_end(typed, wanted):
+    words = typed.split(" ")
+    asked = {"_CHATCTL_COMPLETE": "complete_bash", "COMP_WORDS": f"chatctl {typed}", "COMP_CWORD": f"{len(words)}"}
+    done = run(env=asked)
+    assert (done.code, done.err) == (0, "")
+    assert wanted in done.out.split()

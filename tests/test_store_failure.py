@@ -111,3 +111,19 @@ def test_what_fails_for_lack_of_space_leaves_the_head_where_it_was(url):
         assert (stats.num_messages, stats.num_rooms) == (2, 1)
 
     on_log(url, step)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_store_whose_file_is_gone_gives_no_receipts(url, tmp_path, replaced):
+    path = tmp_path / "store/chat.db"
+
+    async def step(log):
+        await log.append(draft("a"))
+        path.rename(path.with_name("elsewhere.db"))
+        if replaced:
+            path.touch()
+        with pytest.raises(StoreFailed):
+            await log.append(draft("b", number=2))
+        assert isinstance(log.failed.result(), StoreFailed)
+
+    on_log(url, step)

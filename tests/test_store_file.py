@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 from contextlib import closing, contextmanager, suppress
@@ -82,6 +83,23 @@ def test_an_unknown_scheme_is_refused_with_what_would_do():
 
 def test_a_directory_is_refused(tmp_path):
     assert "directory" in refusal(tmp_path)
+
+
+def test_what_is_no_regular_file_is_refused_and_left_alone(path):
+    """`--store sqlite:/dev/null`, as root, must not replace the device."""
+    os.mkfifo(path)
+    assert "regular file" in refusal(path)
+    assert path.is_fifo()
+
+
+def test_a_store_is_for_its_user_alone_unless_the_file_was_made_for_more(path):
+    filled(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    shared = path.with_name("shared.db")
+    shared.touch()
+    shared.chmod(0o640)
+    filled(shared)
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o640
 
 
 def test_a_place_that_cannot_hold_a_file_is_refused(path):

@@ -104,15 +104,17 @@ async def _answer(method: str, context: Any, error: BaseException) -> NoReturn:
         if task is not None and task.cancelling():
             raise error
         # Some inner task was cancelled, not the call: without a status of ours the client would wait for ever.
-    if isinstance(error, ChatError) and not isinstance(error, StoreFailed):
+    if isinstance(error, StoreFailed):
+        logger.error("%s failed: %s", method, error)
+        shown: ChatError = StoreFailed("the server's store has failed, and its log says why")
+    elif isinstance(error, ChatError):
         shown = error
     elif isinstance(error, DecodeError):
         shown = InvalidRequest("the request is malformed: it does not follow the contract")
     else:
         name = secrets.token_hex(4)
         logger.error("%s failed, fault %s", method, name, exc_info=error)
-        kind = StoreFailed if isinstance(error, StoreFailed) else ServerFault
-        shown = kind(f"the server failed to answer; its log says why, under fault {name}")
+        shown = ServerFault(f"the server failed to answer; its log says why, under fault {name}")
     logger.debug("%s refused: %s", method, shown)
     await context.abort(wire.STATUS[shown.code], str(shown), ((wire.REASON_KEY, shown.reason),))
     raise AssertionError("abort raises")
