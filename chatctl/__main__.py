@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 from chatctl import __version__
 
@@ -15,7 +16,8 @@ def main() -> None:
     from chatctl.cli import run
 
     code = run(sys.argv[1:])
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.flush()
     # All is closed and written. Taking the interpreter apart would cost as much again as a quarter of `chatctl stats`.
     os._exit(code)
 

@@ -58,6 +58,13 @@ async def read(chat: Chat, query: Query) -> AsyncIterator[Page]:
     after, end = await _span(chat, query)
     full = min(PAGE_MESSAGES, chat.limits.batch_messages)
     left, live, told, spoke = query.limit, False, -1, clock()
+    start = after
+    async for at in _before_last(chat, query, after, end):
+        start = at
+        if clock() - spoke > PROGRESS_SECONDS:
+            spoke = clock()
+            yield Page([], after)
+    after = start
     while True:
         while after < end:
             count = min(left, full) if query.limit and not query.contains else full
@@ -96,23 +103,25 @@ async def _span(chat: Chat, query: Query) -> tuple[int, int]:
         after = chat.position(query.after)
     if query.since is not None:
         after = max(after, min(end, await log.sequence_at(query.since) - 1))
-    if query.last:
-        after = await _before_last(chat, query, after, end)
     return after, end
 
 
-async def _before_last(chat: Chat, query: Query, after: int, end: int) -> int:
-    """Where to start so that exactly the last `query.last` matching messages follow."""
+async def _before_last(chat: Chat, query: Query, after: int, end: int) -> AsyncIterator[int]:
+    """How far it has looked back; the last one is where exactly the last `query.last` matching messages follow.
+
+    Nothing if all are asked for.
+    """
     left = query.last
-    while after < end:
+    while left and after < end:
         count = PAGE_MESSAGES if query.contains else min(left, PAGE_MESSAGES)
         page = await chat.log.read(query.rooms, query.users, after, end, count, backwards=True)
         for run in reversed(matching(page, query, 0).runs):
             if len(run.texts) >= left:
-                return run.sequence + len(run.texts) - left - 1
+                yield run.sequence + len(run.texts) - left - 1
+                return
             left -= len(run.texts)
         end = page.position
-    return after
+        yield end
 
 
 def matching(page: Page, query: Query, left: int) -> Page:

@@ -108,16 +108,31 @@ def receipt_message(receipt: log.Receipt) -> pb.Receipt:
     )
 
 
+def _status(number: int) -> log.Status:
+    try:
+        return log.Status(number)
+    except ValueError:
+        raise errors.Unexpected(f"a receipt has the status {number}: the server is of a newer version", 12) from None
+
+
+def _reason(number: int) -> log.Reason:
+    """NONE for a reason that only a newer server knows; its text still says it."""
+    try:
+        return log.Reason(number)
+    except ValueError:
+        return log.Reason.NONE
+
+
 def receipts(messages: Iterable[pb.Receipt]) -> list[log.Receipt]:
     """Receipts of a response."""
     return [
         log.Receipt(
             message.number,
             message.count,
-            log.Status(message.status),
+            _status(message.status),
             message.sequence,
             micros(message.create_time),
-            log.Reason(message.reason),
+            _reason(message.reason),
             message.error,
         )
         for message in messages

@@ -1,12 +1,14 @@
 """What holds for every command: help, versions, environment variables, wrong usage."""
 
 import itertools
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import typer
-from cli import run
+from cli import CHATCTL, PATIENCE, environment, run
 
 from chatctl import __version__
 from chatctl.cli import app
@@ -117,3 +119,16 @@ def test_bash_is_told_how_a_word_may_end(typed, wanted):
     done = run(env=asked)
     assert (done.code, done.err) == (0, "")
     assert wanted in done.out.split()
+
+
+@pytest.mark.parametrize("arguments", [("send", "hi"), ("send", "hi", "--json"), ("stats",)])
+def test_that_nobody_hears_of_a_failure_does_not_make_it_a_success(arguments, tmp_path):
+    for nobody in ("a closed pipe", "a full disk"):
+        reading, writing = os.pipe()
+        os.close(reading)
+        full = os.open("/dev/full", os.O_WRONLY)
+        stderr = writing if nobody == "a closed pipe" else full
+        command = [*CHATCTL, *arguments, "--server", f"unix:{tmp_path}/nobody"]
+        assert subprocess.run(command, stderr=stderr, env=environment(), timeout=PATIENCE).returncode == 78
+        os.close(writing)
+        os.close(full)

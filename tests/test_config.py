@@ -156,7 +156,7 @@ GOOD_LIMITS = [
     {},
     {"text_bytes": 1},
     {"text_bytes": 3 << 20, "batch_bytes": 3 << 20},
-    {"name_bytes": 8},
+    {"name_bytes": 16},
     {"batch_messages": 1},
     {"streams": 1},
 ]
@@ -164,7 +164,7 @@ BAD_LIMITS = [
     {"text_bytes": 0},
     {"text_bytes": -1},
     {"text_bytes": (1 << 20) + 1},
-    {"name_bytes": 7},
+    {"name_bytes": 15},
     {"name_bytes": 1025},
     {"batch_messages": 0},
     {"batch_messages": 10_001},

@@ -159,7 +159,7 @@ sqlite.SQLiteLog.read = sqlite.SQLiteLog.stats = read
 sqlite.SQLiteLog.append = lambda log, draft: asyncio.ensure_future(read())
 settings = ServeSettings((sys.argv[2],), sys.argv[4], Limits())
 announce = lambda addresses: print("listening on", *addresses, file=sys.stderr, flush=True)
-asyncio.run(server.serve(settings, announce, sys.exit))
+asyncio.run(server.serve(settings, announce, lambda failure: sys.exit(1)))
 """
 
 

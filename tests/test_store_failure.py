@@ -9,6 +9,7 @@ import pytest
 from logs import draft, on_log
 
 from chatctl.errors import StoreFailed, StoreFull
+from chatctl.store.sqlite_write import CHECKPOINT_BYTES
 
 
 def failure(name):
@@ -125,5 +126,63 @@ def test_a_store_whose_file_is_gone_gives_no_receipts(url, tmp_path, replaced):
         with pytest.raises(StoreFailed):
             await log.append(draft("b", number=2))
         assert isinstance(log.failed.result(), StoreFailed)
+
+    on_log(url, step)
+
+
+def test_nothing_overtakes_a_failed_draft_of_its_sender(url):
+    """Not even what is appended between the failure and the moment its sender can hear of it."""
+    failed = threading.Event()
+
+    async def step(log):
+        real = log._writer.commit
+
+        def commit(drafts):
+            log._writer.commit = real
+            failed.set()
+            raise failure("SQLITE_FULL")
+
+        log._writer.commit = commit
+        first = log.append(draft("first"))
+        failed.wait()
+        second, other = log.append(draft("second", number=2)), log.append(draft("third", user="bob"))
+        for future in (first, second):
+            with pytest.raises(StoreFull):
+                await future
+        assert (await other)[0].sequence == 1
+        receipts = [await log.append(draft(text, number=number)) for number, text in ((1, "first"), (2, "second"))]
+        assert [receipt.sequence for (receipt,) in receipts] == [2, 3]
+
+    on_log(url, step)
+
+
+def test_a_sync_that_fails_while_the_log_is_moved_into_the_file_ends_the_store(url):
+    """SQLite's own checkpoints ignore it, and the next one would find nothing to complain about."""
+
+    async def step(log):
+        await log.append(draft("a"))
+        writer, real = log._writer, log._writer._db
+
+        class Disk:
+            in_transaction = False
+
+            def execute(self, sql, *arguments):
+                if "wal_checkpoint" in sql:
+                    raise failure("SQLITE_IOERR_FSYNC")
+                return real.execute(sql, *arguments)
+
+        writer._db, writer._logged = Disk(), CHECKPOINT_BYTES
+        with pytest.raises(StoreFailed):
+            await log.append(draft("b", number=2))
+        assert isinstance(log.failed.result(), StoreFailed)
+
+    on_log(url, step)
+
+
+def test_the_write_ahead_log_stays_small(url, tmp_path):
+    async def step(log):
+        for number in range(1, 400_001, 1000):
+            await log.append(draft(*["x" * 100] * 1000, number=number))
+        assert (tmp_path / "store/chat.db-wal").stat().st_size < 3 * CHECKPOINT_BYTES
 
     on_log(url, step)

@@ -3,6 +3,7 @@
 import json
 import sys
 import unicodedata
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -55,10 +56,12 @@ def cells(text: str) -> int:
 
 
 def say(text: str) -> None:
-    """A sentence for the person at the terminal, on stderr."""
-    print(f"chatctl: {text}", file=sys.stderr, flush=True)
+    """A sentence for the person at the terminal, on stderr. That nobody can read it changes nothing else."""
+    with suppress(OSError):
+        print(f"chatctl: {text}", file=sys.stderr, flush=True)
 
 
 def say_json(thing: dict[str, Any]) -> None:
     """The same for a program: one object on one line of stderr."""
-    print(json.dumps(thing, ensure_ascii=False), file=sys.stderr, flush=True)
+    with suppress(OSError):
+        print(json.dumps(thing, ensure_ascii=False), file=sys.stderr, flush=True)

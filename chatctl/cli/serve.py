@@ -16,6 +16,8 @@ import typer
 from chatctl import config
 from chatctl.chat import Limits
 from chatctl.cli import options
+from chatctl.cli.report import STATUS_OFFSET
+from chatctl.errors import StoreFailed
 
 DEFAULTS = Limits()
 
@@ -97,10 +99,11 @@ def serve(
     _log_to_stderr(log_level, log_format)
 
     def announce(addresses: Sequence[str]) -> None:
-        for address in addresses:
-            print(f"listening on {address}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # whoever started it need not read it
+            for address in addresses:
+                print(f"listening on {address}", file=sys.stderr, flush=True)
         if as_json:
-            with suppress(OSError):  # whoever started it need not read it
+            with suppress(OSError):
                 print(json.dumps({"listening": list(addresses), "store": settings.store, "pid": os.getpid()}), flush=True)
 
     from chatctl import server
@@ -108,9 +111,10 @@ def serve(
     asyncio.run(server.serve(settings, announce, _abandon))
 
 
-def _abandon() -> NoReturn:
-    sys.stderr.flush()
-    os._exit(0)
+def _abandon(failure: StoreFailed | None) -> NoReturn:
+    with suppress(OSError):
+        sys.stderr.flush()
+    os._exit(STATUS_OFFSET + failure.code if failure else 0)
 
 
 def default_store() -> str:

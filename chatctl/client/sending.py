@@ -16,7 +16,7 @@ from chatctl.v1 import chat_pb2 as pb
 FRAME_MESSAGES = 500  # a frame costs 0.2 ms whatever it holds; more than 500 messages in one gain nothing
 WINDOW_FRAMES, WINDOW_BYTES = 256, 16 * 1024 * 1024  # without receipts; 256 frames keep a far server busy
 EAGER_FRAMES = 2  # while fewer are without receipts a frame goes at once; beyond, it may grow until a receipt comes
-PENDING_RECORDS = 4 * FRAME_MESSAGES  # taken but not yet sent; beyond, `drain` waits
+PENDING_RECORDS, PENDING_BYTES = 4 * FRAME_MESSAGES, 1024 * 1024  # taken but not yet sent; beyond, `drain` waits
 
 
 class Outcome(NamedTuple):
@@ -48,10 +48,11 @@ class Sending:
         self.sender = welcome.sender
         self.limits = wire.limits(welcome.limits)
         self.cursor_prefix = welcome.cursor_prefix
-        self._frame_messages = min(FRAME_MESSAGES, self.limits.batch_messages)
+        self._frame_messages = max(1, min(FRAME_MESSAGES, self.limits.batch_messages))
         self._next = 1  # number of the next record put
         self._pending: deque[_Records] = deque()
         self._pending_records = 0
+        self._pending_bytes = 0
         self._sent: deque[_Records] = deque()  # without receipts, or rejected and waiting for their turn
         self._frames = self._bytes = 0  # what of it is on its way
         self._finished = False
@@ -65,12 +66,19 @@ class Sending:
         self._reader = asyncio.create_task(self._read())
 
     def put(self, room: str, texts: Sequence[str]) -> None:
-        """Take texts to send, numbered on from the last. They go out without delay; `drain` between puts bounds memory."""
+        """Take texts to send, numbered on from the last. They go out without delay; `drain` between puts bounds memory.
+
+        Raises UnicodeEncodeError for a text that UTF-8 cannot carry; then nothing is taken.
+        """
+        size = utf8_size(texts)  # raises UnicodeEncodeError
+        if not texts:
+            return
         last = self._pending[-1] if self._pending else None
         if last and last.room == room and not last.rejection:
             last.texts += texts
         else:
             self._pending.append(_Records(room, self._next, list(texts)))
+        self._pending_bytes += size
         self._count(len(texts))
 
     def reject(self, room: str, error: str) -> None:
@@ -86,9 +94,12 @@ class Sending:
 
     async def drain(self) -> None:
         """Wait until little of what was put is still to be sent; or until the stream has ended."""
-        while self._pending_records >= PENDING_RECORDS and not self._reader.done():
+        while self._full() and not self._reader.done():
             self._room.clear()
             await self._room.wait()
+
+    def _full(self) -> bool:
+        return self._pending_records >= PENDING_RECORDS or self._pending_bytes >= PENDING_BYTES
 
     def finish(self) -> None:
         """Say that no more records come; the outcomes end once all have receipts."""
@@ -135,6 +146,7 @@ class Sending:
                 del first.texts[: len(texts)]
                 first.number += len(texts)
             self._pending_records -= len(texts)
+            self._pending_bytes -= size
             if not self._waiting:
                 self._call.patience.heard(expecting=True)
             self._waiting += len(texts)

@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha import reflection
 from chatctl import config
 from chatctl.chat import Chat
 from chatctl.config import ServeSettings
-from chatctl.errors import ListenRefused
+from chatctl.errors import ListenRefused, StoreFailed
 from chatctl.log import MessageLog
 from chatctl.server.interceptors import Guard
 from chatctl.server.service import ChatService
@@ -126,11 +126,13 @@ class Server:
         logger.info("stopped")
 
 
-async def serve(settings: ServeSettings, announce: Callable[[Sequence[str]], None], abandon: Callable[[], NoReturn]) -> None:
+async def serve(
+    settings: ServeSettings, announce: Callable[[Sequence[str]], None], abandon: Callable[[StoreFailed | None], NoReturn]
+) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is called with the addresses once it can serve.
 
-    A second signal cuts the stopping short: the store is closed and `abandon` called, which is to end the process, as
-    leaving the event loop would wait for clients that do not read.
+    A second signal cuts the stopping short: the store is closed and `abandon` called, with the store's failure if there was
+    one. It is to end the process, as leaving the event loop would wait for clients that do not read.
 
     Raises StoreRefused, ListenRefused, and StoreFailed if the store fails later.
     """
@@ -160,7 +162,7 @@ async def serve(settings: ServeSettings, announce: Callable[[Sequence[str]], Non
         logger.warning("stopping cut short; nothing that has a receipt is lost")
         stop.cancel()
         await log.close()
-        abandon()
+        abandon(log.failed.result() if log.failed.done() else None)
     stop.result()
     if log.failed.done():
         raise log.failed.result()
@@ -170,6 +172,7 @@ class _Signals:
     """The first and the second SIGTERM or SIGINT."""
 
     def __init__(self) -> None:
+        self._seen = 0
         self.first = asyncio.Event()
         self.second = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -177,7 +180,8 @@ class _Signals:
             loop.add_signal_handler(number, self._came)
 
     def _came(self) -> None:
-        (self.second if self.first.is_set() else self.first).set()
+        self._seen += 1
+        (self.second if self._seen > 1 else self.first).set()
 
 
 def _bare_tutorial(tutorial: TutorialService) -> Any:

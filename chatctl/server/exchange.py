@@ -28,21 +28,21 @@ class Exchange:
         self._number = 1
         self._welcomed = False
         self._follower: Follower | None = None
-        self._pipeline = Pipeline(requests, _size, self._start, wake)
+        self._pipeline = Pipeline(requests, _size, self._start, wake, streams.load)
 
     def _start(self, frame: pb.SendAndReceiveMessageRequest) -> list[Outcome]:
         """Take a frame from the client; what comes back are the receipts to be."""
         self._settle(frame)
         if frame.HasField("receive"):
             self._receive(frame.receive)
-        texts = list(frame.texts)
-        if not texts:
-            return []
         limits = self._chat.limits
-        if len(texts) > limits.batch_messages:
+        if not frame.texts:
+            return []
+        if len(frame.texts) > limits.batch_messages:
             raise InvalidRequest(
-                f"{len(texts)} texts in one frame, the limit is {limits.batch_messages}: send several frames"
+                f"{len(frame.texts)} texts in one frame, the limit is {limits.batch_messages}: send several frames"
             )
+        texts = list(frame.texts)
         size = utf8_size(texts)
         if size > limits.batch_bytes and len(texts) > 1:
             raise InvalidRequest(
@@ -95,7 +95,8 @@ class Exchange:
         """All that can be said now, in one response, if there is anything."""
         receipts = self._pipeline.ready()
         # Once the server stops, following ends with an error; the receipts that are due come first.
-        page = self._follower.take() if self._follower and not self._streams.stopping else None
+        # A full page and the longest receipts together would be more than the 4 MiB that clients accept.
+        page = self._follower.take() if self._follower and not receipts and not self._streams.stopping else None
         welcome = bool(self._sender) and not self._welcomed
         if not (receipts or page or welcome):
             return None

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chatctl.errors import Stopping, TooManyStreams
+from chatctl.server.pipeline import Load
 
 
 class Streams:
@@ -15,6 +16,7 @@ class Streams:
         self._wakes: set[asyncio.Event] = set()
         self._counted = 0
         self.stopping = False
+        self.load = Load()
 
     @contextmanager
     def open(self, counted: bool = True) -> Iterator[asyncio.Event]:

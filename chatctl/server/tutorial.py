@@ -55,7 +55,7 @@ class TutorialService(chat_pb2_grpc.ChatServiceServicer):
             return list(self._chat.post(draft))
 
         with self._streams.open() as wake:
-            pipeline = Pipeline(request_iterator, pb.MessageRequest.ByteSize, start, wake)
+            pipeline = Pipeline(request_iterator, pb.MessageRequest.ByteSize, start, wake, self._streams.load)
             try:
                 while True:
                     wake.clear()

@@ -19,10 +19,14 @@ from chatctl.store.sqlite_write import Writer
 
 logger = logging.getLogger(__name__)
 
-GROUP_MESSAGES = 4000  # of one commit; 1,000 costs 15 to 25 %, more gains nothing
+GROUP_MESSAGES, GROUP_BYTES = 4000, 4 * 1024 * 1024  # of one commit; 1,000 messages cost 15 to 25 %, more gain nothing
 READERS = 2
 
 T = TypeVar("T")
+
+
+_KEPT: list[sqlite3.Connection] = []
+"""Connections to stores that failed: open until the process ends."""
 
 
 class Job(NamedTuple):
@@ -31,6 +35,9 @@ class Job(NamedTuple):
     draft: Draft
     receipts: "asyncio.Future[list[Receipt]]"
 
+
+HEARD = Job(Draft("", "", "", 0, (), 0), None)  # type: ignore[arg-type]
+"""In the queue: whoever appends from here on can have heard of the failure before."""
 
 Lines = OrderedDict[tuple[str, str], deque[Job]]
 """A line of jobs for each user and sender."""
@@ -100,23 +107,37 @@ class SQLiteLog:
             if isinstance(outcome, StoreFailed):
                 self._broken = outcome
             if isinstance(outcome, ChatError):
-                # What waits behind a failed draft of the same sender fails with it: nothing is to overtake it.
-                self._collect(lines, wait=False)
-                for sender in {(job.draft.user, job.draft.sender) for job in group}:
-                    group += lines.pop(sender, ())
-            self._loop.call_soon_threadsafe(self._publish, group, outcome, self._writer.totals.head)
+                self._fail(lines, group, outcome)
+            else:
+                self._loop.call_soon_threadsafe(self._publish, group, outcome, self._writer.totals.head)
 
-    def _collect(self, lines: Lines, wait: bool = True) -> bool:
+    def _fail(self, lines: Lines, group: list[Job], error: ChatError) -> None:
+        """Nothing is to overtake a failed draft: what its sender appended before it could hear of it fails, too."""
+        self._loop.call_soon_threadsafe(self._tell, group, error)
+        if isinstance(error, StoreFailed):
+            return  # so does everything else
+        while (job := self._jobs.get()) is not HEARD:
+            self._take(lines, job)
+        late = [job for sender in {(job.draft.user, job.draft.sender) for job in group} for job in lines.pop(sender, ())]
+        self._loop.call_soon_threadsafe(self._publish, late, error, self._head)
+
+    def _collect(self, lines: Lines) -> bool:
         """Put all jobs that have come into their lines; whether more may come. Waits while there is nothing to do."""
         try:
-            job = None if self._closed else self._jobs.get(block=wait and not lines)
+            job = None if self._closed else self._jobs.get(block=not lines)
             while job is not None:
-                lines.setdefault((job.draft.user, job.draft.sender), deque()).append(job)
+                self._take(lines, job)
                 job = self._jobs.get_nowait()
             self._closed = True
         except queue.Empty:
             pass
         return not self._closed
+
+    def _take(self, lines: Lines, job: Job | None) -> None:
+        if job is None:
+            self._closed = True
+        else:
+            lines.setdefault((job.draft.user, job.draft.sender), deque()).append(job)
 
     def _commit(self, group: list[Job]) -> list[list[Receipt]] | ChatError:
         """Store a group: the receipts of each job, or why nothing of it is stored."""
@@ -133,9 +154,15 @@ class SQLiteLog:
         except Exception as error:  # a fault of ours must not leave the clients waiting
             return StoreFailed(f"storing failed: {error!r}")
 
+    def _tell(self, group: list[Job], error: ChatError) -> None:
+        """In the event loop: hand out the failure, and mark in the queue who can have heard of it."""
+        self._publish(group, error, self._head)
+        if not isinstance(error, StoreFailed):
+            self._jobs.put(HEARD)
+
     def _publish(self, group: list[Job], outcome: list[list[Receipt]] | ChatError, head: int) -> None:
         """In the event loop: hand out the receipts, raise the head, wake those who wait for it."""
-        if isinstance(outcome, ChatError):
+        if isinstance(outcome, ChatError) and group:
             logger.warning("%d drafts not stored: %s", len(group), outcome)
         if isinstance(outcome, StoreFailed) and not self.failed.done():
             self.failed.set_result(outcome)
@@ -211,19 +238,23 @@ class SQLiteLog:
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         self._readers.shutdown()
-        for connection in self._connections:
-            connection.close()
+        if self._broken:
+            _KEPT.extend(self._connections)  # closing the last one would sync again, and then drop the write-ahead log
+        else:
+            for connection in self._connections:
+                connection.close()
         self._file.close()
 
 
 def _next_group(lines: Lines) -> list[Job]:
     """The jobs of the next commit, one of each sender in turn, so that a lone message does not wait behind bulk."""
-    group, messages = [], 0
-    while lines and messages < GROUP_MESSAGES:
+    group, messages, size = [], 0, 0
+    while lines and messages < GROUP_MESSAGES and size < GROUP_BYTES:
         sender, line = lines.popitem(last=False)
         job = line.popleft()
         group.append(job)
         messages += len(job.draft.texts)
+        size += job.draft.size
         if line:
             lines[sender] = line
     return group

@@ -63,6 +63,8 @@ class StoreFile:
         except RuntimeError as error:  # links in a circle, or no such home
             raise StoreRefused(f"the store {path} cannot be opened: {error}") from error
         try:
+            if self.path.is_symlink():
+                raise StoreRefused(f"the store {self.path} cannot be opened: its links lead in a circle")
             if self.path.is_dir():
                 raise StoreRefused(f"the store {self.path} is a directory: name a file in it")
             if self.path.exists() and not self.path.is_file():
@@ -139,6 +141,7 @@ class StoreFile:
         url = f"{self.path.as_uri()}?mode=rw"
         connection = sqlite3.connect(url, uri=True, isolation_level=None, check_same_thread=False, timeout=5)
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")  # it ignores a sync that fails: the writer does it
         return connection
 
     def _where(self) -> tuple[int, int] | None:

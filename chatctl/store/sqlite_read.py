@@ -7,6 +7,7 @@ event loop costs 300 µs a row.
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from math import inf
 from typing import Any, NamedTuple
 
 from chatctl.log import Figures, Page, Run, Stats
@@ -14,9 +15,9 @@ from chatctl.log import Figures, Page, Run, Stats
 PAGE_BYTES = 256 * 1024  # pages of more than this are no faster
 FIRST_BLOCKS, MORE_BLOCKS = 16, 8  # blocks asked for first, and how many times as many each further time
 
-_BLOCK = """
-SELECT sequence, messages, bytes, (SELECT name FROM room WHERE id = room), (SELECT name FROM user WHERE id = user), time
-FROM block WHERE sequence >= :low AND sequence <= :high"""
+_BLOCK = "SELECT sequence, messages, bytes, room, user, time FROM block WHERE sequence >= :low AND sequence <= :high"
+_FOUND = """SELECT json_group_array(json_array(sequence, messages, bytes, (SELECT name FROM room WHERE id = found.room),
+                                   (SELECT name FROM user WHERE id = found.user), time)) FROM found"""
 
 
 class Span(NamedTuple):
@@ -89,25 +90,23 @@ def _blocks(
         limit *= MORE_BLOCKS
 
 
-def _select(rooms: list[int], users: list[int], order: str) -> str:
+def _select(rooms: dict[int, int], users: dict[int, int], order: str) -> str:
     """The statement for a JSON text of blocks.
 
-    With several rooms (or users) each is asked for by itself, through its index, and then they are merged: SQLite would
-    otherwise sort all their blocks for every page.
+    With several rooms (or users) each is asked for by itself, through its index, and SQLite merges them row by row: with IN
+    it would sort all their blocks for every page. Of rooms and users those with fewer messages choose the index.
     """
-    column, keys = ("room", rooms) if rooms else ("user", users)
-    also = f"AND user IN ({','.join(map(str, users))})" if rooms and users else ""
-    tail = f"ORDER BY sequence {order} LIMIT :limit"
-    each = [f"SELECT * FROM ({_BLOCK} AND {column} = {key} {also} {tail})" for key in keys] or [f"{_BLOCK} {tail}"]
-    merged = each[0] if len(each) == 1 else f"SELECT * FROM ({' UNION ALL '.join(each)}) {tail}"
-    columns = "sequence, messages, bytes, room, user, time"
-    return f"WITH found({columns}) AS ({merged}) SELECT json_group_array(json_array({columns})) FROM found"
+    ranked = sorted((("room", rooms), ("user", users)), key=lambda named: sum(named[1].values()) or inf)
+    (column, keys), (other, also_keys) = ranked
+    also = f" AND +{other} IN ({','.join(map(str, also_keys))})" if also_keys else ""  # the + keeps this one's index out
+    merged = " UNION ALL ".join(f"{_BLOCK} AND {column} = {key}{also}" for key in keys) or _BLOCK
+    return f"WITH found AS ({merged} ORDER BY sequence {order} LIMIT :limit) {_FOUND}"
 
 
-def _ids(db: sqlite3.Connection, table: str, names: Sequence[str]) -> list[int]:
-    """The ids of those names that the table knows."""
-    found = (db.execute(f"SELECT id FROM {table} WHERE name = ?", (name,)).fetchone() for name in dict.fromkeys(names))
-    return [row[0] for row in found if row]
+def _ids(db: sqlite3.Connection, table: str, names: Sequence[str]) -> dict[int, int]:
+    """The ids of those names that the table knows, and how many messages each has."""
+    select = f"SELECT id, messages FROM {table} WHERE name = ?"
+    return dict(row for name in dict.fromkeys(names) if (row := db.execute(select, (name,)).fetchone()))
 
 
 def _texts(db: sqlite3.Connection, spans: list[Span]) -> list[str]:

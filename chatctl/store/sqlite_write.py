@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from chatctl.log import Draft, Reason, Receipt, Status
+from chatctl.store.sqlite_file import PAGE_BYTES
 
 # The sqlite3 module lets go of the GIL at every row and waits for it again, so many rows go into one statement: 17 µs a row
 # instead of 708 beside a busy thread, and 0.64 instead of 1.21 alone.
@@ -14,6 +15,8 @@ INSERT_ROWS = (500, 100, 20, 5, 1)
 INSERTS = {rows: "INSERT INTO message VALUES " + ",".join(f"(?1+{i},?{i + 2})" for i in range(rows)) for rows in INSERT_ROWS}
 BLOCK_MESSAGES, BLOCK_BYTES = 1000, 256 * 1024  # drafts merge into blocks up to here; a page is about as large
 CACHED_NAMES = 10_000
+CHECKPOINT_BYTES = 16 * 1024 * 1024  # about so much is in the write-ahead log when it is moved into the file
+COMMIT_LOGGED, BLOCK_LOGGED = 8 * PAGE_BYTES, 4 * PAGE_BYTES  # what a commit and a block write besides texts, at most
 
 
 class Block(NamedTuple):
@@ -48,6 +51,7 @@ class Writer:
         self._now = now
         row = connection.execute("SELECT head, last_time, messages, bytes, rooms, users FROM log").fetchone()
         self.totals = Totals(*row)
+        self._logged = CHECKPOINT_BYTES  # bytes in the write-ahead log, about: who was killed may have left many
         self._forget()
 
     def _forget(self) -> None:
@@ -65,6 +69,8 @@ class Writer:
         """Store the drafts in one synced transaction; the receipts of each. Raises sqlite3.Error: then nothing is stored."""
         if len(self._senders) > CACHED_NAMES or len(self._rooms) > CACHED_NAMES:
             self._forget()
+        if self._logged >= CHECKPOINT_BYTES:
+            self._checkpoint()
         before = self.totals
         self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -81,7 +87,18 @@ class Writer:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+        self._logged += self.totals.bytes - before.bytes + COMMIT_LOGGED
         return receipts
+
+    def _checkpoint(self) -> None:
+        """Move the write-ahead log into the file. Raises sqlite3.Error, after which nothing may be tried again."""
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_FULL":  # then all stays in the log, and the next commit tries again
+                raise
+        else:
+            self._logged = 0
 
     def _append(self, draft: Draft) -> list[Receipt]:
         user = self._id("user", self._users, draft.user)
@@ -196,6 +213,7 @@ class Writer:
     def _write_block(self) -> None:
         if self._block:
             self._db.execute("INSERT INTO block VALUES (?,?,?,?,?,?,?,?)", self._block)
+            self._logged += BLOCK_LOGGED
             self._block = None
 
     def _write_totals(self) -> None:

@@ -1,0 +1,155 @@
+"""The client as a Python library."""
+
+import asyncio
+
+import pytest
+
+from chatctl.client import ChatClient, Query
+from chatctl.config import BadValue
+from chatctl.errors import CursorOtherLog, InvalidRequest, TimedOut, Unavailable
+from chatctl.log import Status
+
+
+def use(server, steps, **options):
+    async def connected():
+        async with ChatClient(server.address if hasattr(server, "address") else server, **options) as chat:
+            return await steps(chat)
+
+    return asyncio.run(connected())
+
+
+async def sent(sending, *texts, room="lobby"):
+    sending.put(room, texts)
+    sending.finish()
+    return [outcome async for outcome in sending.outcomes()]
+
+
+async def texts(chat, **conditions):
+    return [text async for page in chat.read(Query(**conditions)) for run in page.runs for text in run.texts]
+
+
+def test_what_is_sent_has_receipts_is_read_and_counted(server):
+    async def steps(chat):
+        async with chat.send("ann", "input") as sending:
+            ((receipt, room, told),) = await sent(sending, "hello", "world")
+        assert (receipt.status, receipt.number, receipt.count, room, told) == (
+            Status.STORED,
+            1,
+            2,
+            "lobby",
+            ["hello", "world"],
+        )
+        assert await texts(chat) == ["hello", "world"]
+        cursor = f"{sending.cursor_prefix}{receipt.sequence}"
+        assert await texts(chat, after=cursor) == ["world"]
+        assert (await chat.stats()).stats.num_messages == 2
+        async with chat.send("ann", "input") as again:
+            ((receipt, *_),) = await sent(again, "hello", "world")
+        assert receipt.status is Status.DUPLICATE
+
+    use(server, steps)
+
+
+def test_many_records_of_several_rooms_keep_their_order_and_numbers(server):
+    async def steps(chat):
+        numbers = []
+
+        async def collect(sending):
+            async for receipt, _, told in sending.outcomes():
+                assert len(told) == (receipt.count if receipt.status is Status.STORED else 0)
+                numbers.extend(range(receipt.number, receipt.number + receipt.count))
+
+        async with chat.send("ann") as sending:
+            assert sending.sender
+            collecting = asyncio.create_task(collect(sending))
+            for n in range(200):
+                sending.put(f"room {n % 3}", [f"{n}.{i}" for i in range(n)])
+                if n % 50 == 7:
+                    sending.reject("room 0", "no good")
+                await sending.drain()
+            sending.finish()
+            await collecting
+        assert numbers == list(range(1, sum(range(200)) + 4 + 1))
+        assert await texts(chat, rooms=("room 1",)) == [f"{n}.{i}" for n in range(1, 200, 3) for i in range(n)]
+
+    use(server, steps)
+
+
+def test_a_text_that_utf8_cannot_carry_is_refused_at_once(server):
+    async def steps(chat):
+        async with chat.send("ann") as sending:
+            with pytest.raises(UnicodeEncodeError):
+                sending.put("lobby", ["fine", "bad \ud800"])
+            ((receipt, *_),) = await sent(sending, "fine")
+        assert (receipt.number, await texts(chat)) == (1, ["fine"])
+
+    use(server, steps)
+
+
+def test_what_has_no_receipt_when_the_server_dies_is_known(server):
+    async def steps(chat):
+        async with chat.send("ann") as sending:
+            sending.put("lobby", ["stored"])
+            outcomes = sending.outcomes()
+            assert (await anext(outcomes)).receipt.status is Status.STORED
+            server.kill()
+            sending.put("lobby", ["lost", "too"])
+            with pytest.raises(Unavailable):
+                await anext(outcomes)
+        ((receipt, _, told),) = sending.unconfirmed()
+        assert (receipt.status, receipt.number, told) == (Status.UNCONFIRMED, 2, ["lost", "too"])
+
+    use(server, steps)
+
+
+def test_following_passes_from_what_is_stored_to_what_comes(server):
+    async def steps(chat):
+        async with chat.send("ann") as sending:
+            await sent(sending, "stored")
+        pages = chat.read(Query(follow=True))
+        page = await anext(pages)
+        assert ([run.texts for run in page.runs], page.live) == ([["stored"]], True)
+        async with chat.send("bob") as sending:
+            await sent(sending, "live")
+        assert [run.texts for run in (await anext(pages)).runs] == [["live"]]
+        await pages.aclose()
+
+    use(server, steps, timeout=1)
+
+
+def test_what_the_server_refuses_is_an_error_of_ours(server):
+    async def steps(chat):
+        with pytest.raises(CursorOtherLog):
+            await texts(chat, after="nolog:1")
+        with pytest.raises(InvalidRequest):
+            await texts(chat, last=-1)
+        with pytest.raises(InvalidRequest):
+            await chat.stats(top=-1)
+
+    use(server, steps)
+
+
+def test_a_server_that_is_silent_or_gone_is_given_up(server):
+    async def silent(chat):
+        server.process.send_signal(19)
+        with pytest.raises(TimedOut):
+            await chat.stats()
+        with pytest.raises(TimedOut):
+            async with chat.send("ann"):
+                pass
+        server.process.send_signal(18)
+
+    notices = []
+    use(server, silent, timeout=0.5, notice=notices.append)
+    server.kill()
+
+    async def gone(chat):
+        with pytest.raises(Unavailable):
+            await chat.stats()
+
+    use(server.address, gone)
+
+
+def test_an_address_that_is_none_is_refused():
+    with pytest.raises(BadValue):
+        ChatClient("nowhere")
