@@ -11,7 +11,10 @@ import typer
 from cli import CHATCTL, PATIENCE, environment, run
 
 from chatctl import __version__
-from chatctl.cli import app
+from chatctl.cli import COMMANDS as NAMES
+from chatctl.cli import app, register
+
+register(NAMES)
 
 COMMANDS = typer.main.get_command(app).commands
 OPTIONS = [

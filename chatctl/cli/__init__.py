@@ -6,6 +6,7 @@ The commands import grpc, the stubs and rich only when they run: starting costs.
 import io
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import redirect_stdout
 from importlib import import_module
 from itertools import pairwise
@@ -43,8 +44,13 @@ def _main(
 
 COMPLETION = "_CHATCTL_COMPLETE"  # how shells ask Typer for completions, without arguments
 COMMANDS = ("serve", "send", "history", "stats")
-for _name in COMMANDS:
-    app.command()(getattr(import_module(f"chatctl.cli.{_name}"), _name))
+
+
+def register(names: Iterable[str]) -> None:
+    """Add commands to the app; only the one that is run needs to be there, and each costs some milliseconds."""
+    for name in names:
+        app.command()(getattr(import_module(f"chatctl.cli.{name}"), name))
+
 
 UsageError: type[Exception] = typer.BadParameter.__base__  # type: ignore[assignment]
 """The parent of every error in how a command was called, which Typer does not export."""
@@ -59,6 +65,7 @@ def run(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):  # whatever the locale lacks: JSON is UTF-8, the rest is escaped
             stream.reconfigure(encoding="utf-8" if wants_json else None, errors="backslashreplace")
     try:
+        register([name for name in COMMANDS if name in arguments[:1]] or COMMANDS)
         code = (
             app(args=arguments, prog_name="chatctl", standalone_mode=False)
             if arguments or COMPLETION in os.environ
