@@ -113,14 +113,13 @@ async def history(pages: "AsyncIterator[HistoryPage]", utc: bool, no_color: bool
             chars += sum(len(row[-1]) for row in fresh)
             if len(rows) <= TABLE_ROWS and chars <= TABLE_CHARS:
                 continue
-            rows.insert(0, COLUMNS)
-            widths = tuple(max(cells(row[i]) for row in rows) for i in range(4))
+            rows, widths = _aligned(rows)
             _write_lines(rows, widths)
             rows = None
         else:
             _write_lines(fresh, widths)
     if rows and console(no_color).width < NARROW_COLUMNS:
-        _write_lines(rows, tuple(max(cells(row[i]) for row in rows) for i in range(4)))
+        _write_lines(*_aligned(rows))
     elif rows:
         _print_table(rows, no_color)
     elif rows is not None:
@@ -134,6 +133,12 @@ def _rows(page: "HistoryPage", utc: bool) -> list[Row]:
         for time, room, user in [(person_time(run.time, utc), visible(run.room), visible(run.user))]
         for sequence, text in enumerate(run.texts, run.sequence)
     ]
+
+
+def _aligned(rows: list[Row]) -> tuple[list[Row], tuple[int, ...]]:
+    """The rows under their headings, and how wide the columns but the last are."""
+    headed = [COLUMNS, *rows]
+    return headed, tuple(max(cells(row[i]) for row in headed) for i in range(4))
 
 
 def _print_table(rows: list[Row], no_color: bool) -> None:
