@@ -63,11 +63,11 @@ def stats(answer: "ServerStats", utc: bool, no_color: bool) -> None:
         ),
     ):
         summary.add_row(name, value)
-    out.print(summary)
+    _print(out, summary)
     for kind, figures, total in (("room", log.rooms, log.num_rooms), ("user", log.users, log.num_users)):
         if figures:
-            out.print()
-            out.print(_figures(kind, figures, total, utc))
+            print()
+            _print(out, _figures(kind, figures, total, utc))
 
 
 def _figures(kind: str, figures: "Sequence[Figures]", total: int, utc: bool) -> Table:
@@ -150,7 +150,10 @@ def _print_table(rows: list[Row], no_color: bool) -> None:
     table.add_column("text", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    out = console(no_color)
+    _print(console(no_color), table)
+
+
+def _print(out: Console, table: Table) -> None:
     if out.is_terminal:
         out.print(table)
         return
