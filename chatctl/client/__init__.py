@@ -22,7 +22,7 @@ from chatctl import config, wire
 from chatctl.chat import Limits
 from chatctl.client.call import Call
 from chatctl.client.sending import Outcome, Sending
-from chatctl.errors import ServerFault, Unexpected
+from chatctl.errors import Unexpected
 from chatctl.history import Query
 from chatctl.log import Run, Stats
 from chatctl.v1 import chat_pb2 as pb
@@ -30,7 +30,6 @@ from chatctl.v1 import chat_pb2_grpc
 
 __all__ = ["ChatClient", "HistoryPage", "Outcome", "Query", "Sending", "ServerStats"]
 
-OPENINGS = 5
 OPTIONS = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -137,29 +136,16 @@ class ChatClient:
 
         Raises InvalidRequest, TooManyStreams, Unavailable, Stopping, TimedOut.
         """
-        call, welcome = await self._open(user, sender)
+        call = self._call(self._stub.SendAndReceiveMessage())
         try:
-            sending = Sending(call, user, welcome)
+            await call.write(pb.SendAndReceiveMessageRequest(user=user, sender=sender))
+            response = await call.read()
+            if response is None or not response.HasField("welcome"):
+                raise Unexpected(f"{self.server} did not say welcome: it is no chatctl server, or another version", 12)
+            sending = Sending(call, user, response.welcome)
             try:
                 yield sending
             finally:
                 await sending.close()
         finally:
             call.close()
-
-    async def _open(self, user: str, sender: str) -> tuple[Call, pb.Welcome]:
-        """A stream whose server has said welcome; the caller closes it."""
-        for tries_left in reversed(range(OPENINGS)):
-            call = self._call(self._stub.SendAndReceiveMessage())
-            try:
-                await call.write(pb.SendAndReceiveMessageRequest(user=user, sender=sender))
-                response = await call.read()
-                if response is None or not response.HasField("welcome"):
-                    raise Unexpected(f"{self.server} did not say welcome: it is no chatctl server, or another version", 12)
-                return call, response.welcome
-            except BaseException as error:
-                call.close()
-                # A server that refuses while grpc.aio still writes: the status is lost, and INTERNAL takes its place.
-                if not (isinstance(error, Unexpected) and error.code == ServerFault.code and tries_left):
-                    raise
-        raise AssertionError("the last try returns or raises")

@@ -15,6 +15,22 @@ from chatctl.errors import ChatError, TimedOut, Unavailable, Unexpected
 _NOISE = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?")  # before the words of grpc's that tell something
 
 
+class _StatusKeeper:
+    """Stands before grpc.aio's inner call, and keeps a write that fails from replacing the status the server has sent.
+
+    To go when https://github.com/grpc/grpc/pull/43486 is released; a call without a status yet still gets one from Core.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def set_internal_error(self, _: str) -> None:
+        """Leave the status to Core."""
+
+
 class Call:
     """A gRPC call under way. One task may read and one write at a time. `close` it in the end, whatever happened.
 
@@ -23,6 +39,8 @@ class Call:
 
     def __init__(self, server: str, call: Any, timeout: float, notice: Callable[[str], None] | None) -> None:
         self._server = server
+        if hasattr(call, "_cython_call"):
+            call._cython_call = _StatusKeeper(call._cython_call)
         self._call = call
         self._timeout = timeout
         tell = None if notice is None else lambda: notice(f"waiting for {server} to answer")
@@ -107,7 +125,7 @@ class Call:
         if any(key == wire.REASON_KEY for key, _ in trailers):
             return wire.error_of(code, details, trailers)
         detail = _NOISE.sub("", details.rpartition("last error: ")[2])
-        if code == Unavailable.code and self._answered:
+        if self._answered and code in (2, 13, Unavailable.code):  # UNKNOWN, INTERNAL: our server would give a reason
             return Unavailable(f"the connection to {self._server} broke ({detail})")
         if code == Unavailable.code:
             return Unavailable(
