@@ -27,6 +27,7 @@ class Exchange:
         self._user = self._sender = self._room = ""
         self._number = 1
         self._welcomed = False
+        self._told_receipts = False  # in the last response
         self._follower: Follower | None = None
         self._pipeline = Pipeline(requests, _size, self._start, wake, streams.load)
 
@@ -93,10 +94,11 @@ class Exchange:
 
     def _next(self) -> pb.SendAndReceiveMessageResponse | None:
         """All that can be said now, in one response, if there is anything."""
-        receipts = self._pipeline.ready()
-        # Once the server stops, following ends with an error; the receipts that are due come first.
-        # A full page and the longest receipts together would be more than the 4 MiB that clients accept.
-        page = self._follower.take() if self._follower and not receipts and not self._streams.stopping else None
+        # A full page and the longest receipts together would be more than the 4 MiB that clients accept: they take turns.
+        page = self._page() if self._told_receipts else None
+        receipts = [] if page else self._pipeline.ready()
+        page = page or (None if receipts else self._page())
+        self._told_receipts = bool(receipts)
         welcome = bool(self._sender) and not self._welcomed
         if not (receipts or page or welcome):
             return None
@@ -112,6 +114,10 @@ class Exchange:
                 pb.Welcome(sender=self._sender, log=self._chat.log.id, cursor_prefix=prefix, limits=limits)
             )
         return response
+
+    def _page(self) -> Page | None:
+        """The next page received. None once the server stops: then following fails, and receipts that are due come first."""
+        return self._follower.take() if self._follower and not self._streams.stopping else None
 
     async def close(self) -> None:
         """Let everything of the stream go."""
