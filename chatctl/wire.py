@@ -25,7 +25,10 @@ ERRORS: tuple[type[errors.ChatError], ...] = (
     errors.StoreFailed,
     errors.ServerFault,
 )
-"""Every error that travels. Among those of one status the first stands for a server that gives no reason."""
+"""Every error that travels. Among those of one status the first stands for one without a reason.
+
+But never StoreFull: without a reason RESOURCE_EXHAUSTED is gRPC's own, and says nothing of the store.
+"""
 
 _BY_REASON = {kind.reason: kind for kind in ERRORS}
 _BY_CODE = {kind.code: kind for kind in reversed(ERRORS) if kind is not errors.StoreFull}

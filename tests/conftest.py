@@ -106,6 +106,19 @@ def server(start_server):
     return start_server()
 
 
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """That of a server which the tests of a module share; each of them has a room of its own."""
+    servers = Servers(tmp_path_factory.mktemp("server"))
+    yield servers().address
+    servers.close()
+
+
+@pytest.fixture
+def room(request):
+    return f"room of {request.node.name}"[:100]
+
+
 @pytest.fixture
 def connect():
     """Channels that are closed with the test."""

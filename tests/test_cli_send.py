@@ -1,7 +1,6 @@
 """`chatctl send` when all is well or the input is not: what is a record, what is stored, what is told."""
 
 import functools
-import itertools
 import os
 import subprocess
 import sys
@@ -9,22 +8,8 @@ from hashlib import sha256
 
 import pytest
 from cli import CHATCTL, Process, run, until
-from conftest import Servers
 
-rooms = (f"room {number}" for number in itertools.count(1))
 LIMIT = 65_536
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    servers = Servers(tmp_path_factory.mktemp("server"))
-    yield servers().address
-    servers.close()
-
-
-@pytest.fixture
-def room():
-    return next(rooms)
 
 
 @pytest.fixture
@@ -200,7 +185,7 @@ def test_there_is_a_receipt_for_each_record_in_order(send, address, room):
 
 
 def test_the_same_again_stores_nothing_twice_and_gives_the_first_receipts(send, stored):
-    again = ("--json", "--sender", f"again {next(rooms)}")
+    again = ("--json", "--sender", "again")
     first = send(*again, piped=b"a\n\xff\nc\n").objects
     done = send(*again, piped=b"a\n\xff\nc\nd\n")
     assert [receipt["status"] for receipt in first] == ["stored", "rejected", "stored"]
@@ -213,7 +198,7 @@ def test_the_same_again_stores_nothing_twice_and_gives_the_first_receipts(send, 
 
 
 def test_another_text_or_room_under_the_same_number_is_a_conflict(send, address, stored):
-    sender = f"conflict {next(rooms)}"
+    sender = "conflict"
     assert send("--sender", sender, piped=b"a\nb\n").code == 0
     text = send("--sender", sender, "--json", piped=b"a\nB\n")
     assert text.code == 1

@@ -2,7 +2,6 @@
 
 import array
 import fcntl
-import itertools
 import os
 import signal
 import socket
@@ -12,21 +11,6 @@ import termios
 
 import pytest
 from cli import Process, Terminal, run, until
-from conftest import Servers
-
-rooms = (f"room {number}" for number in itertools.count(1))
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    servers = Servers(tmp_path_factory.mktemp("server"))
-    yield servers().address
-    servers.close()
-
-
-@pytest.fixture
-def room():
-    return next(rooms)
 
 
 def texts(room, address):

@@ -221,4 +221,6 @@ def test_an_address_beyond_this_machine_needs_insecure(start_server, tmp_path, l
 
 
 def test_with_insecure_it_is_served(start_server):
-    start_server("--insecure", listen="0.0.0.0:0").stop()
+    server = start_server("--insecure", listen="0.0.0.0:0")
+    assert server.address.startswith("0.0.0.0:")
+    server.stop()
