@@ -96,7 +96,7 @@ def test_what_has_no_receipt_when_the_server_dies_is_known(server):
             sending.put("lobby", ["lost", "too"])
             with pytest.raises(Unavailable):
                 await anext(outcomes)
-        ((receipt, _, told),) = sending.unconfirmed()
+        ((receipt, _, told),) = sending.remaining()
         assert (receipt.status, receipt.number, told) == (Status.UNCONFIRMED, 2, ["lost", "too"])
 
     use(server, steps)

@@ -113,10 +113,7 @@ class Call:
             raise self._timed_out() from None
 
     def _timed_out(self) -> TimedOut:
-        return TimedOut(
-            f"{self._server} has not answered for {self._timeout:g} s: see whether a chatctl server listens there, "
-            "or wait longer with --timeout"
-        )
+        return silence(self._server, self._timeout)
 
     def _translate(self, error: grpc.aio.AioRpcError) -> ChatError:
         """The error that a status stands for; statuses that grpc itself makes get words of ours."""
@@ -135,3 +132,11 @@ class Call:
         if code in (2, 12, 13):  # UNKNOWN, UNIMPLEMENTED, INTERNAL: what others than a chatctl server say
             return Unexpected(f"what answers at {self._server} is no chatctl server, or another version ({detail})", code)
         return wire.error_of(code, details, trailers)
+
+
+def silence(server: str, seconds: float) -> TimedOut:
+    """The error for a server that has been silent for so long."""
+    return TimedOut(
+        f"{server} has not answered for {seconds:g} s: see whether a chatctl server listens there, "
+        "or wait longer with --timeout"
+    )

@@ -31,6 +31,11 @@ class Patience:
         self._silent = 0
         self._expecting = expecting
 
+    def expect(self) -> None:
+        """An answer is expected; if one was already, the silence goes on."""
+        if not self._expecting:
+            self.heard(expecting=True)
+
     def _tick(self) -> None:
         if self._expecting:
             self._silent += 1
