@@ -163,9 +163,11 @@ class Report:
         if not (any(self._counts.values()) if error else not self._quiet):
             return
         formats.say(self._sentence())
-        left, stopped = self._counts[Status.UNCONFIRMED], self.source.stopped()
-        if unfinished and (left or stopped):
-            formats.say("; ".join(filter(None, [stopped, f"to finish, {self._again()}: nothing is stored twice"])))
+        stopped = self.source.stopped()
+        if unfinished and stopped:
+            formats.say("reading stopped after record {:,}, at byte {:,} of the input".format(*stopped))
+        if unfinished and (stopped or self._counts[Status.UNCONFIRMED]):
+            formats.say(f"to finish, {self._again()}: nothing is stored twice")
 
     def _again(self) -> str:
         again = self.source.again(self.sender)
@@ -175,6 +177,7 @@ class Report:
         return again
 
     def _summary(self) -> dict[str, Any]:
+        stopped = self.source.stopped()
         return {
             "records": sum(self._counts.values()),
             **{status.name.lower(): count for status, count in self._counts.items()},
@@ -183,7 +186,7 @@ class Report:
             "room": self.room,
             "user": self.user,
             "sender": self.sender,
-            "stopped": self.source.stopped() or None,
+            "stopped": dict(zip(("record", "byte"), stopped, strict=True)) if stopped else None,
         }
 
     def _sentence(self) -> str:

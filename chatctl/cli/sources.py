@@ -32,8 +32,8 @@ class Source(Protocol):
     def last(self, number: int) -> bool:
         """Whether this is the input's last record and has no separator."""
 
-    def stopped(self) -> str:
-        """Where reading stopped, if it did before the input's end."""
+    def stopped(self) -> tuple[int, int] | None:
+        """How many records and bytes of the input were read, if reading stopped before its end."""
 
     def again(self, sender: str) -> str:
         """How to finish what is unconfirmed."""
@@ -64,9 +64,9 @@ class Words:
         """See Source."""
         return True
 
-    def stopped(self) -> str:
+    def stopped(self) -> tuple[int, int] | None:
         """See Source."""
-        return ""
+        return None
 
     def again(self, sender: str) -> str:
         """See Source."""
@@ -105,11 +105,11 @@ class Stdin:
         """See Source."""
         return self._ended and number == self._records and self._cutter is not None and self._cutter.unterminated
 
-    def stopped(self) -> str:
+    def stopped(self) -> tuple[int, int] | None:
         """See Source."""
         if self._ended or self._typed or not self._cutter:
-            return ""
-        return f"reading stopped after record {self._records:,}, at byte {self._cutter.position:,} of the input"
+            return None
+        return self._records, self._cutter.position
 
     def again(self, sender: str) -> str:
         """See Source."""
@@ -139,13 +139,13 @@ class Kept:
         """See Source."""
         return False
 
-    def stopped(self) -> str:
+    def stopped(self) -> tuple[int, int] | None:
         """See Source."""
-        return ""
+        return None
 
     def again(self, sender: str) -> str:
         """See Source."""
-        return f"run `chatctl send --resume {shlex.quote(self._path)}` again"
+        return f"run `chatctl send --resume {shlex.quote(os.path.realpath(self._path))}` again"
 
 
 def _put(sending: "Sending", room: str, pieces: Iterable[Piece], rejects: Rejects | None) -> int:
