@@ -15,6 +15,7 @@ from chatctl import config
 from chatctl.chat import name_fault
 from chatctl.cli import formats, leftovers, options
 from chatctl.cli.files import OutputFile
+from chatctl.cli.leftovers import Leftovers
 from chatctl.cli.report import SIGNAL_OFFSET, Files, Report
 from chatctl.cli.sources import Kept, Source, Stdin, Words
 from chatctl.errors import ChatError
@@ -85,9 +86,7 @@ def send(
     if resume is not None:
         if text or sender is not None:
             raise typer.BadParameter("it excludes TEXT and --sender", param_hint="'--resume'")
-        if (left := leftovers.read(resume)) is None:
-            formats.say(f"nothing is left in {resume}")
-            return 0
+        left = leftovers.read(resume) or Leftovers(room, user, secrets.token_hex(8))
         source, room, user, sender = Kept(resume, left), left.room, left.user, left.sender
     sender = secrets.token_hex(8) if sender is None else options.name("--sender", sender)
     files = output_files(receipts, rejects, unconfirmed)

@@ -188,7 +188,7 @@ class Sending:
         if self._trouble:
             self._notice(f"{self._server} answers again")
         self._trouble = None
-        self._silences = self._tries = 0
+        self._silences = 0
         self._patience.heard(expecting=self._window.waiting > 0)
 
     async def _write(self, call: Call) -> None:
@@ -216,6 +216,7 @@ class Sending:
         while (response := await call.read()) is not None:
             self._window.receive(wire.receipts(response.receipts))
             call.patience.heard(expecting=self._window.waiting > 0)
+            self._tries = 0  # a welcome alone does not count: a server may say it and break, over and over
             self._got_on()
             self._news.set()
             self._changed.set()
