@@ -17,11 +17,11 @@ SEPARATORS = ("\n", "\0")
 _BLOCKS = """SELECT json_group_array(json_array(sequence, messages, room, number, time)) FROM (
     SELECT * FROM block WHERE sender = ?1 AND number < ?3 AND number >=
     coalesce((SELECT max(number) FROM block WHERE sender = ?1 AND number <= ?2), ?2) ORDER BY number)"""
-_RANGE = (
-    "SELECT group_concat(text, ?3) FROM (SELECT text FROM message WHERE sequence BETWEEN ?1 AND ?2 ORDER BY sequence)"
-)
-_RANGES = """SELECT group_concat(text, ?2) FROM (SELECT text FROM json_each(?1) AS range CROSS JOIN message
-    ON sequence BETWEEN json_extract(range.value, '$[0]') AND json_extract(range.value, '$[1]'))"""
+# Rows are walked in the order of their key. ORDER BY would copy each of them first, which takes half as long again; and
+# an order that is another one after all only takes the texts for different, to be looked at more closely.
+_RANGE = "SELECT group_concat(text, ?3) FROM message WHERE sequence BETWEEN ?1 AND ?2"
+_RANGES = """SELECT group_concat(text, ?2) FROM json_each(?1) AS range CROSS JOIN message
+    ON sequence BETWEEN json_extract(range.value, '$[0]') AND json_extract(range.value, '$[1]')"""
 
 
 class Known(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from chatctl.log import Draft, Receipt, Status
 from chatctl.store import sqlite_known
-from chatctl.store.sqlite_file import PAGE_BYTES
+from chatctl.store.sqlite_schema import PAGE_BYTES
 
 # The sqlite3 module lets go of the GIL at every row and waits for it again, so many rows go into one statement: 17 µs a row
 # instead of 708 beside a busy thread, and 0.64 instead of 1.21 alone.
