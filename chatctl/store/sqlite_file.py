@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from chatctl.errors import StoreRefused
-from chatctl.store import sqlite_schema
+from chatctl.store import sqlite_schema, sqlite_space
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +80,8 @@ class StoreFile:
             return f"the store {self.path} cannot be written: make the file and its directory writable"
         if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             return f"the store {self.path} is damaged or no store of chatctl ({error}): restore it from a copy"
-        if name == "SQLITE_FULL":
-            return f"the store {self.path} cannot be opened: the disk is full"
+        if sqlite_space.is_full(error, self.path):
+            return f"the store {self.path} cannot be opened: its disk is full, or may hold no more for this user"
         if name == "SQLITE_BUSY":
             return f"the store {self.path} is locked by another program: close it there"
         return f"the store {self.path} cannot be opened: {error}"

@@ -6,7 +6,6 @@ A record that was stored never changes, so what is said here of one holds whatev
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from chatctl.log import Draft, Reason, Receipt, Status
@@ -71,12 +70,11 @@ def duplicates(db: sqlite3.Connection, sender: int, room: int, drafts: Sequence[
     Also None where that would take a closer look. One look at the blocks and one at the texts, however many drafts: beside
     a busy thread each costs more than its rows.
     """
-    start, end = drafts[0].number, drafts[-1].number + len(drafts[-1].texts)
-    known = find(db, sender, start, end)
-    whole = known and known[0].number == start and known[-1].end == end
-    if not whole or any(a.end != b.number for a, b in pairwise(known)) or any(part.room != room for part in known):
-        return None
     texts = [text for draft in drafts for text in draft.texts]
+    start = drafts[0].number
+    known = find(db, sender, start, start + len(texts))
+    if sum(part.messages for part in known) != len(texts) or any(part.room != room for part in known):
+        return None
     for separator in SEPARATORS:
         joined = separator.join(texts)
         if joined.count(separator) == len(texts) - 1:

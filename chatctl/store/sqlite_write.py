@@ -116,14 +116,9 @@ class Writer:
         return receipts
 
     def _checkpoint(self) -> None:
-        """Move the write-ahead log into the file. Raises sqlite3.Error, after which nothing may be tried again."""
-        try:
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_FULL":  # then all stays in the log, and the next commit tries again
-                raise
-        else:
-            self._logged = 0
+        """Move the write-ahead log into the file. Raises sqlite3.Error; then all stays where it is."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._logged = 0
 
     def _append(self, draft: Draft) -> list[Receipt]:
         user = self._id("user", self._users, draft.user)
