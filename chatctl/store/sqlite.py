@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import queue
 import sqlite3
 import threading
@@ -13,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from chatctl.errors import ChatError, Stopping, StoreFailed, StoreFull, Unavailable
 from chatctl.log import Draft, Page, Receipt, Stats
-from chatctl.store import sqlite_read
+from chatctl.store import sqlite_read, sqlite_space
 from chatctl.store.sqlite_file import StoreFile
 from chatctl.store.sqlite_write import Writer
 
@@ -180,10 +179,12 @@ class SQLiteLog:
 
     def _translate(self, error: sqlite3.Error) -> ChatError:
         """The moment's error where there is no space, otherwise the end of this store."""
-        name = getattr(error, "sqlite_errorname", "")
         path = self._file.path
-        if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and name != "SQLITE_IOERR_FSYNC" and _full(path)):
-            return StoreFull("the server's disk is full: make space there, then send again what has no receipt")
+        if sqlite_space.is_full(error, path):
+            return StoreFull(
+                "the server has no space left for its store: make some there, then send again what has no receipt"
+            )
+        name = getattr(error, "sqlite_errorname", "")
         if name.startswith("SQLITE_BUSY"):
             return Unavailable("another program has locked the server's store: close it there, then send again")
         return StoreFailed(f"the store {path} failed: {error} ({name})")
@@ -258,12 +259,3 @@ def _next_group(lines: Lines) -> list[Job]:
         if line:
             lines[sender] = line
     return group
-
-
-def _full(path: os.PathLike[str]) -> bool:
-    """Whether the file's disk has no space for another page or two (a full disk shows as other errors, too)."""
-    try:
-        disk = os.statvfs(path)
-    except OSError:
-        return False
-    return disk.f_bavail * disk.f_frsize < 64 * 1024

@@ -118,7 +118,8 @@ def _texts(db: sqlite3.Connection, spans: list[Span]) -> list[str]:
         else:
             ranges.append([span.first, span.last])
     if len(ranges) == 1:
-        rows = "SELECT text FROM message WHERE sequence BETWEEN ?1 AND ?2 ORDER BY sequence"
+        # Rows are walked in the order of their key; ORDER BY would copy each of them first.
+        rows = "SELECT text FROM message WHERE sequence BETWEEN ?1 AND ?2"
         return _array(db, rows, ranges[0])
     rows = """SELECT text FROM json_each(?1) CROSS JOIN message
               ON sequence BETWEEN json_extract(value, '$[0]') AND json_extract(value, '$[1]')"""
