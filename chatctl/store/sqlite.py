@@ -60,6 +60,7 @@ class SQLiteLog:
         self.failed: asyncio.Future[StoreFailed] = self._loop.create_future()
         """Done when the store has failed for good: nothing is tried on it again."""
         self._broken: StoreFailed | None = None  # the writer knows it at once, `failed` when the event loop hears of it
+        self._trouble: ChatError | None = None  # what kept the last group from being stored
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closed = False  # the writer has met the None of `close`
         self._readers = ThreadPoolExecutor(READERS, "chatctl-read")
@@ -161,8 +162,7 @@ class SQLiteLog:
 
     def _publish(self, group: list[Job], outcome: list[list[Receipt]] | ChatError, head: int) -> None:
         """In the event loop: hand out the receipts, raise the head, wake those who wait for it."""
-        if isinstance(outcome, ChatError) and group:
-            logger.warning("%d drafts not stored: %s", len(group), outcome)
+        self._log_trouble(outcome if isinstance(outcome, ChatError) else None)
         if isinstance(outcome, StoreFailed) and not self.failed.done():
             self.failed.set_result(outcome)
         for i, job in enumerate(group):
@@ -177,16 +177,22 @@ class SQLiteLog:
             self._head = head
             self._wake()
 
+    def _log_trouble(self, error: ChatError | None) -> None:
+        """Once when it begins and once when it ends: clients may try again many times a second."""
+        if error and type(error) is not type(self._trouble):
+            logger.warning("cannot store: %s", error)
+        elif self._trouble and not error:
+            logger.warning("storing again")
+        self._trouble = error
+
     def _translate(self, error: sqlite3.Error) -> ChatError:
         """The moment's error where there is no space, otherwise the end of this store."""
         path = self._file.path
         if sqlite_space.is_full(error, path):
-            return StoreFull(
-                "the server has no space left for its store: make some there, then send again what has no receipt"
-            )
+            return StoreFull("the server has no space left for its store: make some there")
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith("SQLITE_BUSY"):
-            return Unavailable("another program has locked the server's store: close it there, then send again")
+            return Unavailable("another program has locked the server's store: close it there")
         return StoreFailed(f"the store {path} failed: {error} ({name})")
 
     # --- reading
