@@ -128,6 +128,12 @@ class MessageLog(Protocol):
         the log was looked through.
         """
 
+    async def pick(self, ranges: Sequence[tuple[int, int]]) -> Page:
+        """The messages of these ranges of sequences (first to last, rising and apart), however far apart they lie.
+
+        May give fewer, so that a page stays small; the page's position says how far the ranges were looked through.
+        """
+
     async def sequence_at(self, time: int) -> int:
         """The sequence of the first message created at `time` or later; head + 1 if there is none."""
 

@@ -208,6 +208,10 @@ class SQLiteLog:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.read(db, rooms, users, after, end, count, backwards))
 
+    async def pick(self, ranges: Sequence[tuple[int, int]]) -> Page:
+        """See MessageLog."""
+        return await self._read(lambda db: sqlite_read.pick(db, ranges))
+
     async def sequence_at(self, time: int) -> int:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.sequence_at(db, time))

@@ -1,0 +1,99 @@
+"""Reading receipts, as `send --json` writes them: a JSON object on each line."""
+
+import json
+from collections.abc import AsyncIterator
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from chatctl.chat import MAX_NUMBER, name_fault
+from chatctl.cli.records import chunks
+from chatctl.config import MAX_NAME_BYTES
+from chatctl.log import Status
+from chatctl.verify import DIGEST_BYTES, Claim
+
+LINE_BYTES = 1024 * 1024
+PREFIX_LENGTH = 128  # of a cursor without its sequence; ours are much shorter
+MAX_SEQUENCE = 2**63 - 1
+STATUSES = {status.name.lower(): status for status in Status}
+CLAIM = itemgetter("room", "user", "sequence", "cursor", "sha256")
+
+
+class Record(NamedTuple):
+    """Whose receipt it is, and in which line."""
+
+    line: int
+    number: int
+    sender: str
+
+
+class Receipt(NamedTuple):
+    """A line understood. Only a receipt of what was stored has a claim, and the prefix of its log's cursors."""
+
+    status: Status
+    claim: Claim | None = None
+    cursor_prefix: str = ""
+
+
+class NoReceipt(NamedTuple):
+    """A line that is none, and why."""
+
+    line: int
+    error: str
+
+
+async def lines(descriptor: int) -> AsyncIterator[list[bytes | None]]:
+    """The lines of a file or pipe as they come, without their ends; None for one over the limit, which is not held."""
+    tail: bytes | None = b""
+    async for chunk in chunks(descriptor):
+        first, *others = chunk.split(b"\n")
+        tail = None if tail is None or len(tail) + len(first) > LINE_BYTES else tail + first
+        if others:
+            yield [tail, *others[:-1]]
+            tail = others[-1]
+    if tail != b"":
+        yield [tail]
+
+
+def understood(at: int, line: bytes | None) -> Receipt | NoReceipt:
+    """What line number `at` says."""
+    if line is None:
+        return NoReceipt(at, f"it has more than {LINE_BYTES} bytes")
+    try:
+        receipt: Any = json.loads(line)
+        status = STATUSES[receipt["status"]]
+        number, sender = receipt["number"], receipt["sender"]
+        if status in (Status.STORED, Status.DUPLICATE):
+            room, user, sequence, cursor, digest = CLAIM(receipt)
+            digest = bytes.fromhex(digest)
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return NoReceipt(at, "it is not an object as `chatctl send --json` writes it")
+    if type(number) is not int or not 1 <= number <= MAX_NUMBER or not isinstance(sender, str):
+        return NoReceipt(at, "its number or its sender cannot be one")
+    if status not in (Status.STORED, Status.DUPLICATE):
+        return Receipt(status)
+    if not (_is_name(room) and _is_name(user)):
+        return NoReceipt(at, "its room or its user cannot be one")
+    if type(sequence) is not int or not 1 <= sequence <= MAX_SEQUENCE or len(digest) != DIGEST_BYTES:
+        return NoReceipt(at, "its sequence or its sha256 cannot be one")
+    prefix = _prefix(cursor, str(sequence))
+    if not prefix:
+        return NoReceipt(at, "its cursor is not that of its sequence")
+    return Receipt(status, Claim(sequence, room, user, digest, Record(at, number, sender)), prefix)
+
+
+def _prefix(cursor: Any, digits: str) -> str:
+    """A cursor without its sequence; empty if it is none with this sequence."""
+    if not isinstance(cursor, str) or not cursor.endswith(digits) or not cursor.isascii():
+        return ""
+    prefix = cursor[: -len(digits)]
+    return "" if prefix[-1:].isdigit() or len(prefix) > PREFIX_LENGTH else prefix
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and len(name) <= MAX_NAME_BYTES and _is_sound(name)
+
+
+@lru_cache(256)  # names repeat from line to line
+def _is_sound(name: str) -> bool:
+    return not name_fault("name", name, MAX_NAME_BYTES)

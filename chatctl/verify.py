@@ -1,0 +1,117 @@
+"""Verifying: whether messages are stored as their receipts claim. What is stored in place of a claim is never told."""
+
+import enum
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from chatctl.chat import Chat
+from chatctl.errors import CursorMalformed, CursorOtherLog, InvalidRequest
+from chatctl.log import MessageLog, Page, Run
+
+SLICE_MESSAGES = 250  # looked up at once; a few more round trips to the store, and never long in the event loop
+DIGEST_BYTES = 32
+
+
+class FaultKind(enum.IntEnum):
+    """What is wrong with a message that is not as claimed; the numbers are those of the contract's FaultKind."""
+
+    MISSING = 1
+    OTHER_ROOM = 2
+    OTHER_USER = 3
+    OTHER_TEXT = 4
+
+
+class Claim(NamedTuple):
+    """What a receipt says of a message; `digest` is the SHA-256 of its text's UTF-8.
+
+    `about` is for whoever asks, to know it again: it does not travel.
+    """
+
+    sequence: int
+    room: str
+    user: str
+    digest: bytes
+    about: Any = None
+
+
+class Claims(NamedTuple):
+    """Some claims of one log: any cursor of it is `cursor_prefix` and a sequence in decimal."""
+
+    cursor_prefix: str
+    claims: Sequence[Claim]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """The claim at `index` among those asked for does not hold."""
+
+    index: int
+    sequence: int
+    kind: FaultKind
+
+
+def check_prefix(chat: Chat, prefix: str) -> None:
+    """Raise CursorMalformed or CursorOtherLog unless cursors of this log begin so."""
+    if prefix == chat.cursor_prefix:
+        return
+    log, colon, rest = prefix.partition(":")
+    if not (log and colon) or rest:
+        raise CursorMalformed(f"{prefix[:80]!r} is no cursor's beginning: take a receipt's cursor without its sequence")
+    raise CursorOtherLog(
+        f"the receipts are of the log {log[:80]}, and this server keeps {chat.log.id}: name the server they came from "
+        "with --server, or find the store that it had then"
+    )
+
+
+async def faults(chat: Chat, claims: Sequence[Claim]) -> list[Fault]:
+    """The claims that do not hold, in their order. Holds a page of messages. Raises InvalidRequest, StoreFailed."""
+    for claim in claims:
+        if claim.sequence < 1 or len(claim.digest) != DIGEST_BYTES:
+            raise InvalidRequest(
+                f"a claim has the sequence {claim.sequence} and a digest of {len(claim.digest)} bytes: "
+                f"sequences are from 1 on, and a SHA-256 has {DIGEST_BYTES} bytes"
+            )
+    found: list[Fault] = []
+    order = sorted(range(len(claims)), key=lambda index: claims[index].sequence)
+    for start in range(0, len(order), SLICE_MESSAGES):
+        part = order[start : start + SLICE_MESSAGES]
+        at = 0
+        async for page in _pages(chat.log, [claims[index].sequence for index in part]):
+            stored = {sequence: (run, text) for run in page.runs for sequence, text in enumerate(run.texts, run.sequence)}
+            while at < len(part) and claims[part[at]].sequence <= page.position:
+                claim = claims[part[at]]
+                if kind := _difference(claim, stored.get(claim.sequence)):
+                    found.append(Fault(part[at], claim.sequence, kind))
+                at += 1
+        found += [Fault(index, claims[index].sequence, FaultKind.MISSING) for index in part[at:]]  # beyond the head
+    return sorted(found)
+
+
+def _difference(claim: Claim, stored: tuple[Run, str] | None) -> FaultKind | None:
+    if stored is None:
+        return FaultKind.MISSING
+    run, text = stored
+    if run.room != claim.room:
+        return FaultKind.OTHER_ROOM
+    if run.user != claim.user:
+        return FaultKind.OTHER_USER
+    return None if sha256(text.encode()).digest() == claim.digest else FaultKind.OTHER_TEXT
+
+
+async def _pages(log: MessageLog, sequences: Sequence[int]) -> AsyncIterator[Page]:
+    """The messages with these sequences, which rise and may repeat, as far as the log goes."""
+    head = log.head
+    ranges: list[tuple[int, int]] = []
+    for sequence in sequences:
+        if sequence > head:
+            break
+        if ranges and sequence <= ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], sequence)
+        else:
+            ranges.append((sequence, sequence))
+    while ranges:
+        page = await log.pick(ranges)
+        yield page
+        ranges = [(max(first, page.position + 1), last) for first, last in ranges if last > page.position]
