@@ -20,19 +20,12 @@ CLAIM = itemgetter("room", "user", "sequence", "cursor", "sha256")
 
 
 class Record(NamedTuple):
-    """Whose receipt it is, and in which line."""
+    """Whose receipt it is, in which line, and of which log."""
 
     line: int
     number: int
     sender: str
-
-
-class Receipt(NamedTuple):
-    """A line understood. Only a receipt of what was stored has a claim, and the prefix of its log's cursors."""
-
-    status: Status
-    claim: Claim | None = None
-    cursor_prefix: str = ""
+    cursor_prefix: str
 
 
 class NoReceipt(NamedTuple):
@@ -55,31 +48,30 @@ async def lines(descriptor: int) -> AsyncIterator[list[bytes | None]]:
         yield [tail]
 
 
-def understood(at: int, line: bytes | None) -> Receipt | NoReceipt:
-    """What line number `at` says."""
+def understood(at: int, line: bytes | None) -> Claim | Status | NoReceipt:
+    """What line number `at` says: what is claimed to be stored (about a Record), or the status of what is not."""
     if line is None:
         return NoReceipt(at, f"it has more than {LINE_BYTES} bytes")
     try:
         receipt: Any = json.loads(line)
         status = STATUSES[receipt["status"]]
         number, sender = receipt["number"], receipt["sender"]
-        if status in (Status.STORED, Status.DUPLICATE):
-            room, user, sequence, cursor, digest = CLAIM(receipt)
-            digest = bytes.fromhex(digest)
+        if status is not Status.STORED and status is not Status.DUPLICATE:
+            return status
+        room, user, sequence, cursor, digest = CLAIM(receipt)
+        digest = bytes.fromhex(digest)
+        if not _are_names(room, user):
+            return NoReceipt(at, "its room or its user cannot be one")
     except (ValueError, TypeError, LookupError, RecursionError):
         return NoReceipt(at, "it is not an object as `chatctl send --json` writes it")
     if type(number) is not int or not 1 <= number <= MAX_NUMBER or not isinstance(sender, str):
         return NoReceipt(at, "its number or its sender cannot be one")
-    if status not in (Status.STORED, Status.DUPLICATE):
-        return Receipt(status)
-    if not (_is_name(room) and _is_name(user)):
-        return NoReceipt(at, "its room or its user cannot be one")
     if type(sequence) is not int or not 1 <= sequence <= MAX_SEQUENCE or len(digest) != DIGEST_BYTES:
         return NoReceipt(at, "its sequence or its sha256 cannot be one")
     prefix = _prefix(cursor, str(sequence))
     if not prefix:
         return NoReceipt(at, "its cursor is not that of its sequence")
-    return Receipt(status, Claim(sequence, room, user, digest, Record(at, number, sender)), prefix)
+    return Claim(sequence, room, user, digest, Record(at, number, sender, prefix))
 
 
 def _prefix(cursor: Any, digits: str) -> str:
@@ -90,10 +82,11 @@ def _prefix(cursor: Any, digits: str) -> str:
     return "" if prefix[-1:].isdigit() or len(prefix) > PREFIX_LENGTH else prefix
 
 
-def _is_name(name: Any) -> bool:
-    return isinstance(name, str) and len(name) <= MAX_NAME_BYTES and _is_sound(name)
+def _are_names(room: str, user: str) -> bool:
+    """Whether a room and a user can be called so. Raises TypeError for what is no text."""
+    return len(room) <= MAX_NAME_BYTES >= len(user) and _is_name(room) and _is_name(user)
 
 
 @lru_cache(256)  # names repeat from line to line
-def _is_sound(name: str) -> bool:
-    return not name_fault("name", name, MAX_NAME_BYTES)
+def _is_name(name: str) -> bool:
+    return isinstance(name, str) and not name_fault("name", name, MAX_NAME_BYTES)

@@ -14,6 +14,7 @@ from chatctl import config
 from chatctl.cli import formats, options, receipts
 from chatctl.cli.report import STATUS_OFFSET
 from chatctl.errors import ChatError, CursorOtherLog
+from chatctl.log import Status
 from chatctl.verify import Claims, FaultKind
 
 if TYPE_CHECKING:
@@ -95,15 +96,15 @@ class Report:
                 receipt = receipts.understood(at, line)
                 if isinstance(receipt, receipts.NoReceipt):
                     self._no_receipt(receipt)
-                elif receipt.claim is None:
-                    self._counts[receipt.status.name.lower()] += 1
-                elif receipt.cursor_prefix == (self._cursor_prefix or receipt.cursor_prefix):
-                    self._cursor_prefix = receipt.cursor_prefix
-                    claims.append(receipt.claim)
+                elif isinstance(receipt, Status):
+                    self._counts[receipt.name.lower()] += 1
+                elif receipt.about.cursor_prefix == (self._cursor_prefix or receipt.about.cursor_prefix):
+                    self._cursor_prefix = receipt.about.cursor_prefix
+                    claims.append(receipt)
                 else:
                     yield Claims(self._cursor_prefix, claims)
                     raise CursorOtherLog(
-                        f"line {at} is a receipt of the log {_log(receipt.cursor_prefix)}, those before it are of "
+                        f"line {at} is a receipt of the log {_log(receipt.about.cursor_prefix)}, those before it are of "
                         f"{_log(self._cursor_prefix)}: verify the receipts of each log by themselves"
                     )
             if claims:

@@ -14,17 +14,23 @@ from chatctl.log import Figures, Page, Run, Stats
 
 PAGE_BYTES = 256 * 1024  # pages of more than this are no faster
 FIRST_BLOCKS, MORE_BLOCKS = 16, 8  # blocks asked for first, and how many times as many each further time
+FIRST_SPANS, MORE_SPANS = 16, 8  # the same, of what is weighed
+SHORT_CHARACTERS = 1000  # so few of a text need no weighing
 
 _BLOCK = "SELECT sequence, messages, bytes, room, user, time FROM block WHERE sequence >= :low AND sequence <= :high"
 _FOUND = """SELECT json_group_array(json_array(sequence, messages, bytes, (SELECT name FROM room WHERE id = found.room),
                                    (SELECT name FROM user WHERE id = found.user), time)) FROM found"""
-_PICKED = f"""WITH
+# Messages of ranges with their blocks in one go; texts that are not short are left out.
+_PICKED = """WITH
 asked AS (SELECT json_extract(value, '$[0]') AS low, json_extract(value, '$[1]') AS high FROM json_each(?1)),
-found AS (SELECT max(sequence, low) AS sequence, min(sequence + messages - 1, high) AS messages, bytes, room, user, time
+found AS (SELECT max(sequence, low) AS first, min(sequence + messages - 1, high) AS last, room, user, time
           FROM asked CROSS JOIN block
           ON sequence BETWEEN coalesce((SELECT max(sequence) FROM block WHERE sequence <= low), low) AND high
           WHERE sequence + messages > low)
-{_FOUND}"""
+SELECT json_group_array(json_array(first, last, (SELECT name FROM room WHERE id = found.room),
+                                   (SELECT name FROM user WHERE id = found.user), time,
+                                   json((SELECT json_group_array(iif(length(text) <= ?2, text, NULL))
+                                         FROM message WHERE sequence BETWEEN first AND last)))) FROM found"""
 _SIZES = """SELECT json_group_array((SELECT sum(length(CAST(text AS BLOB))) FROM message
             WHERE sequence BETWEEN json_extract(value, '$[0]') AND json_extract(value, '$[1]'))) FROM json_each(?1)"""
 
@@ -50,44 +56,41 @@ def read(
     position = after if backwards else end
     if full:
         position = spans[0].first - 1 if backwards else spans[-1].last
-    return Page(_runs(db, spans), position)
-
-
-def pick(db: sqlite3.Connection, ranges: Sequence[tuple[int, int]]) -> Page:
-    """See `MessageLog.pick`."""
-    if not ranges:
-        return Page([], 0)
-    (array,) = db.execute(_PICKED, (json.dumps(ranges),)).fetchone()
-    spans = [Span(*span) for span in json.loads(array)]
-    fitting = _fitting(db, spans)
-    position = spans[fitting - 1].last if fitting < len(spans) else ranges[-1][1]
-    return Page(_runs(db, spans[:fitting]), position)
-
-
-def _fitting(db: sqlite3.Connection, spans: list[Span]) -> int:
-    """How many of the spans, at least one, a page has room for. `bytes` of a span are those of its whole block."""
-    if sum(span.bytes for span in spans) <= PAGE_BYTES:
-        return len(spans)
-    at, size, step = 0, 0, FIRST_BLOCKS
-    while at < len(spans):  # some at a time, as weighing texts means reading them
-        weighed = json.dumps([span[:2] for span in spans[at : at + step]])
-        for weight in json.loads(db.execute(_SIZES, (weighed,)).fetchone()[0]):
-            size += weight
-            if at and size > PAGE_BYTES:
-                return at
-            at += 1
-        step *= MORE_BLOCKS
-    return at
-
-
-def _runs(db: sqlite3.Connection, spans: list[Span]) -> list[Run]:
-    """The messages of the spans."""
     texts, at = _texts(db, spans), 0
     runs = []
     for span in spans:
         start, at = at, at + span.last - span.first + 1
         runs.append(Run(span.first, span.room, span.user, span.time, texts[start:at]))
-    return runs
+    return Page(runs, position)
+
+
+def pick(db: sqlite3.Connection, ranges: Sequence[tuple[int, int]]) -> Page:
+    """See `MessageLog.pick`."""
+    (array,) = db.execute(_PICKED, (json.dumps(ranges), SHORT_CHARACTERS)).fetchone()
+    found = json.loads(array)
+    if not any(None in texts for *_, texts in found):
+        runs = [Run(first, room, user, time, texts) for first, _, room, user, time, texts in found]
+        return Page(runs, ranges[-1][1])
+    fitting = _fitting(db, [(first, last) for first, last, *_ in found])
+    runs = []
+    for first, last, room, user, time, _ in found[:fitting]:
+        rows = "SELECT text FROM message WHERE sequence BETWEEN ?1 AND ?2 ORDER BY sequence"
+        runs.append(Run(first, room, user, time, _array(db, rows, (first, last))))
+    return Page(runs, found[fitting - 1][1])
+
+
+def _fitting(db: sqlite3.Connection, spans: list[tuple[int, int]]) -> int:
+    """How many of the spans (first to last sequence) a page has room for; at least one."""
+    at, size, step = 0, 0, FIRST_SPANS
+    while at < len(spans):  # some at a time, as weighing texts means reading them
+        (array,) = db.execute(_SIZES, (json.dumps(spans[at : at + step]),)).fetchone()
+        for weight in json.loads(array):
+            size += weight or 0
+            if at and size > PAGE_BYTES:
+                return at
+            at += 1
+        step *= MORE_SPANS
+    return at
 
 
 def _fit(blocks: Iterator[Span], after: int, end: int, count: int, backwards: bool) -> tuple[list[Span], bool]:
