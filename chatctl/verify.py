@@ -12,6 +12,7 @@ from chatctl.log import MessageLog, Page, Run
 
 SLICE_MESSAGES = 250  # looked up at once; a few more round trips to the store, and never long in the event loop
 DIGEST_BYTES = 32
+MAX_SEQUENCE = 2**63 - 1
 
 
 class FaultKind(enum.IntEnum):
@@ -68,10 +69,10 @@ def check_prefix(chat: Chat, prefix: str) -> None:
 async def faults(chat: Chat, claims: Sequence[Claim]) -> list[Fault]:
     """The claims that do not hold, in their order. Holds a page of messages. Raises InvalidRequest, StoreFailed."""
     for claim in claims:
-        if claim.sequence < 1 or len(claim.digest) != DIGEST_BYTES:
+        if not 1 <= claim.sequence <= MAX_SEQUENCE or len(claim.digest) != DIGEST_BYTES:
             raise InvalidRequest(
                 f"a claim has the sequence {claim.sequence} and a digest of {len(claim.digest)} bytes: "
-                f"sequences are from 1 on, and a SHA-256 has {DIGEST_BYTES} bytes"
+                f"sequences are from 1 to 2^63 - 1, and a SHA-256 has {DIGEST_BYTES} bytes"
             )
     found: list[Fault] = []
     order = sorted(range(len(claims)), key=lambda index: claims[index].sequence)

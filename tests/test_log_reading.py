@@ -72,6 +72,48 @@ def test_a_page_is_bounded_in_messages_and_in_bytes(url):
     on_log(url, step)
 
 
+async def picked(log, sequences):
+    """The messages with these sequences, page after page, which are small."""
+    ranges = [(sequence, sequence) for sequence in sequences]
+    found = []
+    while ranges:
+        page = await log.pick(ranges)
+        assert ranges[0][0] <= page.position <= ranges[-1][1]
+        assert sum(len(text) for *_, text in flat(page)) <= 1024 * 1024
+        found += flat(page)
+        ranges = [span for span in ranges if span[0] > page.position]
+    return found
+
+
+def test_messages_are_picked_by_sequence_however_far_apart_they_lie(url):
+    async def step(log):
+        await mixture(log)
+        everything = await messages(log)
+        for first, stride in itertools.product(range(1, 9), (1, 2, 3, 5, 40)):
+            wanted = set(range(first, log.head + 1, stride))
+            assert await picked(log, sorted(wanted)) == [m for m in everything if m[0] in wanted]
+        for low, high in itertools.product(range(1, 30), repeat=2):
+            if low <= high:
+                page = await log.pick([(low, high), (high + 2, high + 20)])
+                inside = [m for m in everything if low <= m[0] <= high or high + 2 <= m[0] <= high + 20]
+                assert (flat(page), page.position) == (inside, high + 20)
+        assert flat(await log.pick([(log.head + 1, log.head + 9)])) == []
+
+    on_log(url, step)
+
+
+def test_what_is_picked_comes_in_small_pages_when_texts_are_long(url):
+    async def step(log):
+        sizes = [1, 60_000, 999, 1000, 1001, 300_000, 0, 60_000] * 10
+        for n, size in enumerate(sizes, 1):
+            await log.append(draft("ü" * (size // 2), number=n))
+            await log.append(draft("between", number=1000 + n))
+        wanted = range(1, log.head + 1, 2)
+        assert [len(text.encode()) for *_, text in await picked(log, wanted)] == [size // 2 * 2 for size in sizes]
+
+    on_log(url, step)
+
+
 def test_a_time_is_found_by_the_first_message_stored_then_or_later(url, monkeypatch):
     async def step(log):
         assert await log.sequence_at(0) == 1

@@ -10,11 +10,10 @@ from chatctl.chat import MAX_NUMBER, name_fault
 from chatctl.cli.records import chunks
 from chatctl.config import MAX_NAME_BYTES
 from chatctl.log import Status
-from chatctl.verify import DIGEST_BYTES, Claim
+from chatctl.verify import DIGEST_BYTES, MAX_SEQUENCE, Claim
 
 LINE_BYTES = 1024 * 1024
 PREFIX_LENGTH = 128  # of a cursor without its sequence; ours are much shorter
-MAX_SEQUENCE = 2**63 - 1
 STATUSES = {status.name.lower(): status for status in Status}
 CLAIM = itemgetter("room", "user", "sequence", "cursor", "sha256")
 
