@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from chatctl.chat import Chat
 from chatctl.errors import CursorMalformed, CursorOtherLog, InvalidRequest
-from chatctl.log import MessageLog, Page, Run
+from chatctl.log import Message, MessageLog, Picked
 
 SLICE_MESSAGES = 250  # looked up at once; a few more round trips to the store, and never long in the event loop
 DIGEST_BYTES = 32
@@ -67,7 +67,7 @@ def check_prefix(chat: Chat, prefix: str) -> None:
 
 
 async def faults(chat: Chat, claims: Sequence[Claim]) -> list[Fault]:
-    """The claims that do not hold, in their order. Holds a page of messages. Raises InvalidRequest, StoreFailed."""
+    """The claims that do not hold, in their order. Holds some messages at a time. Raises InvalidRequest, StoreFailed."""
     for claim in claims:
         if not 1 <= claim.sequence <= MAX_SEQUENCE or len(claim.digest) != DIGEST_BYTES:
             raise InvalidRequest(
@@ -79,40 +79,31 @@ async def faults(chat: Chat, claims: Sequence[Claim]) -> list[Fault]:
     for start in range(0, len(order), SLICE_MESSAGES):
         part = order[start : start + SLICE_MESSAGES]
         at = 0
-        async for page in _pages(chat.log, [claims[index].sequence for index in part]):
-            stored = {sequence: (run, text) for run in page.runs for sequence, text in enumerate(run.texts, run.sequence)}
-            while at < len(part) and claims[part[at]].sequence <= page.position:
+        async for messages, position in _picked(chat.log, [claims[index].sequence for index in part]):
+            while at < len(part) and claims[part[at]].sequence <= position:
                 claim = claims[part[at]]
-                if kind := _difference(claim, stored.get(claim.sequence)):
+                if kind := _difference(claim, messages.get(claim.sequence)):
                     found.append(Fault(part[at], claim.sequence, kind))
                 at += 1
         found += [Fault(index, claims[index].sequence, FaultKind.MISSING) for index in part[at:]]  # beyond the head
     return sorted(found)
 
 
-def _difference(claim: Claim, stored: tuple[Run, str] | None) -> FaultKind | None:
-    if stored is None:
+def _difference(claim: Claim, message: Message | None) -> FaultKind | None:
+    if message is None:
         return FaultKind.MISSING
-    run, text = stored
-    if run.room != claim.room:
+    if message.room != claim.room:
         return FaultKind.OTHER_ROOM
-    if run.user != claim.user:
+    if message.user != claim.user:
         return FaultKind.OTHER_USER
-    return None if sha256(text.encode()).digest() == claim.digest else FaultKind.OTHER_TEXT
+    return None if sha256(message.text.encode()).digest() == claim.digest else FaultKind.OTHER_TEXT
 
 
-async def _pages(log: MessageLog, sequences: Sequence[int]) -> AsyncIterator[Page]:
+async def _picked(log: MessageLog, sequences: Sequence[int]) -> AsyncIterator[Picked]:
     """The messages with these sequences, which rise and may repeat, as far as the log goes."""
     head = log.head
-    ranges: list[tuple[int, int]] = []
-    for sequence in sequences:
-        if sequence > head:
-            break
-        if ranges and sequence <= ranges[-1][1] + 1:
-            ranges[-1] = (ranges[-1][0], sequence)
-        else:
-            ranges.append((sequence, sequence))
-    while ranges:
-        page = await log.pick(ranges)
-        yield page
-        ranges = [(max(first, page.position + 1), last) for first, last in ranges if last > page.position]
+    wanted = [sequence for sequence in dict.fromkeys(sequences) if sequence <= head]
+    while wanted:
+        picked = await log.pick(wanted)
+        yield picked
+        wanted = [sequence for sequence in wanted if sequence > picked.position]

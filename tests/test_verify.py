@@ -94,14 +94,14 @@ def test_long_texts_are_compared_to_their_last_character_a_small_page_at_a_time(
         class Watched:
             head = log.head
 
-            async def pick(self, ranges):
-                pages.append(await log.pick(ranges))
+            async def pick(self, sequences):
+                pages.append(await log.pick(sequences))
                 return pages[-1]
 
         claims = [Claim(n, "lobby", "ann", digest(text)) for n, text in enumerate(texts, 1)]
         claims[41] = claims[41]._replace(digest=digest(texts[42]))
         assert await verify.faults(Chat(Watched(), Limits()), claims) == [Fault(41, 42, FaultKind.OTHER_TEXT)]
-        assert max(sum(len(text) for run in page.runs for text in run.texts) for page in pages) <= 256 * 1024
+        assert max(sum(len(message.text) for message in page.messages.values()) for page in pages) <= 256 * 1024
 
     on_log(url, step)
 

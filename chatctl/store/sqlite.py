@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 from chatctl.errors import ChatError, Stopping, StoreFailed, StoreFull, Unavailable
-from chatctl.log import Draft, Page, Receipt, Stats
+from chatctl.log import Draft, Page, Picked, Receipt, Stats
 from chatctl.store import sqlite_read
 from chatctl.store.sqlite_file import StoreFile
 from chatctl.store.sqlite_write import Writer
@@ -208,9 +208,9 @@ class SQLiteLog:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.read(db, rooms, users, after, end, count, backwards))
 
-    async def pick(self, ranges: Sequence[tuple[int, int]]) -> Page:
+    async def pick(self, sequences: Sequence[int]) -> Picked:
         """See MessageLog."""
-        return await self._read(lambda db: sqlite_read.pick(db, ranges))
+        return await self._read(lambda db: sqlite_read.pick(db, sequences))
 
     async def sequence_at(self, time: int) -> int:
         """See MessageLog."""

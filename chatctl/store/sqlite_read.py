@@ -10,29 +10,25 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any, NamedTuple
 
-from chatctl.log import Figures, Page, Run, Stats
+from chatctl.log import Figures, Message, Page, Picked, Run, Stats
 
 PAGE_BYTES = 256 * 1024  # pages of more than this are no faster
 FIRST_BLOCKS, MORE_BLOCKS = 16, 8  # blocks asked for first, and how many times as many each further time
-FIRST_SPANS, MORE_SPANS = 16, 8  # the same, of what is weighed
-SHORT_CHARACTERS = 1000  # so few of a text need no weighing
+FIRST_WEIGHED, MORE_WEIGHED = 16, 8  # the same, of texts whose bytes are counted
+SHORT_CHARACTERS, ANY_CHARACTERS = 1000, 2**31  # of a text: some hundred short ones fit any page
 
 _BLOCK = "SELECT sequence, messages, bytes, room, user, time FROM block WHERE sequence >= :low AND sequence <= :high"
 _FOUND = """SELECT json_group_array(json_array(sequence, messages, bytes, (SELECT name FROM room WHERE id = found.room),
                                    (SELECT name FROM user WHERE id = found.user), time)) FROM found"""
-# Messages of ranges with their blocks in one go; texts that are not short are left out.
-_PICKED = """WITH
-asked AS (SELECT json_extract(value, '$[0]') AS low, json_extract(value, '$[1]') AS high FROM json_each(?1)),
-found AS (SELECT max(sequence, low) AS first, min(sequence + messages - 1, high) AS last, room, user, time
-          FROM asked CROSS JOIN block
-          ON sequence BETWEEN coalesce((SELECT max(sequence) FROM block WHERE sequence <= low), low) AND high
-          WHERE sequence + messages > low)
-SELECT json_group_array(json_array(first, last, (SELECT name FROM room WHERE id = found.room),
-                                   (SELECT name FROM user WHERE id = found.user), time,
-                                   json((SELECT json_group_array(iif(length(text) <= ?2, text, NULL))
-                                         FROM message WHERE sequence BETWEEN first AND last)))) FROM found"""
-_SIZES = """SELECT json_group_array((SELECT sum(length(CAST(text AS BLOB))) FROM message
-            WHERE sequence BETWEEN json_extract(value, '$[0]') AND json_extract(value, '$[1]'))) FROM json_each(?1)"""
+# Columns of messages that may lie far apart; texts longer than ?2 characters are left out.
+_PICKED = """SELECT json_group_array(value), json_group_array(room), json_group_array(user),
+                    json_group_array(iif(length(text) <= ?2, text, NULL))
+             FROM json_each(?1)
+             CROSS JOIN block ON block.sequence = (SELECT max(sequence) FROM block WHERE sequence <= value)
+             CROSS JOIN message ON message.sequence = value
+             WHERE block.sequence + messages > value"""
+_SIZES = """SELECT json_group_array((SELECT length(CAST(text AS BLOB)) FROM message WHERE sequence = value))
+            FROM json_each(?1)"""
 
 
 class Span(NamedTuple):
@@ -64,32 +60,41 @@ def read(
     return Page(runs, position)
 
 
-def pick(db: sqlite3.Connection, ranges: Sequence[tuple[int, int]]) -> Page:
+def pick(db: sqlite3.Connection, sequences: Sequence[int]) -> Picked:
     """See `MessageLog.pick`."""
-    (array,) = db.execute(_PICKED, (json.dumps(ranges), SHORT_CHARACTERS)).fetchone()
-    found = json.loads(array)
-    if not any(None in texts for *_, texts in found):
-        runs = [Run(first, room, user, time, texts) for first, _, room, user, time, texts in found]
-        return Page(runs, ranges[-1][1])
-    fitting = _fitting(db, [(first, last) for first, last, *_ in found])
-    runs = []
-    for first, last, room, user, time, _ in found[:fitting]:
-        rows = "SELECT text FROM message WHERE sequence BETWEEN ?1 AND ?2 ORDER BY sequence"
-        runs.append(Run(first, room, user, time, _array(db, rows, (first, last))))
-    return Page(runs, found[fitting - 1][1])
+    columns = _picked(db, sequences, SHORT_CHARACTERS)
+    if None in columns[-1]:
+        sequences = sequences[: _fitting(db, sequences)]
+        columns = _picked(db, sequences, ANY_CHARACTERS)
+    found, room_ids, user_ids, texts = columns
+    rooms, users = _names(db, "room", room_ids), _names(db, "user", user_ids)
+    each = zip(found, room_ids, user_ids, texts, strict=True)
+    messages = {sequence: Message(sequence, rooms[room], users[user], text) for sequence, room, user, text in each}
+    return Picked(messages, sequences[-1])
 
 
-def _fitting(db: sqlite3.Connection, spans: list[tuple[int, int]]) -> int:
-    """How many of the spans (first to last sequence) a page has room for; at least one."""
-    at, size, step = 0, 0, FIRST_SPANS
-    while at < len(spans):  # some at a time, as weighing texts means reading them
-        (array,) = db.execute(_SIZES, (json.dumps(spans[at : at + step]),)).fetchone()
+def _picked(db: sqlite3.Connection, sequences: Sequence[int], characters: int) -> list[list[Any]]:
+    row = db.execute(_PICKED, (json.dumps(sequences), characters)).fetchone()
+    return [json.loads(column) for column in row]
+
+
+def _names(db: sqlite3.Connection, table: str, ids: Sequence[int]) -> dict[int, str]:
+    """The names of those ids."""
+    select = f"SELECT name FROM {table} WHERE id = ?"
+    return {key: db.execute(select, (key,)).fetchone()[0] for key in set(ids)}
+
+
+def _fitting(db: sqlite3.Connection, sequences: Sequence[int]) -> int:
+    """How many of the messages, at least one, a page has room for."""
+    at, size, step = 0, 0, FIRST_WEIGHED
+    while at < len(sequences):  # some at a time, as weighing a text means reading it
+        (array,) = db.execute(_SIZES, (json.dumps(sequences[at : at + step]),)).fetchone()
         for weight in json.loads(array):
             size += weight or 0
             if at and size > PAGE_BYTES:
                 return at
             at += 1
-        step *= MORE_SPANS
+        step *= MORE_WEIGHED
     return at
 
 
