@@ -61,7 +61,7 @@ def check_prefix(chat: Chat, prefix: str) -> None:
     if not (log and colon) or rest:
         raise CursorMalformed(f"{prefix[:80]!r} is no cursor's beginning: take a receipt's cursor without its sequence")
     raise CursorOtherLog(
-        f"the receipts are of the log {log[:80]}, and this server keeps {chat.log.id}: name the server they came from "
+        f"the receipts are of the log {log[:80]!r}, and this server keeps {chat.log.id}: name the server they came from "
         "with --server, or find the store that it had then"
     )
 
@@ -85,7 +85,6 @@ async def faults(chat: Chat, claims: Sequence[Claim]) -> list[Fault]:
                 if kind := _difference(claim, messages.get(claim.sequence)):
                     found.append(Fault(part[at], claim.sequence, kind))
                 at += 1
-        found += [Fault(index, claims[index].sequence, FaultKind.MISSING) for index in part[at:]]  # beyond the head
     return sorted(found)
 
 
@@ -100,9 +99,8 @@ def _difference(claim: Claim, message: Message | None) -> FaultKind | None:
 
 
 async def _picked(log: MessageLog, sequences: Sequence[int]) -> AsyncIterator[Picked]:
-    """The messages with these sequences, which rise and may repeat, as far as the log goes."""
-    head = log.head
-    wanted = [sequence for sequence in dict.fromkeys(sequences) if sequence <= head]
+    """The messages with these sequences, which rise and may repeat, as far as there are any."""
+    wanted = list(dict.fromkeys(sequences))
     while wanted:
         picked = await log.pick(wanted)
         yield picked

@@ -149,8 +149,8 @@ def test_a_line_that_is_no_receipt_is_shown_by_its_number_and_spoils_only_itself
         {"sequence": 0}, {"sequence": -1}, {"sequence": 1.0}, {"sequence": True}, {"sequence": "1"}, {"sequence": 2**63},
         {"room": ""}, {"room": None}, {"room": 5}, {"room": ["den"]}, {"room": "\ud800"}, {"room": "x" * 5000},
         {"user": "a\nb"}, {"sender": None},
-        {"cursor": ""}, {"cursor": "7"}, {"cursor": None}, {"cursor": "LOG:"}, {"cursor": "LOG:1"},
-        {"cursor": "x" * 500 + ":7"},
+        {"cursor": ""}, {"cursor": "7"}, {"cursor": None}, {"cursor": "LOG:"}, {"cursor": "LOG:1"}, {"cursor": "\x1b[2J:SEQ"},
+        {"cursor": "x" * 500 + ":SEQ"},
         {"sha256": ""}, {"sha256": "0" * 63}, {"sha256": "0" * 66}, {"sha256": "g" * 64}, {"sha256": None}, {"sha256": 5},
     ],
     ids=lambda spoil: str(spoil)[:40],
@@ -159,7 +159,7 @@ def test_an_object_that_no_server_can_have_written_is_no_receipt(verify, receipt
     good = receipts[6]
     sequence = spoil.get("sequence", good["sequence"])
     cursor = spoil.get("cursor", f"{log_of(good)}:{sequence}")
-    cursor = cursor.replace("LOG", log_of(good)) if isinstance(cursor, str) else cursor
+    cursor = cursor.replace("LOG", log_of(good)).replace("SEQ", str(sequence)) if isinstance(cursor, str) else cursor
     done = verify([good, good | spoil | {"cursor": cursor}], "--json")
     assert (done.code, summary(done)["verified"], summary(done).get("no_receipt")) == (1, 1, 1)
 

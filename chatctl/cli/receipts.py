@@ -75,7 +75,7 @@ def understood(at: int, line: bytes | None) -> Claim | Status | NoReceipt:
 
 def _prefix(cursor: Any, digits: str) -> str:
     """A cursor without its sequence; empty if it is none with this sequence."""
-    if not isinstance(cursor, str) or not cursor.endswith(digits) or not cursor.isascii():
+    if not isinstance(cursor, str) or not cursor.endswith(digits) or not (cursor.isascii() and cursor.isprintable()):
         return ""
     prefix = cursor[: -len(digits)]
     return "" if prefix[-1:].isdigit() or len(prefix) > PREFIX_LENGTH else prefix

@@ -139,9 +139,7 @@ class Report:
             print(line, flush=True)
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if not isinstance(
-                error, BrokenPipeError
-            ):  # then who read it has seen enough; the exit code is still to be right
+            if not isinstance(error, BrokenPipeError):  # who read stdout has seen enough, but the exit code is still due
                 raise
 
     def _end(self, failure: ChatError | OSError | None) -> int:

@@ -25,8 +25,7 @@ _PICKED = """SELECT json_group_array(value), json_group_array(room), json_group_
                     json_group_array(iif(length(text) <= ?2, text, NULL))
              FROM json_each(?1)
              CROSS JOIN block ON block.sequence = (SELECT max(sequence) FROM block WHERE sequence <= value)
-             CROSS JOIN message ON message.sequence = value
-             WHERE block.sequence + messages > value"""
+             CROSS JOIN message ON message.sequence = value"""
 _SIZES = """SELECT json_group_array((SELECT length(CAST(text AS BLOB)) FROM message WHERE sequence = value))
             FROM json_each(?1)"""
 
