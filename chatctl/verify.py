@@ -1,6 +1,7 @@
 """Verifying: whether messages are stored as their receipts claim. What is stored in place of a claim is never told."""
 
 import enum
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -76,15 +77,13 @@ async def faults(chat: Chat, claims: Sequence[Claim]) -> list[Fault]:
             )
     found: list[Fault] = []
     order = sorted(range(len(claims)), key=lambda index: claims[index].sequence)
-    for start in range(0, len(order), SLICE_MESSAGES):
-        part = order[start : start + SLICE_MESSAGES]
-        at = 0
-        async for messages, position in _picked(chat.log, [claims[index].sequence for index in part]):
-            while at < len(part) and claims[part[at]].sequence <= position:
-                claim = claims[part[at]]
-                if kind := _difference(claim, messages.get(claim.sequence)):
-                    found.append(Fault(part[at], claim.sequence, kind))
-                at += 1
+    at = 0
+    async for messages, position in _picked(chat.log, [claims[index].sequence for index in order]):
+        while at < len(order) and claims[order[at]].sequence <= position:
+            claim = claims[order[at]]
+            if kind := _difference(claim, messages.get(claim.sequence)):
+                found.append(Fault(order[at], claim.sequence, kind))
+            at += 1
     return sorted(found)
 
 
@@ -101,7 +100,10 @@ def _difference(claim: Claim, message: Message | None) -> FaultKind | None:
 async def _picked(log: MessageLog, sequences: Sequence[int]) -> AsyncIterator[Picked]:
     """The messages with these sequences, which rise and may repeat, as far as there are any."""
     wanted = list(dict.fromkeys(sequences))
+    count = SLICE_MESSAGES
     while wanted:
-        picked = await log.pick(wanted)
+        picked = await log.pick(wanted[:count])
         yield picked
-        wanted = [sequence for sequence in wanted if sequence > picked.position]
+        looked = bisect_right(wanted, picked.position)
+        wanted = wanted[looked:]
+        count = min(2 * looked, SLICE_MESSAGES)  # where texts are long, asking for many again and again would be for nothing
