@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 from chatctl.errors import ChatError, Stopping, StoreFailed, StoreFull, Unavailable
-from chatctl.log import Draft, Page, Receipt, Stats
+from chatctl.log import Draft, Page, Picked, Receipt, Stats
 from chatctl.store import sqlite_read, sqlite_space
 from chatctl.store.sqlite_file import StoreFile
 from chatctl.store.sqlite_write import Writer
@@ -214,6 +214,10 @@ class SQLiteLog:
     ) -> Page:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.read(db, rooms, users, after, end, count, backwards))
+
+    async def pick(self, sequences: Sequence[int]) -> Picked:
+        """See MessageLog."""
+        return await self._read(lambda db: sqlite_read.pick(db, sequences))
 
     async def sequence_at(self, time: int) -> int:
         """See MessageLog."""
