@@ -65,7 +65,7 @@ class Sent:
 
 
 class Checker:
-    """Tell it of every input (`sends`), receipt, reader and of the log; `check` when nobody is at work, `complete` at the end."""
+    """Tell it of inputs (`sends`), receipts, readers and the log; `check` while nobody works, and `complete` in the end."""
 
     def __init__(self):
         self.faults = []
@@ -115,11 +115,11 @@ class Checker:
         self._readers.append(Reader(self, name, rooms))
         return self._readers[-1]
 
-    def log(self, sequence, room, user, time, texts):
+    def log(self, first, room, user, time, texts):
         """Consecutive messages of the log, stored at one time; the log's next ones."""
         if time < self._times[-1]:
-            self.fault(Kind.TIME, f"sequence {sequence} was created at {time}, the one before at {self._times[-1]}")
-        for sequence, text in enumerate(texts, sequence):
+            self.fault(Kind.TIME, f"sequence {first} was created at {time}, the one before at {self._times[-1]}")
+        for sequence, text in enumerate(texts, first):
             if sequence <= self.position:
                 self.fault(Kind.DISORDER, f"the log: sequence {sequence} comes after {self.position}")
                 continue
@@ -228,9 +228,9 @@ class Reader:
         self._keys = array("q")
         self._times = array("q")
 
-    def see(self, sequence, room, user, time, texts):
+    def see(self, first, room, user, time, texts):
         """Consecutive messages, stored at one time; the reader's next ones."""
-        for self.last, text in enumerate(texts, sequence):
+        for self.last, text in enumerate(texts, first):
             self._seen.append(self.last)
             self._keys.append(self._checker.recognise(self.name, self.last, room, user, text))
             self._times.append(time)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 WORDS = (
     "",
     "plain words",
-    "ümlaut und 😀",
+    "ümlaut 😀",
     "tab\there",
     " spaces ",
     '"quoted" \\n {braces}',

@@ -1,0 +1,118 @@
+"""The faults: each an async function of a trial, which does harm at once and undoes it before it returns."""
+
+import asyncio
+import resource
+import signal
+
+from waiting import until
+
+MOMENT = 0.5  # seconds that a short trouble takes at most
+LONG = 7.0  # longer than the patience of the senders in a trial
+
+
+async def kill_server(trial):
+    trial.keeper.kill()
+
+
+async def stop_server(trial):
+    """In order, as an upgrade would; the keeper starts the next one."""
+    starts = trial.keeper.starts
+    trial.keeper.signal(signal.SIGTERM)
+    await until(lambda: trial.keeper.starts > starts, "the server to stop in order")
+
+
+async def kill_sender(trial):
+    trial.rng.choice(trial.piped).signal(signal.SIGKILL)
+
+
+async def _pause(trial, target, seconds):
+    target.signal(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        target.signal(signal.SIGCONT)
+
+
+async def freeze_server(trial):
+    await _pause(trial, trial.keeper, trial.rng.random() * MOMENT)
+
+
+async def freeze_server_long(trial):
+    await _pause(trial, trial.keeper, LONG)
+
+
+async def kill_frozen_server(trial):
+    """What is on its way to it is lost with it."""
+    trial.keeper.signal(signal.SIGSTOP)
+    await asyncio.sleep(trial.rng.random() * MOMENT)
+    trial.keeper.kill()
+
+
+async def freeze_sender(trial):
+    await _pause(trial, trial.rng.choice(trial.piped), trial.rng.random() * MOMENT)
+
+
+async def cut(trial):
+    trial.proxy.cut()
+
+
+async def half_close(trial):
+    """One direction of every connection ends; in the end the other does, or somebody would wait for ever."""
+    trial.proxy.half_close(trial.rng.choice(("client", "server")))
+    await asyncio.sleep(trial.rng.random() * MOMENT)
+    trial.proxy.cut()
+
+
+async def delay(trial):
+    trial.proxy.delay = trial.rng.random() * 0.2
+    try:
+        await asyncio.sleep(trial.rng.random() * MOMENT)
+    finally:
+        trial.proxy.delay = 0.0
+
+
+async def _hold(trial, seconds):
+    trial.proxy.hold()
+    try:
+        await asyncio.sleep(seconds)
+        if trial.rng.random() < 0.5:
+            trial.proxy.cut()
+    finally:
+        trial.proxy.release()
+
+
+async def blackhole(trial):
+    await _hold(trial, trial.rng.random() * MOMENT)
+
+
+async def blackhole_long(trial):
+    await _hold(trial, LONG)
+
+
+async def fail_write(trial):
+    """A write of the server's fails, in the middle of a page: the store has failed for good, and the server ends with 79."""
+    ends = trial.keeper.ends[79]
+    await trial.keeper.ready()
+    wal = trial.keeper.store.with_name(trial.keeper.store.name + "-wal")
+    size = wal.stat().st_size if wal.exists() else 0
+    _, most = resource.prlimit(trial.keeper.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(trial.keeper.pid, resource.RLIMIT_FSIZE, (int(size * trial.rng.random()), most))
+    await until(lambda: trial.keeper.ends[79] > ends or trial.is_done, "the server to give up its store")
+    trial.keeper.kill()  # it may have had nothing to write
+
+
+async def fill_disk(trial):
+    """Restart the server on a disk that is full, until that has been felt."""
+    full, before = trial.directory / "full", trial.refusals
+    full.touch()
+    trial.keeper.bends = {"BENT_FULL": str(full)}
+    trial.keeper.kill()
+    try:
+        await until(lambda: trial.refusals > before or trial.is_done, "the full disk to be felt")
+    finally:
+        full.unlink()
+
+
+async def set_clock_back(trial):
+    trial.keeper.bends = {"BENT_CLOCK": str(-trial.rng.randrange(1, 100_000))}
+    trial.keeper.kill()
