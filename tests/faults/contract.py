@@ -11,8 +11,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Without a pool of its own a new channel would wait as long as the one before it between attempts to connect.
 OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
 UNAVAILABLE, FULL, FAILED = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DATA_LOSS
-# What a client has to expect: no server, a full disk, a store that failed.
-TROUBLE = (UNAVAILABLE, FULL, FAILED)
+GRPC_AIO_LOST_IT = "Internal error from Core"  # it says so when the connection breaks in the middle of a write
 
 
 class Connection:
@@ -26,6 +25,11 @@ class Connection:
 
     async def __aexit__(self, *_):
         await self._channel.close()
+
+
+def is_trouble(error):
+    """Whether a call's error is what a client has to expect: no server, a full disk, a store that failed."""
+    return error.code() in (UNAVAILABLE, FULL, FAILED) or error.details() == GRPC_AIO_LOST_IT
 
 
 def micros(timestamp):

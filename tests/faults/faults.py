@@ -17,7 +17,8 @@ async def kill_server(trial):
 async def stop_server(trial):
     """In order, as an upgrade would; the keeper starts the next one."""
     starts = trial.keeper.starts
-    trial.keeper.signal(signal.SIGTERM)
+    await trial.keeper.ready()
+    trial.keeper.stop()
     await until(lambda: trial.keeper.starts > starts, "the server to stop in order")
 
 

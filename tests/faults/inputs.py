@@ -1,6 +1,5 @@
 """What is sent: inputs whose texts tell whose they are, so that nothing has to be kept to recognise them."""
 
-import random
 from dataclasses import dataclass
 
 WORDS = (
@@ -33,13 +32,12 @@ class Input:
     def texts(self, first, last):
         return [self.text(number) for number in range(first, last + 1)]
 
-    def pieces(self, rng):
-        """All of it as lines, cut anywhere into pieces of random size, as a pipe would."""
+    def pieces(self, sizes, rng):
+        """All of it as lines, cut anywhere into pieces of these sizes, as a pipe would."""
         lines = "".join(f"{text}\n" for text in self.texts(1, self.count)).encode()
-        rng = random.Random(rng.random())
         at = 0
         while at < len(lines):
-            size = rng.choice((1, 100, 4096, 65536))
+            size = rng.choice(sizes)
             yield lines[at : at + size]
             at += size
 

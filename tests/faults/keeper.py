@@ -108,6 +108,11 @@ class Keeper:
             self._process.kill()
             self.kills += 1
 
+    def stop(self):
+        """Ask it to stop in order, if it runs."""
+        self._ready.clear()
+        self.signal(signal.SIGTERM)
+
     def signal(self, number):
         if self._process.returncode is None:
             self._process.send_signal(number)

@@ -19,6 +19,7 @@ class Proxy:
         self._passes = asyncio.Event()
         self._passes.set()
         self._links = set()
+        self._ended = set()  # writers that were told to half-close
         self._tasks = set()
 
     async def __aenter__(self):
@@ -54,6 +55,7 @@ class Proxy:
         """Tell one side, "server" or "client", that nothing more comes; the other direction goes on."""
         for client, server in self._links:
             writer = {"client": client, "server": server}[towards]
+            self._ended.add(writer)
             with contextlib.suppress(OSError):
                 writer.write_eof()
 
@@ -64,8 +66,8 @@ class Proxy:
         self._tasks.add(asyncio.current_task())
         try:
             await self._link(reader, writer)
-        except OSError:
-            pass  # there is no server at the moment, or a side went away
+        except (OSError, asyncio.CancelledError):
+            pass  # no server at the moment, a side went away, or the proxy is closing, of which asyncio's streams complain
         finally:
             writer.transport.abort()
             self._tasks.discard(asyncio.current_task())
@@ -81,6 +83,7 @@ class Proxy:
             for way in ways:
                 way.cancel()
             self._links.discard(link)
+            self._ended.difference_update(link)
             to_server.transport.abort()
 
     async def _pass(self, reader, writer):
@@ -100,7 +103,7 @@ class Proxy:
                 due, chunk = await queue.get()
                 await asyncio.sleep(due - clock())
                 await self._passes.wait()
-                if not chunk:
+                if not chunk or writer in self._ended:
                     break
                 writer.write(chunk)
                 await writer.drain()

@@ -3,7 +3,7 @@
 import asyncio
 
 import grpc
-from contract import TROUBLE, Connection, show
+from contract import Connection, is_trouble, show
 
 from chatctl.v1 import chat_pb2 as pb
 
@@ -29,7 +29,7 @@ class Follower:
                 try:
                     await self._follow(stub)
                 except grpc.aio.AioRpcError as error:
-                    if error.code() not in TROUBLE:
+                    if not is_trouble(error):
                         raise
             await asyncio.sleep(AGAIN_SECONDS)
 

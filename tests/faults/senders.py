@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import random
 import signal
 from asyncio.subprocess import PIPE
 from collections import Counter
@@ -10,7 +11,7 @@ from collections import Counter
 import grpc
 from checker import Kind
 from cli import CHATCTL, environment
-from contract import TROUBLE, Connection, micros, micros_of_text, show
+from contract import Connection, is_trouble, micros, micros_of_text, show
 from readers import AGAIN_SECONDS
 
 from chatctl.v1 import chat_pb2 as pb
@@ -18,9 +19,11 @@ from chatctl.v1 import chat_pb2 as pb
 STATUSES = {
     pb.RECEIPT_STATUS_STORED: "stored", pb.RECEIPT_STATUS_DUPLICATE: "duplicate", pb.RECEIPT_STATUS_REJECTED: "rejected"
 }  # fmt: skip
+# How a producer writes to the pipe: bytes at a time, and seconds between.
+PACES = (((65536,), 0.0), ((1, 100, 4096), 0.001), ((200, 600), 0.002))
+FULL_EXIT = 72
 # Ends of `send` after which the same command is to be run again: a store that is full, no server, a store that failed, and
 # a SIGKILL, which only these tests send.
-FULL_EXIT = 72
 AGAIN = (FULL_EXIT, 78, 79, -signal.SIGKILL)
 WINDOW_FRAMES = 4
 
@@ -34,7 +37,8 @@ class Piped:
         self.process = None
         self._keeper = keeper
         self._checker = checker
-        self._rng = rng
+        self._rng = random.Random(rng.random())  # of its own, so that chance here does not depend on the machine's pace
+        self._pace = rng.choice(PACES)
         names = ("--sender", what.sender, "--user", what.user, "--room", what.room)
         self._command = (*CHATCTL, "send", "--json", *names, "--server", address, "--timeout", timeout)
         checker.sends(what)
@@ -69,10 +73,12 @@ class Piped:
 
     async def _feed(self):
         pipe = self.process.stdin
+        sizes, pause = self._pace
         with contextlib.suppress(ConnectionError):  # it may end before it has read everything
-            for piece in self.what.pieces(self._rng):
+            for piece in self.what.pieces(sizes, self._rng):
                 pipe.write(piece)
                 await pipe.drain()
+                await asyncio.sleep(pause)
             pipe.close()
             await pipe.wait_closed()
 
@@ -110,7 +116,7 @@ class Talker:
         self._address = address
         self._checker = checker
         self._cursor = head
-        self._rng = rng
+        self._rng = random.Random(rng.random())
         self._due = 1  # the first number without a receipt
         self._moved = asyncio.Event()
         checker.sends(what)
@@ -137,7 +143,7 @@ class Talker:
                     await self._read(call)
                 except grpc.aio.AioRpcError as error:
                     self.refused[error.code()] += 1
-                    if error.code() not in TROUBLE:
+                    if not is_trouble(error):
                         raise
                 finally:
                     writing.cancel()
