@@ -1,9 +1,10 @@
-"""`chatctl` on a machine with a fault: a clock that is wrong, or a disk that is full for as long as a file is there.
+"""`chatctl` on a machine with a fault: a clock that is wrong, or a disk that fills up again and again while a file is there.
 
 Runs as `python bent.py serve ...`; BENT_CLOCK is how many seconds the clock is ahead, BENT_FULL the path of that file.
 """
 
 import os
+import random
 import time
 
 from chatctl.__main__ import main
@@ -18,12 +19,13 @@ def wrong_clock(seconds):
 
 
 def full_while_there(path):
-    """As with a full disk, what needs no more pages than there are is stored, and the rest is not."""
+    """As where others write and delete: at half of the commits there are no more pages than those in use."""
     commit = Writer.commit
 
     def bounded(writer, drafts):
         (pages,) = writer._db.execute("PRAGMA page_count").fetchone()
-        writer._db.execute(f"PRAGMA max_page_count = {pages if os.path.exists(path) else MOST_PAGES}")
+        is_full = os.path.exists(path) and random.random() < 0.5
+        writer._db.execute(f"PRAGMA max_page_count = {pages if is_full else MOST_PAGES}")
         return commit(writer, drafts)
 
     Writer.commit = bounded

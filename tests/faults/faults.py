@@ -7,7 +7,9 @@ import signal
 from waiting import until
 
 MOMENT = 0.5  # seconds that a short trouble takes at most
-LONG = 7.0  # longer than the patience of the senders in a trial
+LONG = 3.0  # longer than the patience of the senders in a trial
+STORE_FAILED = 79  # how a server ends then
+REFUSALS = 5  # after which a full disk has space again
 
 
 async def kill_server(trial):
@@ -92,24 +94,25 @@ async def blackhole_long(trial):
 
 async def fail_write(trial):
     """A write of the server's fails, in the middle of a page: the store has failed for good, and the server ends with 79."""
-    ends = trial.keeper.ends[79]
     await trial.keeper.ready()
+    ends = trial.keeper.ends[STORE_FAILED]
+    trial.keeper.expect(STORE_FAILED)
     wal = trial.keeper.store.with_name(trial.keeper.store.name + "-wal")
     size = wal.stat().st_size if wal.exists() else 0
     _, most = resource.prlimit(trial.keeper.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(trial.keeper.pid, resource.RLIMIT_FSIZE, (int(size * trial.rng.random()), most))
-    await until(lambda: trial.keeper.ends[79] > ends or trial.is_done, "the server to give up its store")
+    await until(lambda: trial.keeper.ends[STORE_FAILED] > ends or trial.is_done, "the server to give up its store")
     trial.keeper.kill()  # it may have had nothing to write
 
 
 async def fill_disk(trial):
-    """Restart the server on a disk that is full, until that has been felt."""
-    full, before = trial.directory / "full", trial.refusals
+    """Restart the server on a disk that is full now and then, until that has been felt."""
+    full, enough = trial.directory / "full", trial.refusals + REFUSALS
     full.touch()
     trial.keeper.bends = {"BENT_FULL": str(full)}
     trial.keeper.kill()
     try:
-        await until(lambda: trial.refusals > before or trial.is_done, "the full disk to be felt")
+        await until(lambda: trial.refusals >= enough or trial.is_done, "the full disk to be felt")
     finally:
         full.unlink()
 

@@ -9,13 +9,11 @@ from collections import Counter, deque
 from pathlib import Path
 
 from cli import CHATCTL, environment
-from waiting import until
+from waiting import send_signal, until
 
 READY = b"listening on "
 BENT = (sys.executable, str(Path(__file__).with_name("bent.py")))
 LOWEST_PORT = 10_000
-# How it may end: killed, on a SIGTERM, or because its store failed. Anything else is a fault.
-MAY_END = (-signal.SIGKILL, 0, 79)
 
 
 def free_port():
@@ -40,13 +38,13 @@ class Keeper:
     def __init__(self, store, prefix=()):
         self.address = f"127.0.0.1:{free_port()}"
         self.store = store
-        self.kills = 0
         self.starts = 0
         self.ends = Counter()  # how often it ended with which code
         self.faults = []  # ends that should not have been
-        self.lines = deque(maxlen=100)  # the last it wrote on stderr
+        self.lines = deque(maxlen=30)  # the last it wrote on stderr
         self.bends = {}
-        self.may_end = MAY_END
+        self.may_end = set()  # codes with which any server may end
+        self._due = set()  # those with which the one that runs may end
         self._prefix = prefix
         self._process = None
         self._ready = asyncio.Event()
@@ -59,8 +57,8 @@ class Keeper:
     async def __aexit__(self, *_):
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        if self._process and self._process.returncode is None:
-            self._process.kill()
+        if self._process:
+            send_signal(self._process, signal.SIGKILL)
             await self._process.communicate()
 
     async def ready(self):
@@ -72,6 +70,7 @@ class Keeper:
 
     async def _keep(self):
         while True:
+            self._due.clear()
             self._process = await self._start()
             self.starts += 1
             async for line in self._process.stderr:
@@ -81,7 +80,7 @@ class Keeper:
             code = await self._process.wait()
             self._ready.clear()
             self.ends[code] += 1
-            if code not in self.may_end or any("Traceback" in line for line in self.lines):
+            if code not in self.may_end | self._due or any("Traceback" in line for line in self.lines):
                 self.faults.append(f"the server ended with {code}: {list(self.lines)}")
 
     async def _start(self):
@@ -98,6 +97,11 @@ class Keeper:
         return self._process.pid
 
     @property
+    def kills(self):
+        """How many servers were killed."""
+        return self.ends[-signal.SIGKILL]
+
+    @property
     def serving(self):
         return self._ready.is_set()
 
@@ -105,14 +109,18 @@ class Keeper:
         """The end without warning, if it runs."""
         if self._process.returncode is None:
             self._ready.clear()
-            self._process.kill()
-            self.kills += 1
+            self.expect(-signal.SIGKILL)
+            self.signal(signal.SIGKILL)
 
     def stop(self):
         """Ask it to stop in order, if it runs."""
         self._ready.clear()
+        self.expect(0)
         self.signal(signal.SIGTERM)
 
+    def expect(self, code):
+        """The one that runs may end with this code, too."""
+        self._due.add(code)
+
     def signal(self, number):
-        if self._process.returncode is None:
-            self._process.send_signal(number)
+        send_signal(self._process, number)

@@ -13,6 +13,7 @@ from checker import Kind
 from cli import CHATCTL, environment
 from contract import Connection, is_trouble, micros, micros_of_text, show
 from readers import AGAIN_SECONDS
+from waiting import send_signal
 
 from chatctl.v1 import chat_pb2 as pb
 
@@ -56,8 +57,7 @@ class Piped:
 
     def signal(self, number):
         """Send the process a signal, if it is running."""
-        if self.process and self.process.returncode is None:
-            self.process.send_signal(number)
+        send_signal(self.process, number)
 
     async def _once(self):
         """One run: its exit code, how many receipts it gave, and what it said on stderr."""
@@ -68,8 +68,8 @@ class Piped:
             return await self.process.wait(), told, said
         finally:
             if self.process.returncode is None:
-                self.process.kill()
-                await self.process.communicate()
+                send_signal(self.process, signal.SIGKILL)
+                await self.process.wait()
 
     async def _feed(self):
         pipe = self.process.stdin

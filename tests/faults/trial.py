@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 
-from checker import Checker
+from checker import Checker, Kind
 from contract import FULL, Connection
 from inputs import Input
 from keeper import Keeper
@@ -17,6 +17,7 @@ from chatctl.v1 import chat_pb2 as pb
 
 ROOMS = ("den", "lobby", "war room")
 TALK = 0.1  # the share of the messages that each talker says; the rest is piped
+LATEST = 0.75  # the part of a round's receipts after which no fault begins
 JITTER_SECONDS = 0.02  # a fault comes up to so much later than the receipt it waits for
 ROUND_SECONDS = 180  # a round that takes longer hangs
 
@@ -28,7 +29,7 @@ class Found(AssertionError):
 class Trial:
     """An async context manager. The store stays when it ends; `seed` decides what is random."""
 
-    def __init__(self, directory, seed, pipes=3, timeout="5s", prefix=(), store=None):
+    def __init__(self, directory, seed, pipes=3, timeout="2s", prefix=(), store=None):
         """`directory` is for what the faults need; `pipes` is how many `chatctl send` are at work at once."""
         self.directory = directory
         self.seed = seed
@@ -79,12 +80,12 @@ class Trial:
     async def round(self, messages, faults):
         """Send so many messages while the faults happen, then check what came in since the last round.
 
-        A fault is an async function of the trial; each begins at a random moment of the round. Raises Found.
+        A fault is an async function of the trial; each begins at a random moment, with some work left to harm.
         """
         before = self.checker.confirmed
         self.sent += messages
         self._share_out(messages)
-        moments = sorted(before + self.rng.randrange(messages) for _ in faults)
+        moments = sorted(before + int(messages * self.rng.random() * LATEST) for _ in faults)
         senders = asyncio.gather(*(piped.run() for piped in self.piped), self._silence())
         trouble = asyncio.create_task(self._trouble(list(zip(moments, faults, strict=True))))
         try:
@@ -151,6 +152,10 @@ class Trial:
         self.checker.complete()
         await read(self.keeper.address, self.checker.reader("the log, read again").see)
         self.checker.check()
+        async with Connection(self.keeper.address) as stub:
+            counted = (await stub.GetStats(pb.GetStatsRequest())).num_messages
+        if counted != self.sent:
+            self.checker.fault(Kind.CHANGED, f"the server counts {counted} messages, {self.sent} were sent")
         self.raise_faults()
 
     @property
