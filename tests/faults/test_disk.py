@@ -1,0 +1,100 @@
+"""A disk that is full, or fails, under a server at work: nothing that has a receipt is lost."""
+
+import asyncio
+import contextlib
+import resource
+import signal
+
+import faults
+import grpc
+from cli import Process, run, until
+from disk import SmallDisk, may_mount
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from streams import PATIENCE, history, refusal
+from test_faults import SEED, try_out
+from trial import Trial
+from waiting import until as until_async
+
+from chatctl.v1 import chat_pb2_grpc
+
+LINES = [f"{number} " + "x" * 100 for number in range(8000)]
+PIPED = "\n".join(LINES)
+COULD_NOT_START = 1
+
+
+def test_a_full_disk_and_space_again_with_senders_and_followers_at_work(tmp_path):
+    """Also for a server that is killed and cannot start before. Where no disk may be made, pages are bounded instead."""
+    if not may_mount():
+        assert try_out(tmp_path, [[faults.fill_disk], [faults.fill_disk]], 2000)
+        return
+
+    async def fill(trial):
+        felt, trial.keeper.may_end = trial.refusals, {COULD_NOT_START}
+        disk.fill()
+        try:
+            await until_async(lambda: trial.refusals > felt or trial.is_done, "the full disk to be felt")
+            trial.keeper.kill()
+            ends = trial.keeper.ends.total()
+            await until_async(lambda: trial.keeper.ends.total() > ends or trial.keeper.serving, "a try to start")
+        finally:
+            disk.free()
+
+    async def work(disk):
+        async with Trial(tmp_path, SEED, prefix=disk.prefix, store=disk.path / "chat.db") as trial:
+            await trial.round(2000, [fill])
+            await trial.round(2000, [faults.kill_server])
+            await trial.end()
+            return trial
+
+    with SmallDisk(tmp_path / "disk", "20m") as disk:
+        trial = asyncio.run(work(disk))
+    assert trial.keeper.kills == 2
+    assert trial.checker.confirmed == 4000
+
+
+def fail_writes_beyond(size, server):
+    """From now on the server's files cannot grow beyond so many bytes; a write that would cross them is cut there."""
+    _, most = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, most))
+
+
+def test_after_a_write_that_failed_the_server_says_so_to_all_and_ends(start_server, connect):
+    server = start_server()
+    channel = connect(server)
+    assert run("send", "kept", server=server.address).code == 0
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+    fail_writes_beyond(10_000, server)
+    done = run("send", "--json", "--sender", "job", "--timeout", "1s", piped=PIPED, server=server.address)
+    assert done.code in (78, 79)
+    assert {receipt["status"] for receipt in done.objects} == {"unconfirmed"}
+    assert refusal(watch) == (grpc.StatusCode.UNAVAILABLE, "STOPPING")
+    assert server.wait() == 79
+    assert any("I/O error" in line for line in server.lines)
+    again = start_server(store=server.store)
+    assert history(chat_pb2_grpc.ChatServiceStub(connect(again))) == ["kept"]
+    assert run("send", "--sender", "job", piped=PIPED, server=again.address).code == 0
+    assert history(chat_pb2_grpc.ChatServiceStub(connect(again))) == ["kept", *LINES]
+
+
+def test_a_write_that_fails_in_the_middle_keeps_what_has_a_receipt(start_server):
+    """The write-ahead log then ends with half a transaction."""
+    server = start_server()
+    sending = Process("send", "--json", "--sender", "job", "--timeout", "1s", server=server.address)
+    sending.write("\n".join(LINES[:3000]) + "\n")
+    until(lambda: len(sending.out.lines) == 3000)
+    fail_writes_beyond(server.store.with_name("chat-0.db-wal").stat().st_size + 20_000, server)
+    with contextlib.suppress(BrokenPipeError):
+        sending.write("\n".join(LINES[3000:]))
+        sending.close()
+    done = sending.wait()
+    assert done.code in (78, 79)
+    assert server.wait() == 79
+    receipted = [receipt for receipt in done.objects if receipt["status"] == "stored"]
+    again = start_server(store=server.store)
+    stored = run("history", "--json", server=again.address).objects
+    assert len(stored) == len(receipted) >= 3000
+    assert [message["sequence"] for message in stored] == [receipt["sequence"] for receipt in receipted]
+    assert [message["text"] for message in stored] == LINES[: len(stored)]
+    again.process.send_signal(signal.SIGTERM)
+    assert again.wait() == 0
