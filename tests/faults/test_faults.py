@@ -33,15 +33,17 @@ def try_out(directory, rounds, messages, **options):
     return trial
 
 
-def test_a_server_that_is_killed_again_and_again(tmp_path):
-    trial = try_out(tmp_path, [[faults.kill_server] * 3] * 3, 3000)
-    assert 3 <= trial.keeper.kills <= 9  # two may meet the same server
-    assert trial.reconnects >= 3
+def test_senders_go_on_by_themselves_when_the_server_is_killed_again_and_again(tmp_path):
+    """Each `chatctl send` ends with 0 at its first run."""
+    trial = try_out(tmp_path, [[faults.kill_server] * 3] * 2, 3000, timeout="60s")
+    assert trial.runs == 2 * len(trial.piped)
+    assert 2 <= trial.keeper.kills <= 6  # two may meet the same server
+    assert trial.reconnects >= 2
 
 
 @pytest.mark.parametrize("fault", OTHERS, ids=lambda fault: fault.__name__)
 def test_what_else_can_fail(tmp_path, fault):
-    trial = try_out(tmp_path, [[fault]], 3000, pipes=2)
+    trial = try_out(tmp_path, [[fault]], 2000, pipes=2)
     assert trial.checker.faults == []
 
 
