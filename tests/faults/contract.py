@@ -11,7 +11,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Without a pool of its own a new channel would wait as long as the one before it between attempts to connect.
 OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
 UNAVAILABLE, FULL, FAILED = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DATA_LOSS
-GRPC_AIO_LOST_IT = "Internal error from Core"  # it says so when the connection breaks in the middle of a write
+# What grpc says, instead of a status of the server's, of a connection that breaks in the middle of a write, and of a call
+# that comes just when a server stops in order.
+GRPC_SAYS = ("Internal error from Core", "CANCELLED")
 
 
 class Connection:
@@ -29,7 +31,7 @@ class Connection:
 
 def is_trouble(error):
     """Whether a call's error is what a client has to expect: no server, a full disk, a store that failed."""
-    return error.code() in (UNAVAILABLE, FULL, FAILED) or error.details() == GRPC_AIO_LOST_IT
+    return error.code() in (UNAVAILABLE, FULL, FAILED) or error.details() in GRPC_SAYS
 
 
 def micros(timestamp):
