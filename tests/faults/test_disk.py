@@ -7,10 +7,11 @@ import signal
 
 import faults
 import grpc
+import pytest
 from cli import Process, run, until
 from disk import SmallDisk, may_mount
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from streams import PATIENCE, history, refusal
+from streams import PATIENCE, history
 from test_faults import SEED, try_out
 from trial import Trial
 from waiting import until as until_async
@@ -63,12 +64,15 @@ def test_after_a_write_that_failed_the_server_says_so_to_all_and_ends(start_serv
     channel = connect(server)
     assert run("send", "kept", server=server.address).code == 0
     watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
-    assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+    statuses = [next(watch).status]
     fail_writes_beyond(10_000, server)
     done = run("send", "--json", "--sender", "job", "--timeout", "1s", piped=PIPED, server=server.address)
     assert done.code in (78, 79)
     assert {receipt["status"] for receipt in done.objects} == {"unconfirmed"}
-    assert refusal(watch) == (grpc.StatusCode.UNAVAILABLE, "STOPPING")
+    with pytest.raises(grpc.RpcError) as ended:
+        statuses.extend(response.status for response in watch)
+    assert ended.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert statuses == [health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING]
     assert server.wait() == 79
     assert any("I/O error" in line for line in server.lines)
     again = start_server(store=server.store)
