@@ -1,8 +1,11 @@
-"""`chatctl` on a machine with a fault: a clock that is wrong, or a disk that fills up again and again while a file is there.
+"""`chatctl` on a machine with a fault. Runs as `python bent.py serve ...`, bent by what is in the environment:
 
-Runs as `python bent.py serve ...`; BENT_CLOCK is how many seconds the clock is ahead, BENT_FULL the path of that file.
+BENT_CLOCK: the clock is ahead by so many seconds.
+BENT_FULL: while there is a file at this path, the disk is full now and then.
+BENT_FAIL: once there is a file at this path, writing to the store fails.
 """
 
+import contextlib
 import os
 import random
 import time
@@ -31,9 +34,28 @@ def full_while_there(path):
     Writer.commit = bounded
 
 
+def fail_once_there(path):
+    """The write-ahead log is open for reading only, so that SQLite gets an error from the system at its next write."""
+    commit = Writer.commit
+
+    def failing(writer, drafts):
+        if os.path.exists(path):
+            for descriptor in map(int, os.listdir("/proc/self/fd")):
+                with contextlib.suppress(OSError):  # the one that listed them is gone
+                    name = os.readlink(f"/proc/self/fd/{descriptor}")
+                    if name.endswith("-wal"):
+                        with open(name, "rb") as reading:
+                            os.dup2(reading.fileno(), descriptor)
+        return commit(writer, drafts)
+
+    Writer.commit = failing
+
+
 if __name__ == "__main__":
     if "BENT_CLOCK" in os.environ:
         wrong_clock(int(os.environ["BENT_CLOCK"]))
     if "BENT_FULL" in os.environ:
         full_while_there(os.environ["BENT_FULL"])
+    if "BENT_FAIL" in os.environ:
+        fail_once_there(os.environ["BENT_FAIL"])
     raise SystemExit(main())

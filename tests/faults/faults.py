@@ -93,24 +93,38 @@ async def blackhole_long(trial):
 
 
 async def fail_write(trial):
-    """A write of the server's fails, in the middle of a page: the store has failed for good, and the server ends with 79."""
-    await trial.keeper.ready()
+    """A write of the server's fails: then the store has failed for good, and the server ends with 79."""
+    fail = trial.directory / "fail"
+    await _restart_bent(trial, BENT_FAIL=str(fail))
     ends = trial.keeper.ends[STORE_FAILED]
     trial.keeper.expect(STORE_FAILED)
+    fail.touch()
+    try:
+        await until(lambda: trial.keeper.ends[STORE_FAILED] > ends or trial.is_done, "the server to give up its store")
+    finally:
+        trial.keeper.kill()  # it may have had nothing to write
+        fail.unlink()
+
+
+async def limit_size(trial):
+    """The server's files may not grow, or not even be as long as they are, until that has been felt."""
+    await trial.keeper.ready()
+    pid, felt = trial.keeper.pid, trial.refusals
     wal = trial.keeper.store.with_name(trial.keeper.store.name + "-wal")
     size = wal.stat().st_size if wal.exists() else 0
-    _, most = resource.prlimit(trial.keeper.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(trial.keeper.pid, resource.RLIMIT_FSIZE, (int(size * trial.rng.random()), most))
-    await until(lambda: trial.keeper.ends[STORE_FAILED] > ends or trial.is_done, "the server to give up its store")
-    trial.keeper.kill()  # it may have had nothing to write
+    _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (int(size * trial.rng.random()), most))
+    try:
+        await until(lambda: trial.refusals > felt or trial.is_done, "the limit to be felt")
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
 
 
 async def fill_disk(trial):
     """Restart the server on a disk that is full now and then, until that has been felt."""
     full, enough = trial.directory / "full", trial.refusals + REFUSALS
+    await _restart_bent(trial, BENT_FULL=str(full))
     full.touch()
-    trial.keeper.bends = {"BENT_FULL": str(full)}
-    trial.keeper.kill()
     try:
         await until(lambda: trial.refusals >= enough or trial.is_done, "the full disk to be felt")
     finally:
@@ -118,5 +132,13 @@ async def fill_disk(trial):
 
 
 async def set_clock_back(trial):
-    trial.keeper.bends = {"BENT_CLOCK": str(-trial.rng.randrange(1, 100_000))}
+    await _restart_bent(trial, BENT_CLOCK=str(-trial.rng.randrange(1, 100_000)))
+
+
+async def _restart_bent(trial, **bends):
+    """Kill the server, and start one with a fault of its own."""
+    starts = trial.keeper.starts
+    trial.keeper.bends = bends
     trial.keeper.kill()
+    await until(lambda: trial.keeper.starts > starts, "another server")
+    await trial.keeper.ready()

@@ -27,7 +27,7 @@ MORE_MESSAGES = 1000  # in a round that is only needed for more kills
 OTHERS = (
     faults.kill_sender, faults.kill_sender, faults.freeze_sender, faults.freeze_server, faults.kill_frozen_server,
     faults.cut, faults.half_close, faults.delay, faults.blackhole,
-    faults.stop_server, faults.fail_write, faults.fill_disk, faults.set_clock_back,
+    faults.stop_server, faults.fail_write, faults.fill_disk, faults.limit_size, faults.set_clock_back,
 )  # fmt: skip
 LONG = (faults.freeze_server_long, faults.blackhole_long)
 
@@ -111,4 +111,8 @@ async def main(chosen):
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(arguments())))
+    try:
+        sys.exit(asyncio.run(main(arguments())))
+    except KeyboardInterrupt:
+        say("interrupted; the store is left")
+        sys.exit(130)

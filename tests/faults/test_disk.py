@@ -1,16 +1,15 @@
 """A disk that is full, or fails, under a server at work: nothing that has a receipt is lost."""
 
 import asyncio
-import contextlib
 import resource
-import signal
 
 import faults
 import grpc
 import pytest
-from cli import Process, run, until
+from cli import run
 from disk import SmallDisk, may_mount
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from keeper import BENT
 from streams import PATIENCE, history
 from test_faults import SEED, try_out
 from trial import Trial
@@ -53,19 +52,14 @@ def test_a_full_disk_and_space_again_with_senders_and_followers_at_work(tmp_path
     assert trial.checker.confirmed == 4000
 
 
-def fail_writes_beyond(size, server):
-    """From now on the server's files cannot grow beyond so many bytes; a write that would cross them is cut there."""
-    _, most = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, most))
-
-
-def test_after_a_write_that_failed_the_server_says_so_to_all_and_ends(start_server, connect):
-    server = start_server()
+def test_after_a_write_that_failed_the_server_says_so_to_all_and_ends(start_server, connect, tmp_path):
+    fail = tmp_path / "fail"
+    server = start_server(command=["env", f"BENT_FAIL={fail}", *BENT, "serve"])
     channel = connect(server)
     assert run("send", "kept", server=server.address).code == 0
     watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
     statuses = [next(watch).status]
-    fail_writes_beyond(10_000, server)
+    fail.touch()
     done = run("send", "--json", "--sender", "job", "--timeout", "1s", piped=PIPED, server=server.address)
     assert done.code in (78, 79)
     assert {receipt["status"] for receipt in done.objects} == {"unconfirmed"}
@@ -81,24 +75,22 @@ def test_after_a_write_that_failed_the_server_says_so_to_all_and_ends(start_serv
     assert history(chat_pb2_grpc.ChatServiceStub(connect(again))) == ["kept", *LINES]
 
 
-def test_a_write_that_fails_in_the_middle_keeps_what_has_a_receipt(start_server):
-    """The write-ahead log then ends with half a transaction."""
+def test_a_file_that_may_not_grow_any_more_is_as_good_as_a_full_disk(start_server):
+    """A write is then cut in the middle, and the write-ahead log ends with half a transaction."""
     server = start_server()
-    sending = Process("send", "--json", "--sender", "job", "--timeout", "1s", server=server.address)
-    sending.write("\n".join(LINES[:3000]) + "\n")
-    until(lambda: len(sending.out.lines) == 3000)
-    fail_writes_beyond(server.store.with_name("chat-0.db-wal").stat().st_size + 20_000, server)
-    with contextlib.suppress(BrokenPipeError):
-        sending.write("\n".join(LINES[3000:]))
-        sending.close()
-    done = sending.wait()
-    assert done.code in (78, 79)
-    assert server.wait() == 79
-    receipted = [receipt for receipt in done.objects if receipt["status"] == "stored"]
+    job = ("send", "--json", "--sender", "job", "--timeout", "1s")
+    receipts = run(*job, piped="\n".join(LINES[:3000]), server=server.address).objects
+    size = server.store.with_name("chat-0.db-wal").stat().st_size
+    _, most = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size + 20_000, most))
+    full = run(*job, piped=PIPED, server=server.address)
+    assert full.code == 72
+    told = [receipt["sequence"] for receipt in full.objects if receipt["status"] != "unconfirmed"]
+    assert told[:3000] == [receipt["sequence"] for receipt in receipts]
+    server.kill()
     again = start_server(store=server.store)
-    stored = run("history", "--json", server=again.address).objects
-    assert len(stored) == len(receipted) >= 3000
-    assert [message["sequence"] for message in stored] == [receipt["sequence"] for receipt in receipted]
-    assert [message["text"] for message in stored] == LINES[: len(stored)]
-    again.process.send_signal(signal.SIGTERM)
-    assert again.wait() == 0
+    stored = run("history", "--output", "text", server=again.address).lines
+    assert stored == LINES[: len(stored)]
+    assert len(stored) >= len(told)
+    assert run(*job, piped=PIPED, server=again.address).code == 0
+    assert run("history", "--output", "text", server=again.address).lines == LINES

@@ -13,7 +13,7 @@ from trial import Trial
 SEED = random.randrange(1_000_000)
 OTHERS = (
     faults.stop_server, faults.freeze_server, faults.kill_frozen_server, faults.fail_write, faults.fill_disk,
-    faults.set_clock_back, faults.kill_sender, faults.freeze_sender, faults.cut, faults.half_close, faults.delay,
+    faults.limit_size, faults.set_clock_back, faults.kill_sender, faults.freeze_sender, faults.cut, faults.half_close, faults.delay,
     faults.blackhole,
 )  # fmt: skip
 
@@ -43,7 +43,7 @@ def test_senders_go_on_by_themselves_when_the_server_is_killed_again_and_again(t
 
 @pytest.mark.parametrize("fault", OTHERS, ids=lambda fault: fault.__name__)
 def test_what_else_can_fail(tmp_path, fault):
-    trial = try_out(tmp_path, [[fault]], 2000, pipes=2)
+    trial = try_out(tmp_path, [[fault]], 4000 if fault is faults.fill_disk else 2000, pipes=2)
     assert trial.checker.faults == []
 
 

@@ -69,7 +69,9 @@ class Trial:
         self._tasks = [asyncio.create_task(actor.run()) for actor in (*self.followers, *self.talkers)]
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, kind, error, *_):
+        if error:
+            error.add_note(f"seed {self.seed}")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

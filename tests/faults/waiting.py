@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 
-PATIENCE = 60  # seconds until a wait is taken for a hang; no test measures time
+PATIENCE = 30  # seconds until a wait is taken for a hang; no test measures time
 POLL_SECONDS = 0.005
 
 
