@@ -13,8 +13,8 @@ from trial import Trial
 SEED = random.randrange(1_000_000)
 OTHERS = (
     faults.stop_server, faults.freeze_server, faults.kill_frozen_server, faults.fail_write, faults.fill_disk,
-    faults.limit_size, faults.set_clock_back, faults.kill_sender, faults.freeze_sender, faults.cut, faults.half_close, faults.delay,
-    faults.blackhole,
+    faults.limit_size, faults.set_clock_back, faults.kill_sender, faults.freeze_sender, faults.cut,
+    faults.half_close, faults.delay, faults.blackhole,
 )  # fmt: skip
 
 
