@@ -16,6 +16,15 @@ logger = logging.getLogger(__name__)
 CHECK_SECONDS = 2.0  # how long opening may look for damage; a 1 GB file takes about as long
 
 
+_KEPT: list[sqlite3.Connection] = []
+"""Connections to damaged stores, open until the process ends: closing the last one would move the write-ahead log into the
+file and delete it, and whoever restores the file from a copy needs it."""
+
+
+class _Damaged(StoreRefused):
+    """The file is not whole."""
+
+
 class StoreFile:
     """A file of ours, locked for this process. `connect` as often as needed, then `close`."""
 
@@ -65,8 +74,15 @@ class StoreFile:
             connection = self.connect()
             try:
                 self._check(connection)
-            finally:
-                connection.close()
+            except (_Damaged, sqlite3.DatabaseError) as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if isinstance(error, _Damaged) or _is_damage(error):
+                    _KEPT.append(connection)
+                else:
+                    connection.close()
+                raise
+            connection.close()
             self._place = self._where()
         except OSError as error:
             raise StoreRefused(f"the store {self.path} cannot be opened: {error.strerror}") from error
@@ -78,7 +94,7 @@ class StoreFile:
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
             return f"the store {self.path} cannot be written: make the file and its directory writable"
-        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        if _is_damage(error):
             return f"the store {self.path} is damaged or no store of chatctl ({error}): restore it from a copy"
         if sqlite_space.is_full(error, self.path):
             return f"the store {self.path} cannot be opened: its disk is full, or may hold no more for this user"
@@ -179,7 +195,7 @@ class StoreFile:
             )
 
     def _damaged(self, fault: str) -> StoreRefused:
-        return StoreRefused(f"the store {self.path} is damaged ({fault}): restore it from a copy")
+        return _Damaged(f"the store {self.path} is damaged ({fault}): restore it from a copy")
 
     def close(self) -> None:
         """Let others have the file; a second time it does nothing."""
@@ -195,6 +211,10 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT"))
 
 
 def _damage(connection: sqlite3.Connection) -> str:

@@ -51,8 +51,11 @@ def test_a_damaged_file_is_refused(start_server, killed, at, size):
     store, _ = killed
     whole = store.read_bytes()[at : at + size]
     overwrite(store, at, os.urandom(size))
+    files = [store, store.with_name(store.name + "-wal")]
+    damaged = [path.read_bytes() for path in files]
     said = start_server.refused("--listen", "127.0.0.1:0", "--store", f"sqlite:{store}")
     assert str(store) in said
+    assert [path.read_bytes() for path in files] == damaged
     overwrite(store, at, whole)
     assert stored(start_server(store=store).address) == LINES
 
