@@ -8,7 +8,7 @@ import pytest
 
 from chatctl.client import ChatClient, Query
 from chatctl.config import BadValue
-from chatctl.errors import CursorOtherLog, InvalidRequest, TimedOut, Unavailable
+from chatctl.errors import CursorOtherLog, InvalidRequest, Stopping, TimedOut, Unavailable
 from chatctl.log import Status
 from chatctl.verify import Claim, Claims
 
@@ -210,3 +210,28 @@ def test_a_server_that_is_silent_or_gone_is_given_up(server):
 def test_an_address_that_is_none_is_refused():
     with pytest.raises(BadValue):
         ChatClient("nowhere")
+
+
+def test_a_call_in_the_moment_in_which_the_server_stops_is_unavailable(start_server):
+    """gRPC itself answers some of these, with CANCELLED."""
+
+    async def call(chat, ended):
+        while True:
+            try:
+                await chat.stats(1)
+            except Unavailable:
+                return ended.append("unavailable")
+            except Stopping:
+                return ended.append("stopping")
+
+    async def steps(chat):
+        ended = []
+        callers = [asyncio.ensure_future(call(chat, ended)) for _ in range(12)]
+        await chat.stats(1)
+        await asyncio.to_thread(server.stop)
+        await asyncio.gather(*callers)
+        assert len(ended) == 12
+
+    for _ in range(3):
+        server = start_server()
+        use(server, steps)
