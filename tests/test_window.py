@@ -14,7 +14,7 @@ from chatctl.client.window import Window
 from chatctl.errors import Unexpected
 from chatctl.log import Receipt, Status
 
-SMALL = {"FRAME_MESSAGES": 5, "WINDOW_FRAMES": 6, "WINDOW_BYTES": 120, "PENDING_RECORDS": 12, "PENDING_BYTES": 40}
+SMALL = {"FRAME_MESSAGES": 5, "WINDOW_FRAMES": 6, "WINDOW_BYTES": 120, "PENDING_RECORDS": 8, "PENDING_BYTES": 50}
 NEW, SENT, ANSWERED, TOLD = range(4)  # a rejection skips SENT
 
 ROOMS = st.sampled_from(["den", "lobby"])
@@ -36,7 +36,7 @@ ANSWER = step("answer", COUNTS)
 SETTLE = step("settle", st.integers(1, 40))
 BREAK = step("break_and_connect_again", LIMITS, st.integers(0, 9))
 WRONG = step("put_what_cannot_be", ROOMS, st.integers(1, 30)) | step("hear_what_is_not_due")
-STEPS = st.lists(PUT | PUT | PUT | REJECT | TAKE | TAKE | ANSWER | ANSWER | SETTLE | BREAK | WRONG, max_size=40)
+STEPS = st.lists(PUT | PUT | PUT | REJECT | REJECT | TAKE | TAKE | ANSWER | ANSWER | SETTLE | BREAK | WRONG, max_size=40)
 
 
 @dataclass
