@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import chain
 from unittest.mock import patch
 
 import pytest
@@ -21,8 +22,8 @@ ROOMS = st.sampled_from(["den", "lobby"])
 RUNS = st.lists(st.text(st.sampled_from("aä€𝄞\n\0"), max_size=9), min_size=1, max_size=14)
 RUNS |= st.lists(st.sampled_from(["𝄞" * 6, "€" * 9]), min_size=1, max_size=3)
 JUMPS = st.sampled_from([None, None, None, 0, 1, 7])
-LIMITS = st.builds(Limits, batch_messages=st.integers(1, 8), batch_bytes=st.integers(1, 60))
-COUNTS = st.lists(st.integers(1, 6), min_size=1, max_size=4)
+LIMITS = st.builds(Limits, batch_messages=st.integers(2, 8), batch_bytes=st.integers(1, 60))
+COUNTS = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 
 
 def step(name, *arguments):
@@ -36,7 +37,10 @@ ANSWER = step("answer", COUNTS)
 SETTLE = step("settle", st.integers(1, 40))
 BREAK = step("break_and_connect_again", LIMITS, st.integers(0, 9))
 WRONG = step("put_what_cannot_be", ROOMS, st.integers(1, 30)) | step("hear_what_is_not_due")
-STEPS = st.lists(PUT | PUT | PUT | REJECT | REJECT | TAKE | TAKE | ANSWER | ANSWER | SETTLE | BREAK | WRONG, max_size=40)
+ONE = PUT | REJECT | TAKE | ANSWER | SETTLE | BREAK | WRONG
+GOOD = st.tuples(PUT, REJECT | PUT, TAKE, PUT, TAKE, ANSWER, SETTLE | ANSWER)
+BROKEN = st.tuples(PUT | REJECT, PUT, TAKE, ANSWER, REJECT | TAKE, BREAK, TAKE | ANSWER)
+STEPS = st.lists(st.tuples(ONE) | GOOD | BROKEN | BROKEN, max_size=20).map(lambda groups: [*chain(*groups)])
 
 
 @dataclass
@@ -223,7 +227,7 @@ def line_of(record):
     return record.number, record.room, record.text, record.status, record.error
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(LIMITS, STEPS)
 def test_every_record_has_one_outcome_whatever_happens(limits, steps):
     with patch.multiple(module, **SMALL):

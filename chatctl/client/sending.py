@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 
 from chatctl import wire
 from chatctl.chat import Limits
@@ -41,7 +41,7 @@ class Sending:
         self._notice = notice or (lambda _: None)
         self._log = ""
         self._stale = min(timeout / 2 or STALE_SECONDS, STALE_SECONDS)
-        self._silences = self._tries = 0  # since the server last got on with it
+        self._silences = self._tries = 0  # since the last receipts
         self._trouble: ChatError | None = None  # what broke the last stream, until the server gets on with it again
         self._window = Window()
         self._finished = False
@@ -106,7 +106,9 @@ class Sending:
 
     def remaining(self) -> list[Outcome]:
         """The outcomes of all records put that have not come out of `outcomes`, most of them without a receipt."""
-        settled = iter(self._window.settle, None)
+        settled: list[Outcome] = []
+        with suppress(Unexpected):  # a receipt that was not due says nothing, and what comes after it no more
+            settled += iter(self._window.settle, None)
         return [*settled, *self._window.unconfirmed()]
 
     async def close(self) -> None:
@@ -129,6 +131,8 @@ class Sending:
                 except (Passing, Unexpected) as error:
                     if isinstance(error, Unexpected) and not self._log:
                         raise  # it never was a chatctl server
+                    if self._task.cancelling():  # in the very moment in which the call was given up
+                        raise asyncio.CancelledError from None
                     await self._pause(error)
         except asyncio.CancelledError:
             if not self._patience.gone:
@@ -188,7 +192,6 @@ class Sending:
         if self._trouble:
             self._notice(f"{self._server} answers again")
         self._trouble = None
-        self._silences = self._tries = 0
         self._patience.heard(expecting=self._window.waiting > 0)
 
     async def _write(self, call: Call) -> None:
@@ -215,6 +218,7 @@ class Sending:
         """The reader: takes receipts as they come; the window bounds how many can be waiting."""
         while (response := await call.read()) is not None:
             self._window.receive(wire.receipts(response.receipts))
+            self._silences = self._tries = 0
             call.patience.heard(expecting=self._window.waiting > 0)
             self._got_on()
             self._news.set()
