@@ -43,6 +43,7 @@ class Sending:
         self._stale = min(timeout / 2 or STALE_SECONDS, STALE_SECONDS)
         self._silences = self._tries = 0  # since the last receipts
         self._trouble: ChatError | None = None  # what broke the last stream, until the server gets on with it again
+        self._told = False  # whether a notice of it was given
         self._window = Window()
         self._finished = False
         self._welcomed = asyncio.Event()
@@ -147,7 +148,7 @@ class Sending:
         self._silences += silent  # a server that is only slow must get the time to answer some day
         if not silent and (self._trouble is None or isinstance(self._trouble, TimedOut)):
             tries = f"for up to {self._timeout:g} s" if self._timeout else "until it answers"
-            self._notice(f"{error}; trying again {tries}")
+            self._tell(f"{error}; trying again {tries}")
         self._trouble = error
         most = min(RETRY_SECONDS * 2**self._tries, RETRY_MOST_SECONDS)
         self._tries += 1
@@ -189,9 +190,9 @@ class Sending:
 
     def _got_on(self) -> None:
         """The server does what it should: no more trouble, and time is counted anew."""
-        if self._trouble:
+        if self._told:
             self._notice(f"{self._server} answers again")
-        self._trouble = None
+        self._trouble, self._told = None, False
         self._patience.heard(expecting=self._window.waiting > 0)
 
     async def _write(self, call: Call) -> None:
@@ -228,7 +229,11 @@ class Sending:
 
     def _tell_silence(self) -> None:
         if self._trouble is None or isinstance(self._trouble, TimedOut):
-            self._notice(f"waiting for {self._server} to answer")
+            self._tell(f"waiting for {self._server} to answer")
+
+    def _tell(self, trouble: str) -> None:
+        self._told = True
+        self._notice(trouble)
 
     def _give_up(self) -> None:
         self._task.cancel()
