@@ -1,13 +1,12 @@
 """The files that `chatctl send` writes: the receipts, and how all of them take their places."""
 
-import fcntl
 import os
 import signal
 import stat
-import sys
 
 import pytest
 from cli import CHATCTL, Process, run, until
+from test_cli_send_trouble import unread
 
 LONG = b"x" * 65_537
 
@@ -64,7 +63,7 @@ def test_the_receipts_are_there_however_it_ended(start_server, receipts, ended_b
     until(lambda: len(process.out.lines) == 2)
     server.process.send_signal(signal.SIGSTOP)
     process.write("c\n")
-    until(lambda: not unread(process))
+    until(lambda: not unread(process.popen.stdin))
     assert not receipts.exists()
     if ended_by == "the server":
         server.kill()
@@ -76,10 +75,6 @@ def test_the_receipts_are_there_however_it_ended(start_server, receipts, ended_b
     assert [receipt["status"] for receipt in done.objects] == ["stored", "stored", "unconfirmed"]
     assert receipts.read_text() == done.out
     assert left() == ["receipts"]
-
-
-def unread(process):
-    return int.from_bytes(fcntl.ioctl(process.popen.stdin, 0x541B, bytes(4)), sys.byteorder)  # FIONREAD
 
 
 # --- how files take their places

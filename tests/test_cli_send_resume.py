@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from cli import CHATCTL, Process, run, until
-from test_cli_send_files import unread
+from test_cli_send_trouble import unread
 
 TEXTS = ["plain", "", "nul \0 inside", "line\nline\r\n", "\u2028\u2029\x85\x0b", "😀 ä€𝄞", '"\\ \x1b[2J', "last\r"]
 
@@ -42,7 +42,7 @@ def left_behind(server, kept, piped, *arguments, first=b"", timeout="1s"):
     until(lambda: first.count(b"\n") + first.count(b"\0") == len(process.out.lines))
     server.process.send_signal(signal.SIGSTOP)
     process.write(piped)
-    until(lambda: not unread(process))
+    until(lambda: not unread(process.popen.stdin))
     process.close()
     server.kill()
     return process.wait()
