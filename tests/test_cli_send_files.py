@@ -72,7 +72,11 @@ def test_the_receipts_are_there_however_it_ended(start_server, receipts, ended_b
     else:
         done = process.signal(ended_by).wait()
         assert done.code == 128 + ended_by
-    assert [receipt["status"] for receipt in done.objects] == ["stored", "stored", "unconfirmed"]
+    # With so short a timeout a server that is slow is asked again: then the receipts are those of duplicates.
+    *confirmed, last = (receipt["status"] for receipt in done.objects)
+    assert len(confirmed) == 2
+    assert set(confirmed) <= {"stored", "duplicate"}
+    assert last == "unconfirmed"
     assert receipts.read_text() == done.out
     assert left() == ["receipts"]
 

@@ -90,7 +90,7 @@ def test_a_second_interrupt_ends_it_even_when_nobody_reads_its_receipts(address,
 
 
 def test_when_the_server_dies_every_record_has_a_state(server, room):
-    process = Process("send", "--json", "--room", room, "--sender", "me", "--timeout", "2s", server=server.address)
+    process = Process("send", "--json", "--room", room, "--sender", "me", "--timeout", "3s", server=server.address)
     process.write("stored\n" * 1000)
     until(lambda: len(process.out.lines) == 1000)
     server.process.send_signal(signal.SIGSTOP)
@@ -109,7 +109,7 @@ def test_when_the_server_dies_every_record_has_a_state(server, room):
 
 
 def test_without_json_the_advice_is_to_send_again_with_the_sender(server, room):
-    process = Process("send", "--room", room, "--sender", "me", "--timeout", "2s", server=server.address)
+    process = Process("send", "--room", room, "--sender", "me", "--timeout", "3s", server=server.address)
     process.write("stored\n")
     until(lambda: texts(room, server.address))
     server.process.send_signal(signal.SIGSTOP)

@@ -185,7 +185,7 @@ def test_a_full_disk_ends_a_send_with_72_and_with_space_again_it_goes_on(start_s
         full = run(*job, piped="\n".join(lines), server=server.address)
         assert full.code == 72
         assert [receipt["number"] for receipt in full.objects] == list(range(1, len(full.objects) + 1))
-        assert {receipt["status"] for receipt in full.objects} <= {"stored", "unconfirmed"}
+        assert {receipt["status"] for receipt in full.objects} <= {"stored", "duplicate", "unconfirmed"}
         assert full.objects[-1]["status"] == "unconfirmed"
         assert (full.said[-1]["reason"], full.said[-1]["exit_code"]) == ("STORE_FULL", 72)
         assert "space" in full.said[-1]["error"]
