@@ -102,7 +102,7 @@ def test_what_has_no_receipt_when_the_server_dies_is_known(server):
         ((receipt, _, told),) = sending.remaining()
         assert (receipt.status, receipt.number, told) == (Status.UNCONFIRMED, 2, ["lost", "too"])
 
-    use(server, steps)
+    use(server, steps, timeout=2)
 
 
 def test_following_passes_from_what_is_stored_to_what_comes(server):

@@ -26,7 +26,8 @@ class OutputFile:
         self.error = ""
         try:
             found = self.path.stat() if self.path.exists() else None
-            if found and os.path.samestat(found, os.fstat(0)):
+            # A terminal or /dev/null may well be both.
+            if found and os.path.samestat(found, os.fstat(0)) and not stat.S_ISCHR(found.st_mode):
                 raise typer.BadParameter(f"{path} is also stdin: name another file", param_hint=f"'{option}'")
             if found and stat.S_ISDIR(found.st_mode):
                 raise typer.BadParameter(f"{path} is a directory: name a file", param_hint=f"'{option}'")
@@ -67,6 +68,12 @@ class OutputFile:
         except OSError as error:
             self._failed(error)
 
+    def discard(self) -> None:
+        """Leave its place as it is, unless it was closed."""
+        if not self._file.closed:
+            self.error = self.error or f"{self.path} is not written"
+            self.close()
+
     def _failed(self, error: OSError) -> None:
         self.error = self.error or f"cannot write {self.path}: {error.strerror}"
 
@@ -103,7 +110,8 @@ class Rejects:
     def spool(self, data: bytes) -> None:
         """Keep bytes of a record that is rejected as it is read."""
         try:
-            self._spool.write(data)
+            while data:  # a disk that is nearly full takes a part
+                data = data[self._spool.write(data) :]
         except OSError as error:
             self._file.error = self._file.error or f"cannot write {self._file.path}: {error.strerror}"
 

@@ -66,9 +66,10 @@ def _record(line: str) -> tuple[int, str, str, str, str] | None:
     try:
         record: Any = json.loads(line)
         number, *rest = (record[name] for name in ("number", "room", "user", "sender", "text"))
-    except (ValueError, TypeError, KeyError):
+        "".join(rest).encode()
+    except (ValueError, TypeError, KeyError, RecursionError):  # no JSON, no strings, no UTF-8, or brackets without end
         return None
-    if type(number) is not int or not 1 <= number <= MAX_NUMBER or not all(isinstance(value, str) for value in rest):
+    if type(number) is not int or not 1 <= number <= MAX_NUMBER:
         return None
     room, user, sender, text = rest
     return number, room, user, sender, text

@@ -33,12 +33,19 @@ class Files:
     rejects: OutputFile | None = None
     unconfirmed: OutputFile | None = None
 
+    def _all(self) -> list[OutputFile]:
+        return [file for file in (self.receipts, self.rejects, self.unconfirmed) if file]
+
     def close(self) -> list[str]:
         """Put them in their places; what went wrong."""
-        files = [file for file in (self.receipts, self.rejects, self.unconfirmed) if file]
-        for file in files:
+        for file in self._all():
             file.close()
-        return [file.error for file in files if file.error]
+        return [file.error for file in self._all() if file.error]
+
+    def discard(self) -> None:
+        """Leave the places of those that were not closed as they are."""
+        for file in self._all():
+            file.discard()
 
 
 class Report:

@@ -6,6 +6,8 @@ import os
 import secrets
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +17,6 @@ from chatctl import config
 from chatctl.chat import name_fault
 from chatctl.cli import formats, leftovers, options
 from chatctl.cli.files import OutputFile
-from chatctl.cli.leftovers import Leftovers
 from chatctl.cli.report import SIGNAL_OFFSET, Files, Report
 from chatctl.cli.sources import Kept, Source, Stdin, Words
 from chatctl.errors import ChatError
@@ -86,25 +87,38 @@ def send(
     if resume is not None:
         if text or sender is not None:
             raise typer.BadParameter("it excludes TEXT and --sender", param_hint="'--resume'")
-        left = leftovers.read(resume) or Leftovers(room, user, secrets.token_hex(8))
+        if (left := leftovers.read(resume)) is None:
+            if not (as_json or quiet):
+                formats.say(f"nothing is left in {resume}")
+            return 0
         source, room, user, sender = Kept(resume, left), left.room, left.user, left.sender
     sender = secrets.token_hex(8) if sender is None else options.name("--sender", sender)
-    files = output_files(receipts, rejects, unconfirmed)
-    report = Report(options.name("--room", room), user, sender, source, files, as_json, quiet)
+    room = options.name("--room", room)
     shows_progress = words is None and not typed and not quiet and sys.stderr.isatty()
-    run = Run(report, "type messages, one a line; Ctrl-D ends" if typed and not quiet else "")
-    return asyncio.run(run.main(server, seconds, shows_progress, no_color))
+    with output_files({"--receipts": receipts, "--rejects": rejects, "--unconfirmed": unconfirmed}, resume) as files:
+        report = Report(room, user, sender, source, files, as_json, quiet)
+        run = Run(report, "type messages, one a line; Ctrl-D ends" if typed and not quiet else "")
+        return asyncio.run(run.main(server, seconds, shows_progress, no_color))
 
 
-def output_files(receipts: str | None, rejects: str | None, unconfirmed: str | None) -> Files:
-    """The files asked for, ready to be written. Raises BadParameter."""
-    paths = {"--receipts": receipts, "--rejects": rejects, "--unconfirmed": unconfirmed}
-    seen = set[str]()
-    for option, path in paths.items():
-        if path and os.path.realpath(path) in seen:
-            raise typer.BadParameter(f"{path} is named twice: name a file of its own", param_hint=f"'{option}'")
-        seen.add(os.path.realpath(path or ""))
-    return Files(*(OutputFile(option, path) if path else None for option, path in paths.items()))
+@contextmanager
+def output_files(paths: dict[str, str | None], resume: str | None) -> Iterator[Files]:
+    """The files asked for by these options, ready to be written; discarded if they are not closed. Raises BadParameter."""
+    seen = {os.path.realpath(resume): "what --resume reads"} if resume else {}
+    files = Files()
+    try:
+        for option, path in paths.items():
+            if path is None:
+                continue
+            place = os.path.realpath(path)
+            finished = option == "--unconfirmed" and resume and place == os.path.realpath(resume)
+            if place in seen and not finished:
+                raise typer.BadParameter(f"{path} is {seen[place]}: name a file of its own", param_hint=f"'{option}'")
+            seen[place] = "named twice"
+            setattr(files, option.removeprefix("--"), OutputFile(option, path))
+        yield files
+    finally:
+        files.discard()
 
 
 def login_name() -> str:
@@ -163,20 +177,21 @@ class Run:
                 options.name(option, value, sending.limits.name_bytes)
             if self._greeting:
                 formats.say(self._greeting)
-            self._sending = sending
             report.cursor_prefix = sending.cursor_prefix
-            self._feeder = asyncio.ensure_future(self._feed(sending))
+            feeder = asyncio.ensure_future(self._feed(sending))
             try:
                 async for outcome in sending.outcomes():
                     report.tell(outcome)
-                await asyncio.wait([self._feeder])
-                if not self._feeder.cancelled():
-                    self._feeder.result()  # the input may have failed
+                await asyncio.wait([feeder])
+                if not feeder.cancelled():
+                    feeder.result()  # the input may have failed
             finally:
-                self._feeder.cancel()
-                await asyncio.wait([self._feeder])
+                feeder.cancel()
+                await asyncio.wait([feeder])
 
     async def _feed(self, sending: "Sending") -> None:
+        # Only from here on the sending knows of records: an interrupt before this must not forget those to resume.
+        self._sending, self._feeder = sending, asyncio.current_task()
         try:
             await self._report.source.feed(sending, self._report.room, self._report.rejects)
         finally:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 
 from chatctl import wire
 from chatctl.chat import Limits
@@ -41,8 +41,9 @@ class Sending:
         self._notice = notice or (lambda _: None)
         self._log = ""
         self._stale = min(timeout / 2 or STALE_SECONDS, STALE_SECONDS)
-        self._silences = self._tries = 0  # since the server last got on with it
+        self._silences = self._tries = 0  # since the last receipts
         self._trouble: ChatError | None = None  # what broke the last stream, until the server gets on with it again
+        self._told = False  # whether a notice of it was given
         self._window = Window()
         self._finished = False
         self._welcomed = asyncio.Event()
@@ -106,7 +107,9 @@ class Sending:
 
     def remaining(self) -> list[Outcome]:
         """The outcomes of all records put that have not come out of `outcomes`, most of them without a receipt."""
-        settled = iter(self._window.settle, None)
+        settled: list[Outcome] = []
+        with suppress(Unexpected):  # a receipt that was not due says nothing, and what comes after it no more
+            settled += iter(self._window.settle, None)
         return [*settled, *self._window.unconfirmed()]
 
     async def close(self) -> None:
@@ -129,6 +132,8 @@ class Sending:
                 except (Passing, Unexpected) as error:
                     if isinstance(error, Unexpected) and not self._log:
                         raise  # it never was a chatctl server
+                    if self._task.cancelling():  # in the very moment in which the call was given up
+                        raise asyncio.CancelledError from None
                     await self._pause(error)
         except asyncio.CancelledError:
             if not self._patience.gone:
@@ -143,7 +148,7 @@ class Sending:
         self._silences += silent  # a server that is only slow must get the time to answer some day
         if not silent and (self._trouble is None or isinstance(self._trouble, TimedOut)):
             tries = f"for up to {self._timeout:g} s" if self._timeout else "until it answers"
-            self._notice(f"{error}; trying again {tries}")
+            self._tell(f"{error}; trying again {tries}")
         self._trouble = error
         most = min(RETRY_SECONDS * 2**self._tries, RETRY_MOST_SECONDS)
         self._tries += 1
@@ -185,10 +190,9 @@ class Sending:
 
     def _got_on(self) -> None:
         """The server does what it should: no more trouble, and time is counted anew."""
-        if self._trouble:
+        if self._told:
             self._notice(f"{self._server} answers again")
-        self._trouble = None
-        self._silences = 0
+        self._trouble, self._told = None, False
         self._patience.heard(expecting=self._window.waiting > 0)
 
     async def _write(self, call: Call) -> None:
@@ -215,6 +219,7 @@ class Sending:
         """The reader: takes receipts as they come; the window bounds how many can be waiting."""
         while (response := await call.read()) is not None:
             self._window.receive(wire.receipts(response.receipts))
+            self._silences = self._tries = 0
             call.patience.heard(expecting=self._window.waiting > 0)
             self._tries = 0  # a welcome alone does not count: a server may say it and break, over and over
             self._got_on()
@@ -225,7 +230,11 @@ class Sending:
 
     def _tell_silence(self) -> None:
         if self._trouble is None or isinstance(self._trouble, TimedOut):
-            self._notice(f"waiting for {self._server} to answer")
+            self._tell(f"waiting for {self._server} to answer")
+
+    def _tell(self, trouble: str) -> None:
+        self._told = True
+        self._notice(trouble)
 
     def _give_up(self) -> None:
         self._task.cancel()

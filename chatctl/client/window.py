@@ -111,7 +111,7 @@ class Window:
             return False
         if len(self._sent) >= WINDOW_FRAMES + PENDING_RECORDS:  # rejections, which wait for their turn, are bounded too
             return False
-        full = len(self._pending) > 1 or self._pending_records >= self._frame_messages
+        full = len(self._pending) > 1 or self._pending_records >= self._frame_messages or self.full
         return full or finished or self._frames < EAGER_FRAMES
 
     def take(self) -> Records | None:
