@@ -88,7 +88,7 @@ async def read(chat: Chat, query: Query) -> AsyncIterator[Page]:
         if not live:
             live = True
             yield Page([], after, live)
-        await log.wait(after)
+        await log.wait(after, query.rooms)  # what other rooms get costs a follower nothing
 
 
 async def _span(chat: Chat, query: Query) -> tuple[int, int]:
