@@ -132,7 +132,7 @@ class MessageLog(Protocol):
         """The sequence of the first message created at `time` or later; head + 1 if there is none."""
 
     async def wait(self, after: int, rooms: Sequence[str] = ()) -> None:
-        """Return once there may be messages beyond `after` in one of these rooms (empty: in any); what others get costs nothing.
+        """Return once there may be messages beyond `after` in one of these rooms; empty means any room.
 
         It may return for nothing: read up to the head before waiting again. Raises Stopping after `release`.
         """

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 import pytest
+from cli import until
 from logs import STORES, draft, flat, on_log
 
 from chatctl import history
@@ -24,9 +25,7 @@ async def collect(chat, query, found):
 
 async def drained(condition):
     """Let the event loop and the threads work until the condition holds."""
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.001)
+    await asyncio.to_thread(until, condition)
 
 
 def test_followers_of_quiet_rooms_read_nothing_while_another_is_busy(url):
