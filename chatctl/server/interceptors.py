@@ -111,6 +111,8 @@ async def _answer(method: str, context: Any, error: BaseException) -> NoReturn:
         if task is not None and task.cancelling():
             raise error
         # Some inner task was cancelled, not the call: without a status of ours the client would wait for ever.
+    if isinstance(error, NotImplementedError):  # by generated code, for a method that its service does not have
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"this server does not have {method}")
     if isinstance(error, StoreFailed):
         logger.error("%s failed: %s", method, error)
         shown: ChatError = StoreFailed("the server's store has failed, and its log says why")
