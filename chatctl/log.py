@@ -153,8 +153,11 @@ class MessageLog(Protocol):
     async def sequence_at(self, time: int) -> int:
         """The sequence of the first message created at `time` or later; head + 1 if there is none."""
 
-    async def wait(self, after: int) -> None:
-        """Return once the head is beyond `after`. Raises Stopping after `release`."""
+    async def wait(self, after: int, rooms: Sequence[str] = ()) -> None:
+        """Return once there may be messages beyond `after` in one of these rooms; empty means any room.
+
+        It may return for nothing: read up to the head before waiting again. Raises Stopping after `release`.
+        """
 
     def release(self) -> None:
         """Let everybody who waits, now or later, go with Stopping."""

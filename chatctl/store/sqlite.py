@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from chatctl.errors import ChatError, Stopping, StoreFailed, StoreFull, Unavailable
+from chatctl.errors import ChatError, StoreFailed, StoreFull, Unavailable
 from chatctl.log import Draft, Page, Picked, Receipt, Stats
 from chatctl.store import sqlite_read, sqlite_space
 from chatctl.store.sqlite_file import StoreFile
 from chatctl.store.sqlite_write import Writer
+from chatctl.store.wakes import Wakes
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class SQLiteLog:
         self._writer = Writer(self._connect())
         (self.id,) = self._connections[0].execute("SELECT id FROM log").fetchone()
         self._head = self._writer.totals.head
-        self._moved: asyncio.Future[None] = self._loop.create_future()
+        self._wakes = Wakes(self._head)
         self.failed: asyncio.Future[StoreFailed] = self._loop.create_future()
         """Done when the store has failed for good: nothing is tried on it again."""
         self._broken: StoreFailed | None = None  # the writer knows it at once, `failed` when the event loop hears of it
@@ -175,7 +176,7 @@ class SQLiteLog:
                 job.receipts.set_result(outcome[i])
         if head > self._head:
             self._head = head
-            self._wake()
+            self._wakes.moved({job.draft.room for job in group}, head)
 
     def _log_trouble(self, error: ChatError | None) -> None:
         """Once when it begins and once when it ends: clients may try again many times a second."""
@@ -227,21 +228,13 @@ class SQLiteLog:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.stats(db, top, rooms))
 
-    async def wait(self, after: int) -> None:
+    async def wait(self, after: int, rooms: Sequence[str] = ()) -> None:
         """See MessageLog."""
-        while self._head <= after:
-            await asyncio.shield(self._moved)
-
-    def _wake(self) -> None:
-        if not self._moved.done():  # it is, once released
-            moved, self._moved = self._moved, self._loop.create_future()
-            moved.set_result(None)
+        await self._wakes.wait(after, rooms)
 
     def release(self) -> None:
         """See MessageLog."""
-        if not self._moved.done():
-            self._moved.set_exception(Stopping("the server is stopping: reconnect and go on from the last cursor"))
-            self._moved.exception()
+        self._wakes.release()
 
     async def close(self) -> None:
         """See MessageLog."""

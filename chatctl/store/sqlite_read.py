@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from chatctl.log import Figures, Message, Page, Picked, Run, Stats
 
-PAGE_BYTES = 256 * 1024  # pages of more than this are no faster
+PAGE_BYTES = 128 * 1024  # pages of more than this are no faster
 FIRST_BLOCKS, MORE_BLOCKS = 16, 8  # blocks asked for first, and how many times as many each further time
 FIRST_WEIGHED, MORE_WEIGHED = 16, 8  # the same, of texts whose bytes are counted
 SHORT_CHARACTERS, ANY_CHARACTERS = 1000, 2**31  # of a text: some hundred short ones fit any page
@@ -52,6 +52,8 @@ def read(
     if full:
         position = spans[0].first - 1 if backwards else spans[-1].last
     texts, at = _texts(db, spans), 0
+    if len(texts) > 1 and sum(map(len, texts)) > 2 * PAGE_BYTES:  # the long ones stand together
+        return read(db, rooms, users, after, end, len(texts) // 2, backwards)
     runs = []
     for span in spans:
         start, at = at, at + span.last - span.first + 1
@@ -105,14 +107,17 @@ def _fit(blocks: Iterator[Span], after: int, end: int, count: int, backwards: bo
         first, last = max(block.first, after + 1), min(block.last, end)
         if first > last:
             continue
-        if spans and size + block.bytes > PAGE_BYTES:
+        messages = last - first + 1
+        share = block.bytes * messages // (block.last - block.first + 1)  # about: texts differ
+        if spans and size + share > PAGE_BYTES:
             return spans, True
-        if last - first >= count:
-            first, last = (last - count + 1, last) if backwards else (first, first + count - 1)
+        fits = min(count, max(1, messages * PAGE_BYTES // max(1, share)))
+        if messages > fits:
+            first, last = (last - fits + 1, last) if backwards else (first, first + fits - 1)
         spans.append(block._replace(first=first, last=last))
-        size += block.bytes
+        size += share
         count -= last - first + 1
-        if count == 0:
+        if messages > fits or count == 0:
             return spans, True
     return spans, False
 
