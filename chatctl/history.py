@@ -75,7 +75,9 @@ async def read(chat: Chat, query: Query) -> AsyncIterator[Page]:
             if page.runs or clock() - spoke > PROGRESS_SECONDS:
                 live = live or (query.follow and after >= log.head)
                 told, spoke = after, clock()
-                yield page._replace(live=live)
+                due = [page._replace(live=live)]
+                del page  # or it would stay for as long as the reader stalls
+                yield due.pop()
             if query.limit and not left:
                 return
         if query.follow and after < log.head:
@@ -88,7 +90,7 @@ async def read(chat: Chat, query: Query) -> AsyncIterator[Page]:
         if not live:
             live = True
             yield Page([], after, live)
-        await log.wait(after)
+        await log.wait(after, query.rooms)  # what other rooms get costs a follower nothing
 
 
 async def _span(chat: Chat, query: Query) -> tuple[int, int]:

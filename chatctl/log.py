@@ -78,6 +78,22 @@ class Page(NamedTuple):
     live: bool = False
 
 
+class Message(NamedTuple):
+    """One message by itself."""
+
+    sequence: int
+    room: str
+    user: str
+    text: str
+
+
+class Picked(NamedTuple):
+    """Messages by sequence, and the sequence up to which (inclusive) all that were asked for are in them."""
+
+    messages: dict[int, Message]
+    position: int
+
+
 class Figures(NamedTuple):
     """What one room or user amounts to; `last_time` is when their newest message was stored."""
 
@@ -128,11 +144,20 @@ class MessageLog(Protocol):
         the log was looked through.
         """
 
+    async def pick(self, sequences: Sequence[int]) -> Picked:
+        """The messages with these sequences (some hundred at most, rising), however far apart they lie.
+
+        May give fewer, so that what is held stays small: the position says how far the sequences were looked through.
+        """
+
     async def sequence_at(self, time: int) -> int:
         """The sequence of the first message created at `time` or later; head + 1 if there is none."""
 
-    async def wait(self, after: int) -> None:
-        """Return once the head is beyond `after`. Raises Stopping after `release`."""
+    async def wait(self, after: int, rooms: Sequence[str] = ()) -> None:
+        """Return once there may be messages beyond `after` in one of these rooms; empty means any room.
+
+        It may return for nothing: read up to the head before waiting again. Raises Stopping after `release`.
+        """
 
     def release(self) -> None:
         """Let everybody who waits, now or later, go with Stopping."""

@@ -30,7 +30,7 @@ def following(stub, **conditions):
 
 
 METHODS = [
-    *(f"chatctl.v1.ChatService/{name}" for name in ("GetStats", "GetMessages", "SendAndReceiveMessage")),
+    *(f"chatctl.v1.ChatService/{name}" for name in ("GetStats", "GetMessages", "SendAndReceiveMessage", "VerifyMessages")),
     *(f"{service}/SendAndReceiveMessage" for service in ("grpc.chat.ChatService", "ChatService")),
     "grpc.health.v1.Health/Check",
 ]
@@ -59,6 +59,7 @@ def test_streams_over_the_limit_are_refused_while_figures_are_still_answered(sta
     full = (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
     assert refusal(stub.GetMessages(pb.GetMessagesRequest())) == full
     assert refusal(Stream(stub).send("b", user="ann", room="den").call) == full
+    assert refusal(stub.VerifyMessages(iter(()), timeout=PATIENCE)) == full
     assert stub.GetStats(pb.GetStatsRequest()).limits.streams == 2
     follower.cancel()
     while True:  # until the server has heard of it

@@ -10,7 +10,7 @@ async with ChatClient("127.0.0.1:50051") as chat:
         print(page.runs)
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -22,19 +22,23 @@ from chatctl import config, wire
 from chatctl.chat import Limits
 from chatctl.client.call import Call
 from chatctl.client.sending import Sending
+from chatctl.client.verification import Verification, Verified
 from chatctl.client.window import Outcome
+from chatctl.errors import Unexpected
 from chatctl.history import Query
 from chatctl.log import Run, Stats
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
+from chatctl.verify import Claims
 
-__all__ = ["ChatClient", "HistoryPage", "Outcome", "Query", "Sending", "ServerStats"]
+__all__ = ["ChatClient", "HistoryPage", "Outcome", "Query", "Sending", "ServerStats", "Verified"]
 
 OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),  # or a new channel would get the old connection
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 )
+UNIMPLEMENTED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +161,26 @@ class ChatClient:
                 yield call
             finally:
                 call.close()
+
+    async def verify(self, batches: AsyncIterable[Claims]) -> AsyncGenerator[Verified, None]:
+        """Whether messages are stored as receipts claim, for batches of any size. Close the iterator to stop early.
+
+        Raises InvalidRequest, CursorMalformed, CursorOtherLog, TooManyStreams, Unavailable, Stopping, TimedOut, StoreFailed,
+        Unexpected with code 12 (UNIMPLEMENTED) for a server that is too old, and what the iteration over the batches raises.
+        """
+        server = await self.stats(1)
+        call = self._call(self._stub.VerifyMessages())
+        verification = Verification(call, server.limits.batch_messages)
+        try:
+            async for verified in verification.answers(batches):
+                yield verified
+        except Unexpected as error:
+            if error.code != UNIMPLEMENTED:
+                raise
+            raise Unexpected(
+                f"the server at {self.server} is chatctl {server.version}, which cannot verify yet: "
+                "upgrade it, then verify again",
+                UNIMPLEMENTED,
+            ) from None
+        finally:
+            await verification.close()

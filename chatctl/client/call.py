@@ -122,6 +122,8 @@ class Call:
         if any(key == wire.REASON_KEY for key, _ in trailers):
             return wire.error_of(code, details, trailers)
         detail = _NOISE.sub("", details.rpartition("last error: ")[2])
+        if code == 1:  # CANCELLED: gRPC's answer to a call that comes in the moment in which its server stops
+            return Unavailable(f"{self._server} stopped as it was asked: try again")
         if self._answered and code in (2, 13, Unavailable.code):  # UNKNOWN, INTERNAL: our server would give a reason
             return Unavailable(f"the connection to {self._server} broke ({detail})")
         if code == Unavailable.code:

@@ -219,7 +219,7 @@ class Sending:
         """The reader: takes receipts as they come; the window bounds how many can be waiting."""
         while (response := await call.read()) is not None:
             self._window.receive(wire.receipts(response.receipts))
-            self._silences = self._tries = 0
+            self._silences = self._tries = 0  # a welcome alone does not count: a server may break after each
             call.patience.heard(expecting=self._window.waiting > 0)
             self._got_on()
             self._news.set()

@@ -16,12 +16,14 @@ from grpc_reflection.v1alpha import reflection
 from chatctl import config
 from chatctl.chat import Chat
 from chatctl.config import ServeSettings
-from chatctl.errors import ListenRefused, StoreFailed
+from chatctl.errors import ListenRefused, ServerFault, StoreFailed
 from chatctl.log import MessageLog
 from chatctl.server.interceptors import Guard
+from chatctl.server.log_bound import LogBound
 from chatctl.server.service import ChatService
 from chatctl.server.streams import Streams, stopping
 from chatctl.server.tutorial import TutorialService
+from chatctl.server.unknown import tolerant_server
 from chatctl.store import open_log
 from chatctl.tutorial import chat_pb2 as tutorial_pb2
 from chatctl.tutorial import chat_pb2_grpc as tutorial_pb2_grpc
@@ -39,7 +41,9 @@ OPTIONS = (
     ("grpc.keepalive_time_ms", 60_000),  # dead followers go within 80 s; the default is 2 h
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
+    ("grpc.server_handshake_timeout_ms", 20_000),  # whoever connects and says nothing goes; the default is 2 minutes
 )
+SPARE_STREAMS = 1000  # on one connection, beyond the limit: to say that it is reached, and for calls that do not count
 
 
 class HealthService(health.aio.HealthServicer):
@@ -74,12 +78,13 @@ class Server:
         self._guard = Guard()
         self._streams = Streams(settings.limits.streams)
         self._health = HealthService(self._streams)
-        self._server = grpc.aio.server(interceptors=(self._guard,), options=OPTIONS)
+        most = ("grpc.max_concurrent_streams", settings.limits.streams + SPARE_STREAMS)
+        self._server = tolerant_server((self._guard,), (*OPTIONS, most))
         chat = Chat(log, settings.limits)
         chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatService(chat, self._streams), self._server)
         tutorial = TutorialService(chat, self._streams)
         tutorial_pb2_grpc.add_ChatServiceServicer_to_server(tutorial, self._server)
-        self._server.add_generic_rpc_handlers((_bare_tutorial(tutorial),))
+        self._server.add_registered_method_handlers(BARE_TUTORIAL, _handlers(tutorial))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
@@ -108,6 +113,10 @@ class Server:
             ) from error
         return listen if listen.startswith("unix:") else f"{listen.rpartition(':')[0]}:{port}"
 
+    async def ended(self) -> None:
+        """Return once no calls are accepted any more, be it for `stop` or for a fault in gRPC, which is raised."""
+        await self._server.wait_for_termination()
+
     async def stop(self) -> None:
         """Say so, let go of the streams, give calls the grace to end, wait for their handlers, close the store."""
         logger.info("stopping")
@@ -134,7 +143,7 @@ async def serve(
     A second signal cuts the stopping short: the store is closed and `abandon` called, with the store's failure if there was
     one. It is to end the process, as leaving the event loop would wait for clients that do not read.
 
-    Raises StoreRefused, ListenRefused, and StoreFailed if the store fails later.
+    Raises StoreRefused, ListenRefused, and StoreFailed or ServerFault if it has to stop later.
     """
     for listen in settings.listen:
         if not settings.insecure and not config.is_loopback(listen):
@@ -142,6 +151,8 @@ async def serve(
                 f"refusing to listen on {listen}: everybody who reaches it could read and write, unencrypted; "
                 "listen on 127.0.0.1 or unix:PATH, or say --insecure if the network is yours alone"
             )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(LogBound())
     log = await open_log(settings.store)
     try:
         server = Server(log, settings)
@@ -152,8 +163,11 @@ async def serve(
         raise
     logger.info("serving log %s in %s", log.id, settings.store)
     announce(addresses)
-    log.failed.add_done_callback(lambda _: signals.first.set())
+    ended = asyncio.ensure_future(server.ended())
+    for reason in (log.failed, ended):
+        reason.add_done_callback(lambda _: signals.first.set())
     await signals.first.wait()
+    fault = ended.exception() if ended.done() else None
     stop = asyncio.ensure_future(server.stop())
     cut = asyncio.ensure_future(signals.second.wait())
     await asyncio.wait({stop, cut}, return_when=asyncio.FIRST_COMPLETED)
@@ -166,6 +180,8 @@ async def serve(
     stop.result()
     if log.failed.done():
         raise log.failed.result()
+    if fault:
+        raise ServerFault("the server accepts no calls any more, and its log says why: start it again") from fault
 
 
 class _Signals:
@@ -184,17 +200,16 @@ class _Signals:
         (self.second if self._seen > 1 else self.first).set()
 
 
-def _bare_tutorial(tutorial: TutorialService) -> Any:
-    """The tutorial's methods at /ChatService/..., which reflection does not list."""
-    methods = tutorial_pb2.DESCRIPTOR.services_by_name["ChatService"].methods
+def _handlers(tutorial: TutorialService) -> dict[str, Any]:
+    """The tutorial's methods, for /ChatService/..., which reflection does not list."""
     handlers = {}
-    for method in methods:
+    for method in tutorial_pb2.DESCRIPTOR.services_by_name["ChatService"].methods:
         kind = f"{'stream' if method.client_streaming else 'unary'}_{'stream' if method.server_streaming else 'unary'}"
         request = getattr(tutorial_pb2, method.input_type.name)
         reply = getattr(tutorial_pb2, method.output_type.name)
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         handlers[method.name] = make(getattr(tutorial, method.name), request.FromString, reply.SerializeToString)
-    return grpc.method_handlers_generic_handler(BARE_TUTORIAL, handlers)
+    return handlers
 
 
 def _free_socket(path: Path) -> None:

@@ -80,9 +80,9 @@ class Exchange:
         """What to send, until there is nothing more to come. Raises what ends the stream with an error."""
         while True:
             self._wake.clear()
-            response = self._next()
-            if response is not None:
-                yield response
+            due = self._next()
+            if due:
+                yield due.pop()  # popped: it is not to stay for as long as the client does not read
                 continue
             if self._streams.stopping:
                 self._pipeline.stop()
@@ -92,8 +92,8 @@ class Exchange:
                 return
             await self._wake.wait()
 
-    def _next(self) -> pb.SendAndReceiveMessageResponse | None:
-        """All that can be said now, in one response, if there is anything."""
+    def _next(self) -> list[pb.SendAndReceiveMessageResponse]:
+        """All that can be said now, in one response; none if there is nothing."""
         # A full page and the longest receipts together would be more than the 4 MiB that clients accept: they take turns.
         page = self._page() if self._told_receipts else None
         receipts = [] if page else self._pipeline.ready()
@@ -101,7 +101,7 @@ class Exchange:
         self._told_receipts = bool(receipts)
         welcome = bool(self._sender) and not self._welcomed
         if not (receipts or page or welcome):
-            return None
+            return []
         prefix = self._chat.cursor_prefix
         response = pb.SendAndReceiveMessageResponse(receipts=[wire.receipt_message(receipt) for receipt in receipts])
         if page:
@@ -113,7 +113,7 @@ class Exchange:
             response.welcome.CopyFrom(
                 pb.Welcome(sender=self._sender, log=self._chat.log.id, cursor_prefix=prefix, limits=limits)
             )
-        return response
+        return [response]
 
     def _page(self) -> Page | None:
         """The next page received. None once the server stops: then following fails, and receipts that are due come first."""
@@ -130,22 +130,27 @@ class Follower:
     """Pages of a query that follows, one at a time: the next is read when this one is taken."""
 
     def __init__(self, chat: Chat, query: Query, wake: asyncio.Event) -> None:
-        self._pages: asyncio.Queue[Page] = asyncio.Queue(1)
+        self._pages: list[Page] = []  # at most one: so much a client costs that does not read
+        self._taken = asyncio.Event()
         self._wake = wake
         self._task = asyncio.create_task(self._follow(chat, query))
 
     async def _follow(self, chat: Chat, query: Query) -> None:
         try:
             async for page in history.read(chat, query):
-                await self._pages.put(page)
+                self._pages.append(page)
+                del page
                 self._wake.set()
+                await self._taken.wait()
+                self._taken.clear()
         finally:
             self._wake.set()
 
     def take(self) -> Page | None:
         """The next page, if it is there. Raises what ended the following."""
-        if not self._pages.empty():
-            return self._pages.get_nowait()
+        if self._pages:
+            self._taken.set()
+            return self._pages.pop()
         if self._task.done():
             self._task.result()
         return None

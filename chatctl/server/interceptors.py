@@ -36,13 +36,15 @@ class Guard(grpc.aio.ServerInterceptor):
             "stream" if streams else "unary" for streams in (handler.request_streaming, handler.response_streaming)
         )
         inner = getattr(handler, kind)
-        wrap = self._generator if inspect.isasyncgenfunction(inner) else self._coroutine
-        method = handler_call_details.method
+        method, serialize = handler_call_details.method, handler.response_serializer
+        guarded: Callable[..., Any] = self._coroutine(method, inner)
+        if inspect.isasyncgenfunction(inner):
+            guarded, serialize = self._generator(method, inner, serialize), None
         return getattr(grpc, f"{kind}_rpc_method_handler")(
-            wrap(method, inner),
+            guarded,
             # A stream's requests are parsed inside the handler, which has its guard.
             handler.request_deserializer if handler.request_streaming else _parser(handler.request_deserializer),
-            handler.response_serializer,
+            serialize,
         )
 
     def _coroutine(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -59,15 +61,20 @@ class Guard(grpc.aio.ServerInterceptor):
 
         return guarded
 
-    def _generator(self, method: str, inner: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
-        async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:
+    def _generator(
+        self, method: str, inner: Callable[..., AsyncIterator[Any]], serialize: Callable[[Any], bytes]
+    ) -> Callable[..., AsyncIterator[bytes]]:
+        async def guarded(request: Any, context: Any) -> AsyncIterator[bytes]:
             task = self._enter()
             responses: Any = inner(request, context)
             try:
                 if isinstance(request, DecodeError):
                     raise request
                 async for response in responses:
-                    yield response
+                    # Here, and not by gRPC: it would keep the response, too, for as long as the client does not read.
+                    data = serialize(response)
+                    del response
+                    yield data
             except (Exception, asyncio.CancelledError) as error:
                 await _answer(method, context, error)
             finally:
@@ -104,6 +111,8 @@ async def _answer(method: str, context: Any, error: BaseException) -> NoReturn:
         if task is not None and task.cancelling():
             raise error
         # Some inner task was cancelled, not the call: without a status of ours the client would wait for ever.
+    if isinstance(error, NotImplementedError):  # by generated code, for a method that its service does not have
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"this server does not have {method}")
     if isinstance(error, StoreFailed):
         logger.error("%s failed: %s", method, error)
         shown: ChatError = StoreFailed("the server's store has failed, and its log says why")

@@ -3,14 +3,17 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
 from chatctl import __version__, history, wire
 from chatctl.chat import Chat
+from chatctl.log import Page
 from chatctl.server.exchange import Exchange
 from chatctl.server.streams import Streams
+from chatctl.server.verification import responses
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
@@ -46,12 +49,17 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
 
     async def GetMessages(self, request: pb.GetMessagesRequest, context: Any) -> AsyncIterator[pb.GetMessagesResponse]:
         """See the proto."""
-        prefix = self._chat.cursor_prefix
         with self._streams.open():
-            async for runs, position, live in history.read(self._chat, wire.query(request)):
-                yield pb.GetMessagesResponse(
-                    runs=wire.run_messages(runs), cursor=f"{prefix}{position}", cursor_prefix=prefix, live=live
-                )
+            async for page in history.read(self._chat, wire.query(request)):
+                due = [self._response(page)]
+                del page  # or it would stay for as long as the client does not read
+                yield due.pop()
+
+    def _response(self, page: Page) -> pb.GetMessagesResponse:
+        prefix = self._chat.cursor_prefix
+        return pb.GetMessagesResponse(
+            runs=wire.run_messages(page.runs), cursor=f"{prefix}{page.position}", cursor_prefix=prefix, live=page.live
+        )
 
     async def SendAndReceiveMessage(
         self, request_iterator: AsyncIterator[pb.SendAndReceiveMessageRequest], context: Any
@@ -61,8 +69,20 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
             exchange = Exchange(self._chat, self._streams, request_iterator, wake)
             try:
                 async for response in exchange.responses():
-                    yield response
+                    due = [response]
+                    del response
+                    yield due.pop()
             finally:
                 await exchange.close()
             # A client's cancel looks like its half-close until the next wait; passing it on avoids a leak in grpc.aio.
             await asyncio.sleep(0)
+
+    async def VerifyMessages(
+        self, request_iterator: AsyncIterator[pb.VerifyMessagesRequest], context: Any
+    ) -> AsyncIterator[pb.VerifyMessagesResponse]:
+        """See the proto."""
+        with self._streams.open() as wake:
+            async with aclosing(responses(self._chat, request_iterator, wake)) as answers:
+                async for response in answers:
+                    yield response
+            await asyncio.sleep(0)  # as in SendAndReceiveMessage

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import queue
 import sqlite3
 import threading
@@ -11,11 +10,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from chatctl.errors import ChatError, Stopping, StoreFailed, StoreFull, Unavailable
-from chatctl.log import Draft, Page, Receipt, Stats
-from chatctl.store import sqlite_read
+from chatctl.errors import ChatError, StoreFailed, StoreFull, Unavailable
+from chatctl.log import Draft, Page, Picked, Receipt, Stats
+from chatctl.store import sqlite_read, sqlite_space
 from chatctl.store.sqlite_file import StoreFile
 from chatctl.store.sqlite_write import Writer
+from chatctl.store.wakes import Wakes
 
 logger = logging.getLogger(__name__)
 
@@ -57,10 +57,11 @@ class SQLiteLog:
         self._writer = Writer(self._connect())
         (self.id,) = self._connections[0].execute("SELECT id FROM log").fetchone()
         self._head = self._writer.totals.head
-        self._moved: asyncio.Future[None] = self._loop.create_future()
+        self._wakes = Wakes(self._head)
         self.failed: asyncio.Future[StoreFailed] = self._loop.create_future()
         """Done when the store has failed for good: nothing is tried on it again."""
         self._broken: StoreFailed | None = None  # the writer knows it at once, `failed` when the event loop hears of it
+        self._trouble: ChatError | None = None  # what kept the last group from being stored
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closed = False  # the writer has met the None of `close`
         self._readers = ThreadPoolExecutor(READERS, "chatctl-read")
@@ -162,8 +163,7 @@ class SQLiteLog:
 
     def _publish(self, group: list[Job], outcome: list[list[Receipt]] | ChatError, head: int) -> None:
         """In the event loop: hand out the receipts, raise the head, wake those who wait for it."""
-        if isinstance(outcome, ChatError) and group:
-            logger.warning("%d drafts not stored: %s", len(group), outcome)
+        self._log_trouble(outcome if isinstance(outcome, ChatError) else None)
         if isinstance(outcome, StoreFailed) and not self.failed.done():
             self.failed.set_result(outcome)
         for i, job in enumerate(group):
@@ -176,16 +176,24 @@ class SQLiteLog:
                 job.receipts.set_result(outcome[i])
         if head > self._head:
             self._head = head
-            self._wake()
+            self._wakes.moved({job.draft.room for job in group}, head)
+
+    def _log_trouble(self, error: ChatError | None) -> None:
+        """Once when it begins and once when it ends: clients may try again many times a second."""
+        if error and type(error) is not type(self._trouble):
+            logger.warning("cannot store: %s", error)
+        elif self._trouble and not error:
+            logger.warning("storing again")
+        self._trouble = error
 
     def _translate(self, error: sqlite3.Error) -> ChatError:
         """The moment's error where there is no space, otherwise the end of this store."""
-        name = getattr(error, "sqlite_errorname", "")
         path = self._file.path
-        if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and name != "SQLITE_IOERR_FSYNC" and _full(path)):
-            return StoreFull("the server's disk is full: make space there, then send again what has no receipt")
+        if sqlite_space.is_full(error, path):
+            return StoreFull("the server has no space left for its store: make some there")
+        name = getattr(error, "sqlite_errorname", "")
         if name.startswith("SQLITE_BUSY"):
-            return Unavailable("another program has locked the server's store: close it there, then send again")
+            return Unavailable("another program has locked the server's store: close it there")
         return StoreFailed(f"the store {path} failed: {error} ({name})")
 
     # --- reading
@@ -208,6 +216,10 @@ class SQLiteLog:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.read(db, rooms, users, after, end, count, backwards))
 
+    async def pick(self, sequences: Sequence[int]) -> Picked:
+        """See MessageLog."""
+        return await self._read(lambda db: sqlite_read.pick(db, sequences))
+
     async def sequence_at(self, time: int) -> int:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.sequence_at(db, time))
@@ -216,21 +228,13 @@ class SQLiteLog:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.stats(db, top, rooms))
 
-    async def wait(self, after: int) -> None:
+    async def wait(self, after: int, rooms: Sequence[str] = ()) -> None:
         """See MessageLog."""
-        while self._head <= after:
-            await asyncio.shield(self._moved)
-
-    def _wake(self) -> None:
-        if not self._moved.done():  # it is, once released
-            moved, self._moved = self._moved, self._loop.create_future()
-            moved.set_result(None)
+        await self._wakes.wait(after, rooms)
 
     def release(self) -> None:
         """See MessageLog."""
-        if not self._moved.done():
-            self._moved.set_exception(Stopping("the server is stopping: reconnect and go on from the last cursor"))
-            self._moved.exception()
+        self._wakes.release()
 
     async def close(self) -> None:
         """See MessageLog."""
@@ -258,12 +262,3 @@ def _next_group(lines: Lines) -> list[Job]:
         if line:
             lines[sender] = line
     return group
-
-
-def _full(path: os.PathLike[str]) -> bool:
-    """Whether the file's disk has no space for another page or two (a full disk shows as other errors, too)."""
-    try:
-        disk = os.statvfs(path)
-    except OSError:
-        return False
-    return disk.f_bavail * disk.f_frsize < 64 * 1024

@@ -1,0 +1,175 @@
+"""The clients of scripts/soak: `mixed ROLE ADDRESS SECONDS`. Prints what it did, by kind, as a JSON object.
+
+`calls`: short calls and streams, some cancelled, some out of time, some malformed, on connections that come and go.
+`cut`: the same through a proxy that cuts its connections. `prey`: streams that are wide open when somebody kills the process.
+"""
+
+import asyncio
+import json
+import random
+import signal
+import socket
+import struct
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from chatctl.v1 import chat_pb2 as pb
+from chatctl.v1 import chat_pb2_grpc
+
+OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 100))
+AT_ONCE = {"calls": 8, "cut": 8, "prey": 2}
+CALLS_A_CONNECTION = 200
+CUT_SECONDS = 0.3  # between cuts, about
+ABORT = struct.pack("ii", 1, 0)  # a close that resets the connection
+
+Kind = Callable[[grpc.aio.Channel], Awaitable[None]]
+
+
+def frame(*texts: str, **fields: object) -> pb.SendAndReceiveMessageRequest:
+    names = {"user": f"user-{random.randrange(20)}", "room": f"room-{random.randrange(50)}"}
+    return pb.SendAndReceiveMessageRequest(texts=texts, **{**names, **fields})
+
+
+def some_texts() -> list[str]:
+    return [random.randbytes(random.choice((0, 10, 50, 500))).hex() for _ in range(random.choice((1, 1, 1, 20)))]
+
+
+async def stats(channel: grpc.aio.Channel) -> None:
+    await chat_pb2_grpc.ChatServiceStub(channel).GetStats(pb.GetStatsRequest(), timeout=10)
+
+
+async def check(channel: grpc.aio.Channel) -> None:
+    await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+
+
+async def read(channel: grpc.aio.Channel) -> None:
+    request = pb.GetMessagesRequest(last=random.choice((1, 10, 300)), rooms=random.choice(([], ["room-1"])))
+    async for _ in chat_pb2_grpc.ChatServiceStub(channel).GetMessages(request, timeout=20):
+        pass
+
+
+async def follow_until_deadline(channel: grpc.aio.Channel) -> None:
+    request = pb.GetMessagesRequest(follow=True, last=10)
+    async for _ in chat_pb2_grpc.ChatServiceStub(channel).GetMessages(request, timeout=random.uniform(0.001, 0.1)):
+        pass
+
+
+async def leave_in_the_middle(channel: grpc.aio.Channel) -> None:
+    call = chat_pb2_grpc.ChatServiceStub(channel).GetMessages(pb.GetMessagesRequest(last=1000, follow=True), timeout=20)
+    for _ in range(random.randrange(4)):
+        await call.read()
+    call.cancel()
+
+
+async def send(channel: grpc.aio.Channel) -> None:
+    async def frames() -> AsyncIterator[pb.SendAndReceiveMessageRequest]:
+        for _ in range(random.randrange(5)):
+            yield frame(*some_texts(), user="soak")
+
+    async for _ in chat_pb2_grpc.ChatServiceStub(channel).SendAndReceiveMessage(frames(), timeout=20):
+        pass
+
+
+async def send_and_cancel(channel: grpc.aio.Channel) -> None:
+    call = chat_pb2_grpc.ChatServiceStub(channel).SendAndReceiveMessage(timeout=random.choice((0.01, 0.05, 20)))
+    receive = pb.Receive(all_rooms=True) if random.random() < 0.5 else None
+    await call.write(frame(*some_texts(), user="soak", receive=receive))
+    for _ in range(random.randrange(3)):
+        await call.read()
+    call.cancel()
+
+
+async def malformed(channel: grpc.aio.Channel) -> None:
+    method = random.choice(("GetStats", "GetMessages", "SendAndReceiveMessage"))
+    call = channel.stream_stream(f"/chatctl.v1.ChatService/{method}")(timeout=10)
+    await call.write(random.randbytes(random.randrange(100)))
+    await call.done_writing()
+    while await call.read() is not grpc.aio.EOF:
+        pass
+
+
+KINDS: tuple[Kind, ...] = (
+    stats, check, read, follow_until_deadline, leave_in_the_middle, send, send, send_and_cancel, malformed,
+)  # fmt: skip
+
+
+async def calls(address: str, done: Counter[str]) -> None:
+    """Calls of all kinds, one after another, for ever."""
+    while True:
+        channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+        try:
+            for _ in range(random.randrange(CALLS_A_CONNECTION)):
+                kind = random.choice(KINDS)
+                with suppress(grpc.RpcError, asyncio.InvalidStateError):
+                    await kind(channel)
+                done[kind.__name__] += 1
+        finally:
+            await channel.close()
+
+
+async def cutting_proxy(address: str, done: Counter[str]) -> str:
+    """A proxy that resets one of its connections now and then; its address."""
+    host, _, port = address.rpartition(":")
+    ends: set[asyncio.StreamWriter] = set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.CancelledError):  # at the end: asyncio would complain
+            there_reader, there = await asyncio.open_connection(host, port)
+            ends.add(there)
+            await asyncio.gather(pump(reader, there), pump(there_reader, writer))
+            ends.discard(there)
+
+    async def cut() -> None:
+        while True:
+            await asyncio.sleep(random.expovariate(1 / CUT_SECONDS))
+            if ends:
+                victim = random.choice(list(ends))
+                victim.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+                victim.transport.abort()
+                done["cut"] += 1
+
+    proxy = await asyncio.start_server(connected, "127.0.0.1", 0)
+    proxy.cut = asyncio.create_task(cut())  # type: ignore[attr-defined]
+    return f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+
+
+async def prey(address: str, done: Counter[str]) -> None:
+    """Streams that are wide open: one does not read what it asked for, one sends on and on."""
+    stub = chat_pb2_grpc.ChatServiceStub(grpc.aio.insecure_channel(address, options=OPTIONS))
+    unread = stub.GetMessages(pb.GetMessagesRequest(follow=True))
+    sending = stub.SendAndReceiveMessage()
+    while not unread.done():
+        await sending.write(frame(*some_texts(), user="prey", room="prey", receive=pb.Receive(rooms=["room-1"])))
+        done["prey"] += 1
+        await asyncio.sleep(0.02)
+
+
+async def main(role: str, address: str, seconds: float) -> None:
+    done: Counter[str] = Counter()
+    if role == "cut":
+        address = await cutting_proxy(address, done)
+    work = [asyncio.ensure_future((prey if role == "prey" else calls)(address, done)) for _ in range(AT_ONCE[role])]
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    for task in work:
+        task.cancel()
+    failed = [end for end in await asyncio.gather(*work, return_exceptions=True) if isinstance(end, Exception)]
+    print(json.dumps({**done, "failed": [repr(end) for end in failed]}), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3])))
