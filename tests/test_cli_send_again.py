@@ -30,13 +30,13 @@ def restarted(start_server, server):
 # --- the same again
 
 
-@pytest.mark.parametrize("moment", [1, 3000, 20_000])
+@pytest.mark.parametrize("moment", [1, 10_000])
 def test_a_sender_killed_at_any_moment_is_run_again_with_nothing_doubled(server, moment):
-    lines = [f"{number} " + "x" * 50 for number in range(1, 30_001)]
+    lines = [f"{number} " + "x" * 50 for number in range(1, 15_001)]
     piped = "\n".join(lines)
     job = ("send", "--json", "--sender", "job")
     process = Process(*job, server=server.address)
-    process.write(piped[: len(piped) * moment // 30_000 + 60_000])
+    process.write(piped[: len(piped) * moment // 15_000 + 60_000])
     until(lambda: len(process.out.lines) >= moment)
     killed = process.signal(signal.SIGKILL).wait()
     again = run(*job, piped=piped, server=server.address)
@@ -45,7 +45,7 @@ def test_a_sender_killed_at_any_moment_is_run_again_with_nothing_doubled(server,
     duplicates = {(r["number"], r["sequence"]) for r in again.objects if r["status"] == "duplicate"}
     assert len(before) >= moment
     assert before <= duplicates
-    assert [number for number, _ in receipts(again)] == list(range(1, 30_001))
+    assert [number for number, _ in receipts(again)] == list(range(1, 15_001))
     assert history(server) == lines
     third = run(*job, piped=piped, server=server.address)
     assert {status for _, status in receipts(third)} == {"duplicate"}
@@ -150,11 +150,10 @@ def asleep(process):
 
 
 INPUTS = {
-    "lines": ((), b"\n", [b"%d" % n for n in range(50_000)]),
-    "crlf": ((), b"\r\n", [b"%d" % n for n in range(50_000)]),
-    "not utf-8": ((), b"\n", [b"%d" % n if n % 3 else b"\xff" for n in range(50_000)]),
-    "nul": (("--split", "null"), b"\0", [b"%d\n" % n for n in range(50_000)]),
-    "a huge line": ((), b"\n", [b"first", b"x" * 3_000_000, *[b"%d" % n for n in range(200_000)], b"y" * 1_000_000]),
+    "lines": ((), b"\n", [b"%d" % n for n in range(30_000)]),
+    "crlf, and some not utf-8": ((), b"\r\n", [b"%d" % n if n % 30 else b"\xff" for n in range(30_000)]),
+    "nul": (("--split", "null"), b"\0", [b"%d\n" % n for n in range(30_000)]),
+    "a huge line": ((), b"\n", [b"first", b"x" * 3_000_000, *[b"%d" % n for n in range(100_000)], b"y" * 1_000_000]),
 }
 
 

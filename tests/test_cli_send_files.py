@@ -143,12 +143,16 @@ def test_an_empty_variable_is_no_file(send):
     assert send("hello", env={"CHATCTL_RECEIPTS": ""}).code == 0
 
 
-@pytest.mark.parametrize("option", ["--receipts", "--rejects", "--unconfirmed"])
 @pytest.mark.parametrize(
-    ("path", "words"),
-    [("{dir}", "directory"), ("{dir}/no/where", "No such file"), ("{dir}/file/under", "Not a directory"), ("", "directory"),
-     ("{dir}/" + "x" * 300, "too long")],
-)  # fmt: skip
+    ("option", "path", "words"),
+    [
+        ("--receipts", "{dir}", "directory"),
+        ("--rejects", "{dir}/no/where", "No such file"),
+        ("--unconfirmed", "{dir}/file/under", "Not a directory"),
+        ("--receipts", "", "directory"),
+        ("--rejects", "{dir}/" + "x" * 300, "too long"),
+    ],
+)
 def test_a_path_that_is_no_file_is_refused_before_anything_is_sent(send, files, option, path, words):
     (files / "file").touch()
     other = "--rejects" if option == "--receipts" else "--receipts"

@@ -43,8 +43,15 @@ def test_rejects_are_the_input_that_is_not_stored_byte_for_byte(send, rejects, s
     assert [path.name for path in rejects.parent.iterdir()] == ["rejects"]
 
 
-@pytest.mark.parametrize(("split", "end"), [("line", b"\n"), ("null", b"\0")])
-@pytest.mark.parametrize("last", ["with its end", "without", "not utf-8", "not utf-8, without"])
+@pytest.mark.parametrize(
+    ("last", "split", "end"),
+    [
+        ("with its end", "line", b"\n"),
+        ("without", "null", b"\0"),
+        ("not utf-8", "null", b"\0"),
+        ("not utf-8, without", "line", b"\n"),
+    ],
+)
 def test_what_the_server_rejects_stands_in_the_order_of_the_input(send, room, rejects, split, end, last):
     texts = [f"{n} \r\u2028😀".encode() for n in range(900)]
     assert send("--split", split, "--sender", room, piped=end.join(texts) + end).code == 0

@@ -104,14 +104,14 @@ def test_a_store_that_cannot_be_opened_is_refused(server, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order_with_clients_connected(server, number):
-    sender = Process("send", "--json", server=server.address)
+    sender = Process("send", "--json", "--timeout", "1s", server=server.address)
     sender.write("a\n")
     until(lambda: run("stats", "--json", server=server.address).objects[0]["num_messages"] == 1)
     server.process.send_signal(number)
     assert server.wait() == 0
     done = sender.wait()
     assert done.code == 78
-    assert [receipt["status"] for receipt in done.objects] == ["stored"]
+    assert [receipt["status"] for receipt in done.objects] in (["stored"], ["duplicate"])  # asked twice, if it was slow
 
 
 def test_a_second_signal_cuts_it_short(start_server, tmp_path):

@@ -227,7 +227,7 @@ def line_of(record):
     return record.number, record.room, record.text, record.status, record.error
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(LIMITS, STEPS)
 def test_every_record_has_one_outcome_whatever_happens(limits, steps):
     with patch.multiple(module, **SMALL):
