@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
-from proxy import Proxy
+from relay import Proxy
 
 from chatctl.chat import MAX_NUMBER
 from chatctl.client import ChatClient, Query

@@ -172,7 +172,7 @@ class Report:
         formats.say(self._sentence())
         stopped = self.source.stopped()
         if unfinished and stopped:
-            formats.say("reading stopped after record {:,}, at byte {:,} of the input".format(*stopped))
+            formats.say("reading stopped after record {}, at byte {} of the input".format(*stopped))
         if unfinished and (stopped or self._counts[Status.UNCONFIRMED]):
             formats.say(f"to finish, {self._again()}: nothing is stored twice")
 

@@ -12,7 +12,8 @@ from chatctl import wire
 from chatctl.client.patience import Patience
 from chatctl.errors import ChatError, TimedOut, Unavailable, Unexpected
 
-_NOISE = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?")  # before the words of grpc's that tell something
+# Around the words of grpc's that tell something.
+_NOISE = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?(Stream removed \((?P<inner>.*)\)$)?")
 
 
 class _StatusKeeper:
@@ -121,7 +122,7 @@ class Call:
         trailers = tuple(error.trailing_metadata() or ())
         if any(key == wire.REASON_KEY for key, _ in trailers):
             return wire.error_of(code, details, trailers)
-        detail = _NOISE.sub("", details.rpartition("last error: ")[2])
+        detail = _NOISE.sub(lambda noise: noise["inner"] or "", details.rpartition("last error: ")[2])
         if code == 1:  # CANCELLED: gRPC's answer to a call that comes in the moment in which its server stops
             return Unavailable(f"{self._server} stopped as it was asked: try again")
         if self._answered and code in (2, 13, Unavailable.code):  # UNKNOWN, INTERNAL: our server would give a reason

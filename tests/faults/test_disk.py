@@ -86,7 +86,8 @@ def test_a_file_that_may_not_grow_any_more_is_as_good_as_a_full_disk(start_serve
     full = run(*job, piped=PIPED, server=server.address)
     assert full.code == 72
     told = [receipt["sequence"] for receipt in full.objects if receipt["status"] != "unconfirmed"]
-    assert told[:3000] == [receipt["sequence"] for receipt in receipts]
+    known = [receipt["sequence"] for receipt in receipts]
+    assert told[:3000] == known[: len(told)]  # not all: what comes in one frame with what is new fails with it
     server.kill()
     again = start_server(store=server.store)
     stored = run("history", "--output", "text", server=again.address).lines
