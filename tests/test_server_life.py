@@ -1,14 +1,22 @@
 """A server from its start to its end: addresses, limits, stopping, crashing, and what no client may see of it."""
 
 import contextlib
+import itertools
+import signal
 import socket
 import sys
+from struct import pack
 
 import grpc
 import pytest
+from cli import until
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from hostile import DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, WINDOW, dial, fields, h2, message
 from streams import DUPLICATE, PATIENCE, REJECTED, STORED, Stream, exchange, frame, history, refusal
 
+from chatctl.tutorial import chat_pb2 as tutorial_pb2
+from chatctl.tutorial import chat_pb2_grpc as tutorial_pb2_grpc
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
@@ -52,19 +60,44 @@ def test_malformed_bytes_get_a_status_without_anything_of_ours_in_it(server, con
     assert chat_pb2_grpc.ChatServiceStub(channel).GetStats(pb.GetStatsRequest()).version
 
 
-def test_streams_over_the_limit_are_refused_while_figures_are_still_answered(start_server, connect):
-    stub = chat_pb2_grpc.ChatServiceStub(connect(start_server("--streams", "2")))
+def has_a_place(stub):
+    """Whether another stream may be opened."""
+    try:
+        return history(stub) == ["a"]
+    except grpc.RpcError as error:
+        return error.code() == grpc.StatusCode.OK
+
+
+def test_streams_over_the_limit_are_refused_while_all_else_is_answered(start_server, connect):
+    channel = connect(start_server("--streams", "2"))
+    stub = chat_pb2_grpc.ChatServiceStub(channel)
     follower, sender = following(stub), Stream(stub).send("a", user="ann", room="den")
     sender.receive()
     full = (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
-    assert refusal(stub.GetMessages(pb.GetMessagesRequest())) == full
+    refused = stub.GetMessages(pb.GetMessagesRequest())
+    assert refusal(refused) == full
+    assert "try again later" in refused.details()
     assert refusal(Stream(stub).send("b", user="ann", room="den").call) == full
+    tutorial = tutorial_pb2_grpc.ChatServiceStub(channel)
+    assert refusal(tutorial.GetMessages(tutorial_pb2.EmptyRequest())) == full
+
     assert stub.GetStats(pb.GetStatsRequest()).limits.streams == 2
-    follower.cancel()
-    while True:  # until the server has heard of it
-        with contextlib.suppress(grpc.RpcError):
-            assert history(stub) == ["a"]
-            break
+    assert tutorial.GetStats(tutorial_pb2.EmptyRequest()).num_messages == 1
+    health = health_pb2_grpc.HealthStub(channel)
+    assert health.Check(health_pb2.HealthCheckRequest()).status == SERVING
+    watch = health.Watch(health_pb2.HealthCheckRequest())
+    assert next(watch).status == SERVING
+    asked = reflection_pb2.ServerReflectionRequest(list_services="")
+    (answer,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([asked]))
+    assert "chatctl.v1.ChatService" in [service.name for service in answer.list_services_response.service]
+
+    places = []
+    for leave in (lambda: list(sender.close().call), follower.cancel):
+        leave()
+        until(lambda: has_a_place(stub))
+        places.append(following(stub))
+        assert refusal(stub.GetMessages(pb.GetMessagesRequest())) == full
+    watch.cancel()
 
 
 def test_following_goes_on_across_a_restart_without_a_gap_or_a_double(start_server, connect):
@@ -124,6 +157,48 @@ def test_stopping_lets_go_of_all_who_are_connected_long_before_the_grace_is_over
     server.stop()
     for call in calls:
         assert refusal(call) == (UNAVAILABLE, "STOPPING")
+
+
+def test_stopping_with_a_crowd_connected_ends_in_order_and_keeps_what_was_receipted(start_server, connect):
+    server = start_server("--grace", "2s")
+    channel = connect(server)
+    stub = chat_pb2_grpc.ChatServiceStub(channel)
+    filled = exchange(stub, *[frame(*["x" * 1000] * 1000, user="ann", room="full")] * 10)
+    assert {receipt.status for receipt in filled} == {STORED}
+    followers = [following(stub, rooms=["empty"]) for _ in range(200)]
+    idle = Stream(stub).send("a", user="ann", room="den")
+    assert idle.receipts(1)
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+    assert next(watch).status == SERVING
+    wires = [dial(server) for _ in range(5)]
+    for wire in wires:  # they may be sent as much as there is, and read nothing of it
+        allowed = h2(SETTINGS, body=pack(">HI", 4, 2**31 - 1)) + h2(WINDOW, body=pack(">I", 2**31 - 65_536))
+        asked = h2(HEADERS, END_HEADERS, 1, fields(path=b"/chatctl.v1.ChatService/GetMessages"))
+        wire.sendall(PREFACE + allowed + asked + h2(DATA, END_STREAM, 1, message()))
+
+    texts = (str(n) for n in itertools.count())
+    frames = (frame(*itertools.islice(texts, 100), user="bob", sender="s", room="busy") for _ in itertools.count())
+    sending, kept, asked_to_stop = stub.SendAndReceiveMessage(frames, timeout=PATIENCE), 0, False
+    with contextlib.suppress(grpc.RpcError):
+        for response in sending:
+            kept += sum(receipt.count for receipt in response.receipts if receipt.status == STORED)
+            if kept > 1000 and not asked_to_stop:
+                asked_to_stop = True
+                server.process.send_signal(signal.SIGTERM)
+    assert kept > 1000
+    server.process.wait(12)  # gRPC alone would wait 20 s for those who do not read
+    assert server.wait() == 0
+    assert sending.code() == UNAVAILABLE
+    for call in [*followers, idle.call, watch]:
+        assert refusal(call) == (UNAVAILABLE, "STOPPING")
+        assert "reconnect" in call.details()
+    for wire in wires:
+        wire.close()
+    again = chat_pb2_grpc.ChatServiceStub(connect(start_server(store=server.store)))
+    stored = history(again, rooms=["busy"])
+    assert stored == [str(n) for n in range(len(stored))]
+    assert len(stored) >= kept
+    assert len(history(again, rooms=["full"])) == 10_000
 
 
 def test_health_is_told_for_every_service(server, connect):
