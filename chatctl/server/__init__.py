@@ -176,21 +176,26 @@ async def serve(
         reason.add_done_callback(lambda _: signals.first.set())
     await signals.first.wait()
     fault = ended.exception() if ended.done() else None
-    stop = asyncio.ensure_future(server.stop())
-    cut = asyncio.ensure_future(signals.second.wait())
-    await asyncio.wait({stop, cut}, return_when=asyncio.FIRST_COMPLETED)
-    cut.cancel()
-    in_order = stop.done() and stop.result()
-    if not stop.done():
-        logger.warning("stopping cut short; nothing that has a receipt is lost")
-        stop.cancel()
-        await log.close()
-    if not in_order:
+    if not await _stop(server, log, signals):
         abandon(log.failed.result() if log.failed.done() else None)
     if log.failed.done():
         raise log.failed.result()
     if fault:
         raise ServerFault("the server accepts no calls any more, and its log says why: start it again") from fault
+
+
+async def _stop(server: Server, log: MessageLog, signals: "_Signals") -> bool:
+    """Stop the server, or close only the store at a second signal; whether nobody is connected any more."""
+    stop = asyncio.ensure_future(server.stop())
+    cut = asyncio.ensure_future(signals.second.wait())
+    await asyncio.wait({stop, cut}, return_when=asyncio.FIRST_COMPLETED)
+    cut.cancel()
+    if stop.done():
+        return stop.result()
+    logger.warning("stopping cut short; nothing that has a receipt is lost")
+    stop.cancel()
+    await log.close()
+    return False
 
 
 class _Signals:
