@@ -1,16 +1,24 @@
-"""Many at once: followers of quiet rooms cost the busy ones nothing."""
+"""Many at once: followers of quiet rooms cost the busy ones nothing, and readers that stall cost little."""
 
 import asyncio
+import os
 from collections import Counter
+from pathlib import Path
+from struct import pack
 
 import pytest
 from cli import until
+from hostile import DATA, END_HEADERS, HEADERS, PREFACE, SETTINGS, WINDOW, dial, fields, h2, message, neighbour
 from logs import STORES, draft, flat, on_log
+from streams import PATIENCE, STORED, Stream, exchange, frame
+from streams import history as history_texts
 
 from chatctl import history
 from chatctl.chat import Chat, Limits
 from chatctl.history import Query
 from chatctl.store import wakes
+from chatctl.v1 import chat_pb2 as pb
+from chatctl.v1 import chat_pb2_grpc
 
 
 @pytest.fixture(params=STORES)
@@ -73,3 +81,84 @@ def test_who_waits_for_a_room_is_woken_however_many_rooms_there_are(url, monkeyp
         await asyncio.wait(waiting)
 
     on_log(url, step)
+
+
+def test_a_page_stays_small_however_large_and_uneven_what_was_stored_at_once(url):
+    even = ["x" * 1000] * 1000
+    uneven = ["y" * 60_000] * 10 + ["z"] * 900
+    last = ["w" * 900_000]  # a text is never cut
+
+    async def step(log):
+        for number, run in ((1, even), (1001, uneven), (2001, last)):
+            await log.append(draft(*run, number=number))
+        for backwards in (False, True):
+            after, end, found = 0, log.head, []
+            while after < end:
+                page = await log.read((), (), after, end, 1000, backwards)
+                texts = [text for *_, text in flat(page)]
+                assert len(texts) == 1 or sum(map(len, texts)) < 300_000
+                found = texts + found if backwards else found + texts
+                after, end = (after, page.position) if backwards else (page.position, end)
+            assert found == even + uneven + last
+
+    on_log(url, step)
+
+
+def test_many_senders_beside_many_followers_of_quiet_rooms_get_every_receipt_and_they_every_message(server, connect):
+    channels = [connect(server) for _ in range(4)]
+    stubs = [chat_pb2_grpc.ChatServiceStub(channels[i % 4]) for i in range(40)]
+    request = [pb.GetMessagesRequest(rooms=[f"quiet {i}"], follow=True) for i in range(40)]
+    followers = [stub.GetMessages(request[i], timeout=PATIENCE) for i, stub in enumerate(stubs)]
+    for follower in followers:
+        assert next(follower).live
+    senders = [Stream(stub).send(user=f"u{i}", room=f"busy {i % 5}") for i, stub in enumerate(stubs)]
+    for _ in range(20):
+        for sender in senders:
+            sender.send("a", "b", "c")
+    for sender in senders:
+        receipts = sender.receipts(60)
+        assert (sum(receipt.count for receipt in receipts), {receipt.status for receipt in receipts}) == (60, {STORED})
+    for i, sender in enumerate(senders):
+        sender.send(f"hello {i}", room=f"quiet {i}").close()
+    for i, follower in enumerate(followers):
+        assert [text for run in next(follower).runs for text in run.texts] == [f"hello {i}"]
+        follower.cancel()
+
+
+READERS, MEGABYTES = 40, 20
+
+
+@pytest.mark.parametrize("kind", ["history", "received"])
+def test_a_reader_that_stalls_costs_less_than_a_megabyte_and_keeps_nobody_waiting(server, connect, kind):
+    channel = connect(server)
+    stub = chat_pb2_grpc.ChatServiceStub(channel)
+    run = frame(*["x" * 1000] * 1000, user="ann", room="den")
+    assert sum(receipt.count for receipt in exchange(stub, *[run] * MEGABYTES)) == 1000 * MEGABYTES
+    assert len(history_texts(stub)) == 1000 * MEGABYTES  # once: what reading costs at all
+    before, stalled = resident(server), []
+    start = stub.GetStats(pb.GetStatsRequest()).log + ":0"
+    for _ in range(READERS):
+        if kind == "history":
+            body, method = pb.GetMessagesRequest(follow=True), "GetMessages"
+        else:
+            body = pb.SendAndReceiveMessageRequest(user="bob", receive=pb.Receive(all_rooms=True, after=start))
+            method = "SendAndReceiveMessage"
+        wire = dial(server)
+        # It allows the server to send without end, and does not read.
+        allowed = h2(SETTINGS, body=pack(">HI", 4, 2**31 - 1)) + h2(WINDOW, body=pack(">I", 2**31 - 65_536))
+        called = fields(path=f"/chatctl.v1.ChatService/{method}".encode())
+        wire.sendall(
+            PREFACE + allowed + h2(HEADERS, END_HEADERS, 1, called) + h2(DATA, 0, 1, message(body.SerializeToString()))
+        )
+        stalled.append(wire)
+    with neighbour(channel):
+        assert len(history_texts(stub, rooms=["den"])) == 1000 * MEGABYTES
+    assert resident(server) - before < READERS * 1_000_000
+    server.stop()
+    for wire in stalled:
+        wire.close()
+
+
+def resident(served):
+    """Bytes of memory that it has."""
+    return int(Path(f"/proc/{served.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -6,9 +6,13 @@ import sys
 
 import grpc
 import pytest
+from cli import until
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from streams import DUPLICATE, PATIENCE, REJECTED, STORED, Stream, exchange, frame, history, refusal
 
+from chatctl.tutorial import chat_pb2 as tutorial_pb2
+from chatctl.tutorial import chat_pb2_grpc as tutorial_pb2_grpc
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
@@ -52,20 +56,45 @@ def test_malformed_bytes_get_a_status_without_anything_of_ours_in_it(server, con
     assert chat_pb2_grpc.ChatServiceStub(channel).GetStats(pb.GetStatsRequest()).version
 
 
-def test_streams_over_the_limit_are_refused_while_figures_are_still_answered(start_server, connect):
-    stub = chat_pb2_grpc.ChatServiceStub(connect(start_server("--streams", "2")))
+def has_a_place(stub):
+    """Whether another stream may be opened."""
+    try:
+        return history(stub) == ["a"]
+    except grpc.RpcError as error:
+        return error.code() == grpc.StatusCode.OK
+
+
+def test_streams_over_the_limit_are_refused_while_all_else_is_answered(start_server, connect):
+    channel = connect(start_server("--streams", "2"))
+    stub = chat_pb2_grpc.ChatServiceStub(channel)
     follower, sender = following(stub), Stream(stub).send("a", user="ann", room="den")
     sender.receive()
     full = (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
-    assert refusal(stub.GetMessages(pb.GetMessagesRequest())) == full
+    refused = stub.GetMessages(pb.GetMessagesRequest())
+    assert refusal(refused) == full
+    assert "try again later" in refused.details()
     assert refusal(Stream(stub).send("b", user="ann", room="den").call) == full
     assert refusal(stub.VerifyMessages(iter(()), timeout=PATIENCE)) == full
+    tutorial = tutorial_pb2_grpc.ChatServiceStub(channel)
+    assert refusal(tutorial.GetMessages(tutorial_pb2.EmptyRequest())) == full
+
     assert stub.GetStats(pb.GetStatsRequest()).limits.streams == 2
-    follower.cancel()
-    while True:  # until the server has heard of it
-        with contextlib.suppress(grpc.RpcError):
-            assert history(stub) == ["a"]
-            break
+    assert tutorial.GetStats(tutorial_pb2.EmptyRequest()).num_messages == 1
+    health = health_pb2_grpc.HealthStub(channel)
+    assert health.Check(health_pb2.HealthCheckRequest()).status == SERVING
+    watch = health.Watch(health_pb2.HealthCheckRequest())
+    assert next(watch).status == SERVING
+    asked = reflection_pb2.ServerReflectionRequest(list_services="")
+    (answer,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([asked]))
+    assert "chatctl.v1.ChatService" in [service.name for service in answer.list_services_response.service]
+
+    places = []
+    for leave in (lambda: list(sender.close().call), follower.cancel):
+        leave()
+        until(lambda: has_a_place(stub))
+        places.append(following(stub))
+        assert refusal(stub.GetMessages(pb.GetMessagesRequest())) == full
+    watch.cancel()
 
 
 def test_following_goes_on_across_a_restart_without_a_gap_or_a_double(start_server, connect):
@@ -110,21 +139,6 @@ def test_what_has_a_receipt_survives_a_kill_and_sending_all_again_stores_the_res
     assert {number: sequence for number, status, sequence in receipts if number in kept} == kept
     assert {status for number, status, _ in receipts if number in kept} == {DUPLICATE}
     assert [int(text) for text in history(again)] == list(range(1, 20_001))
-
-
-def test_stopping_lets_go_of_all_who_are_connected_long_before_the_grace_is_over(start_server, connect):
-    server = start_server("--grace", "10m")
-    channel = connect(server)
-    stub = chat_pb2_grpc.ChatServiceStub(channel)
-    idle, joined = Stream(stub).send("a", user="ann", room="den"), Stream(stub)
-    assert idle.receipts(1)[0].status == STORED
-    joined.send(user="bob", room="den", receive=pb.Receive(all_rooms=True)).receive()
-    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
-    assert next(watch).status == SERVING
-    calls = [following(stub), idle.call, joined.call, watch]
-    server.stop()
-    for call in calls:
-        assert refusal(call) == (UNAVAILABLE, "STOPPING")
 
 
 def test_health_is_told_for_every_service(server, connect):

@@ -43,6 +43,7 @@ OPTIONS = (
     ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
     ("grpc.server_handshake_timeout_ms", 20_000),  # whoever connects and says nothing goes; the default is 2 minutes
 )
+CUT_SHARE, CUT_SECONDS = 0.2, 0.1  # of the grace, and besides: for calls to end that have been cut short
 SPARE_STREAMS = 1000  # on one connection, beyond the limit: to say that it is reached, and for calls that do not count
 
 
@@ -117,8 +118,11 @@ class Server:
         """Return once no calls are accepted any more, be it for `stop` or for a fault in gRPC, which is raised."""
         await self._server.wait_for_termination()
 
-    async def stop(self) -> None:
-        """Say so, let go of the streams, give calls the grace to end, wait for their handlers, close the store."""
+    async def stop(self) -> bool:
+        """Say so, let go of the streams, give calls the grace to end, wait for their handlers, close the store.
+
+        False if clients still hold their connections: whoever does not read can do so for 20 s, and gRPC waits for them.
+        """
         logger.info("stopping")
         try:
             # Bounded: a health watcher that does not read holds its lock.
@@ -127,12 +131,15 @@ class Server:
             logger.warning("a health watcher does not read")
         self._streams.stop()
         self._log.release()
-        await self._server.stop(self._settings.grace_seconds)
+        grace = self._settings.grace_seconds
+        ended = asyncio.ensure_future(self._server.stop(grace * (1 - CUT_SHARE)))
+        await asyncio.wait({ended}, timeout=grace + CUT_SECONDS)
         if self._guard.handlers:
-            # stop() returns before the handlers have ended.
-            await asyncio.wait(self._guard.handlers, timeout=self._settings.grace_seconds)
+            # gRPC's stop() returns before the handlers have ended.
+            await asyncio.wait(self._guard.handlers, timeout=CUT_SHARE * grace + CUT_SECONDS)
         await self._log.close()
         logger.info("stopped")
+        return ended.done()
 
 
 async def serve(
@@ -140,8 +147,9 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is called with the addresses once it can serve.
 
-    A second signal cuts the stopping short: the store is closed and `abandon` called, with the store's failure if there was
-    one. It is to end the process, as leaving the event loop would wait for clients that do not read.
+    A second signal cuts the stopping short, and so does the end of the grace where clients do not read: the store is closed
+    and `abandon` called, with the store's failure if there was one. It is to end the process, as leaving the event loop
+    would wait for those clients.
 
     Raises StoreRefused, ListenRefused, and StoreFailed or ServerFault if it has to stop later.
     """
@@ -163,16 +171,8 @@ async def serve(
         reason.add_done_callback(lambda _: signals.first.set())
     await signals.first.wait()
     fault = ended.exception() if ended.done() else None
-    stop = asyncio.ensure_future(server.stop())
-    cut = asyncio.ensure_future(signals.second.wait())
-    await asyncio.wait({stop, cut}, return_when=asyncio.FIRST_COMPLETED)
-    cut.cancel()
-    if not stop.done():
-        logger.warning("stopping cut short; nothing that has a receipt is lost")
-        stop.cancel()
-        await log.close()
+    if not await _stop(server, log, signals):
         abandon(log.failed.result() if log.failed.done() else None)
-    stop.result()
     if log.failed.done():
         raise log.failed.result()
     if fault:
@@ -187,6 +187,20 @@ def _check_reach(settings: ServeSettings) -> None:
                 f"refusing to listen on {listen}: everybody who reaches it could read and write, unencrypted; "
                 "listen on 127.0.0.1 or unix:PATH, or say --insecure if the network is yours alone"
             )
+
+
+async def _stop(server: Server, log: MessageLog, signals: "_Signals") -> bool:
+    """Stop the server, or close only the store at a second signal; whether nobody is connected any more."""
+    stop = asyncio.ensure_future(server.stop())
+    cut = asyncio.ensure_future(signals.second.wait())
+    await asyncio.wait({stop, cut}, return_when=asyncio.FIRST_COMPLETED)
+    cut.cancel()
+    if stop.done():
+        return stop.result()
+    logger.warning("stopping cut short; nothing that has a receipt is lost")
+    stop.cancel()
+    await log.close()
+    return False
 
 
 class _Signals:
