@@ -17,6 +17,7 @@ ChatError
     ├── StoreFailed          DATA_LOSS            the store cannot be read or written any more
     ├── ServerFault          INTERNAL             a fault in the server
     └── Unexpected           any other            a status chatctl's server does not use
+        └── OtherVersion     UNIMPLEMENTED        an answer that this version does not know
 
 StoreRefused (the store cannot be opened) and ListenRefused (the address cannot be served) are raised before there is a
 server, so they have no status.
@@ -59,7 +60,7 @@ class CursorBeyondHead(ChatError):
 
 
 class LogChanged(ChatError):
-    """Between two streams of one sending, the server has come to serve another log. Raised by clients only."""
+    """The server serves another log than the one that records were sent to before. Raised by clients only."""
 
     code, reason = 9, "LOG_CHANGED"
 
@@ -116,6 +117,10 @@ class Unexpected(ChatError):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+class OtherVersion(Unexpected):
+    """What a server said is not of the contract that this client knows. Raised by clients only."""
 
 
 class StoreRefused(Exception):

@@ -116,7 +116,7 @@ def _status(number: int) -> log.Status:
     try:
         return log.Status(number)
     except ValueError:
-        raise errors.Unexpected(f"a receipt has the status {number}: the server is of a newer version", 12) from None
+        raise errors.OtherVersion(f"a receipt has the status {number}: the server is of a newer version", 12) from None
 
 
 def _reason(number: int) -> log.Reason:
@@ -223,4 +223,4 @@ def _kind(number: int) -> FaultKind:
     try:
         return FaultKind(number)
     except ValueError:
-        raise errors.Unexpected(f"a fault has the kind {number}: the server is of a newer version", 12) from None
+        raise errors.OtherVersion(f"a fault has the kind {number}: the server is of a newer version", 12) from None

@@ -172,9 +172,9 @@ def test_many_lines_that_are_no_receipts_are_not_all_shown(verify):
     assert len(verify([b"x"] * 500, "--json").objects) == 500
 
 
-def test_nothing_to_verify_is_no_fault(verify):
+def test_of_no_receipts_nothing_is_verified(verify):
     done = verify([])
-    assert (done.code, done.out, done.err) == (0, "", "chatctl: 0 verified\n")
+    assert (done.code, done.out, done.err) == (1, "", "chatctl: there are no receipts, so nothing is verified\n")
 
 
 def test_receipts_of_another_log_are_refused(verify, receipts, server):

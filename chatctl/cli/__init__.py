@@ -61,6 +61,9 @@ def run(arguments: list[str]) -> int:
     # What grpc has to say it says in statuses; its log lines on stderr are for its developers.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     wants_json = _wants_json(arguments)
+    if isinstance(raw := getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        # PYTHONUNBUFFERED, which containers like to set: such a file may take a part of what is written, or nothing.
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), sys.stdout.encoding, line_buffering=True)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # whatever the locale lacks: JSON is UTF-8, the rest is escaped
             stream.reconfigure(encoding="utf-8" if wants_json else None, errors="backslashreplace")

@@ -26,9 +26,13 @@ class OutputFile:
         self.error = ""
         try:
             found = self.path.stat() if self.path.exists() else None
-            # A terminal or /dev/null may well be both.
-            if found and os.path.samestat(found, os.fstat(0)) and not stat.S_ISCHR(found.st_mode):
-                raise typer.BadParameter(f"{path} is also stdin: name another file", param_hint=f"'{option}'")
+            if path == "-":
+                raise typer.BadParameter("- is no file: for stdout say --json", param_hint=f"'{option}'")
+            for number, name in enumerate(("stdin", "stdout", "stderr")):
+                # A terminal or /dev/null may well be both, and a pipe be named as /dev/stdout.
+                alike = found and os.path.samestat(found, os.fstat(number)) and not stat.S_ISCHR(found.st_mode)
+                if alike and (number == 0 or self.path.is_file()):
+                    raise typer.BadParameter(f"{path} is also {name}: name another file", param_hint=f"'{option}'")
             if found and stat.S_ISDIR(found.st_mode):
                 raise typer.BadParameter(f"{path} is a directory: name a file", param_hint=f"'{option}'")
             self._in_place = found is not None and not stat.S_ISREG(found.st_mode)

@@ -13,16 +13,22 @@ from chatctl.cli import formats
 
 @dataclass
 class Leftovers:
-    """Records of one room, user and sender; `runs` are consecutive texts and the number of their first."""
+    """Records of one room, user and sender; `runs` are consecutive texts and the number of their first.
+
+    `log` is the one they may have been stored in; empty if they were never sent.
+    """
 
     room: str
     user: str
     sender: str
+    log: str = ""
     runs: list[tuple[int, list[str]]] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
         """The lines of the file."""
         names = f'"room":{formats.quote(self.room)},"user":{formats.quote(self.user)},"sender":{formats.quote(self.sender)}'
+        if self.log:
+            names += f',"log":{formats.quote(self.log)}'
         for first, texts in self.runs:
             for number, text in enumerate(texts, first):
                 yield f'{{"number":{number},{names},"text":{formats.quote(text)}}}\n'
@@ -46,11 +52,13 @@ def _understood(path: str, lines: Iterable[str]) -> Leftovers | None:
         record = _record(line)
         if record is None:
             raise _refused(f"line {at} of {path} is no record that `send --unconfirmed` wrote")
-        number, room, user, sender, text = record
+        number, room, user, sender, text, log = record
         if found is None:
-            found = Leftovers(room, user, sender)
-        if (room, user, sender) != (found.room, found.user, found.sender):
-            raise _refused(f"line {at} of {path} has another room, user or sender than those before: send each by itself")
+            found = Leftovers(room, user, sender, log)
+        if (room, user, sender, log) != (found.room, found.user, found.sender, found.log):
+            raise _refused(
+                f"line {at} of {path} has another room, user, sender or log than those before: send each by itself"
+            )
         if number < due:
             raise _refused(f"line {at} of {path} has number {number} after {due - 1}: numbers must increase")
         if number == due:
@@ -61,18 +69,19 @@ def _understood(path: str, lines: Iterable[str]) -> Leftovers | None:
     return found
 
 
-def _record(line: str) -> tuple[int, str, str, str, str] | None:
-    """Number, room, user, sender and text."""
+def _record(line: str) -> tuple[int, str, str, str, str, str] | None:
+    """Number, room, user, sender, text and log."""
     try:
         record: Any = json.loads(line)
         number, *rest = (record[name] for name in ("number", "room", "user", "sender", "text"))
+        rest.append(record.get("log", ""))
         "".join(rest).encode()
     except (ValueError, TypeError, KeyError, RecursionError):  # no JSON, no strings, no UTF-8, or brackets without end
         return None
     if type(number) is not int or not 1 <= number <= MAX_NUMBER:
         return None
-    room, user, sender, text = rest
-    return number, room, user, sender, text
+    room, user, sender, text, log = rest
+    return number, room, user, sender, text, log
 
 
 def _refused(text: str) -> typer.BadParameter:

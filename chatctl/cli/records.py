@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import NamedTuple
@@ -37,7 +38,12 @@ class Cutter:
     @property
     def position(self) -> int:
         """Bytes of the input up to the end of the last whole record."""
-        return self._fed - len(self._tail) - self._skipped
+        return self._fed - self.unfinished
+
+    @property
+    def unfinished(self) -> int:
+        """Bytes fed after it, of a record that has not ended."""
+        return len(self._tail) + self._skipped
 
     def feed(self, chunk: bytes) -> Iterator[Piece]:
         """The records that end in this chunk."""
@@ -147,3 +153,12 @@ async def chunks(descriptor: int) -> AsyncIterator[bytes]:
         if not chunk:
             return
         yield chunk
+
+
+def waiting_byte(descriptor: int) -> bytes:
+    """One byte, if it is there without waiting."""
+    try:
+        ready, _, _ = select.select([descriptor], [], [], 0)
+        return os.read(descriptor, 1) if ready else b""
+    except OSError:
+        return b""

@@ -16,7 +16,7 @@ from chatctl.errors import ChatError, TimedOut, Unavailable
 from chatctl.log import Status
 
 if TYPE_CHECKING:
-    from chatctl.client import Outcome
+    from chatctl.client import Outcome, Sending
     from chatctl.log import Receipt
 
 SHOWN_REJECTIONS = 20
@@ -51,19 +51,27 @@ class Files:
 class Report:
     """Counts what became of the records, and tells it as it comes."""
 
-    def __init__(self, room: str, user: str, sender: str, source: Source, files: Files, as_json: bool, quiet: bool) -> None:
+    def __init__(
+        self, server: str, room: str, user: str, sender: str, source: Source, files: Files, as_json: bool, quiet: bool
+    ) -> None:
+        """`server`, if it needs to be named to be found again."""
+        self._server = server
         self.room, self.user, self.sender = room, user, sender
         self.source = source
         self.as_json = as_json
         self.cursor_prefix = ""
         self.rejects = Rejects(files.rejects, source.separator) if files.rejects else None
         self._files = files
-        self._left = Leftovers(room, user, sender)
+        self._left = Leftovers(room, user, sender, source.log)
         self._counts = dict.fromkeys(Status, 0)
         self._quiet = quiet
         self._shown = 0
         self._unwritten = ""
         self._first = self._last = 0
+
+    def opened(self, sending: "Sending") -> None:
+        """There is a server: this is the log it keeps."""
+        self.cursor_prefix, self._left.log = sending.cursor_prefix, sending.log
 
     @property
     def done(self) -> int:
@@ -152,7 +160,7 @@ class Report:
         code = signal_code or code or bool(self._counts[Status.REJECTED])
         if not self.as_json:
             self._end_text(error, bool(failure or signal_code))
-        elif error or not self._quiet:
+        elif error or signal_code or not self._quiet:
             ended = {"error": error, "reason": reason, "exit_code": code} if error else {}
             formats.say_json({**ended, "summary": self._summary()})
         return code
@@ -167,21 +175,25 @@ class Report:
     def _end_text(self, error: str, unfinished: bool) -> None:
         if error:
             formats.say(error)
-        if not (any(self._counts.values()) if error else not self._quiet):
+        stopped = self.source.stopped()
+        if not (any(self._counts.values()) or stopped if error or unfinished else not self._quiet):
             return
         formats.say(self._sentence())
-        stopped = self.source.stopped()
         if unfinished and stopped:
-            formats.say("reading stopped after record {}, at byte {} of the input".format(*stopped))
+            rest = f"; {stopped.unfinished} bytes of the next were read, too" if stopped.unfinished else ""
+            formats.say(f"reading stopped after record {stopped.record}, at byte {stopped.byte} of the input{rest}")
         if unfinished and (stopped or self._counts[Status.UNCONFIRMED]):
             formats.say(f"to finish, {self._again()}: nothing is stored twice")
 
     def _again(self) -> str:
-        again = self.source.again(self.sender)
+        again, kept = self.source.again(self.sender), self.source.kept
         if self._left.runs and self._files.unconfirmed and not self._files.unconfirmed.error:
-            resume = f"chatctl send --resume {shlex.quote(str(self._files.unconfirmed.path))}"
-            return again if resume in again else f"{again}, or what is unconfirmed with `{resume}`"
-        return again
+            kept = str(self._files.unconfirmed.path)
+        if not kept:
+            return again
+        file, server = shlex.quote(kept), f" --server {shlex.quote(self._server)}" if self._server else ""
+        resume = f"`chatctl send --resume {file} --unconfirmed {file}{server}`"
+        return f"{again}, or what is unconfirmed with {resume}" if again else f"run {resume}"
 
     def _summary(self) -> dict[str, Any]:
         stopped = self.source.stopped()
@@ -193,7 +205,7 @@ class Report:
             "room": self.room,
             "user": self.user,
             "sender": self.sender,
-            "stopped": dict(zip(("record", "byte"), stopped, strict=True)) if stopped else None,
+            "stopped": stopped._asdict() if stopped else None,
         }
 
     def _sentence(self) -> str:

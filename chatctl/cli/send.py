@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +16,7 @@ import typer
 from chatctl import config
 from chatctl.chat import name_fault
 from chatctl.cli import formats, leftovers, options
-from chatctl.cli.files import OutputFile
+from chatctl.cli.files import SUFFIX, OutputFile
 from chatctl.cli.report import SIGNAL_OFFSET, Files, Report
 from chatctl.cli.sources import Kept, Source, Stdin, Words
 from chatctl.errors import ChatError
@@ -94,9 +94,10 @@ def send(
         source, room, user, sender = Kept(resume, left), left.room, left.user, left.sender
     sender = secrets.token_hex(8) if sender is None else options.name("--sender", sender)
     room = options.name("--room", room)
+    named = "" if server == os.environ.get("CHATCTL_SERVER", config.DEFAULT_SERVER) else server
     shows_progress = words is None and not typed and not quiet and sys.stderr.isatty()
     with output_files({"--receipts": receipts, "--rejects": rejects, "--unconfirmed": unconfirmed}, resume) as files:
-        report = Report(room, user, sender, source, files, as_json, quiet)
+        report = Report(named, room, user, sender, source, files, as_json, quiet)
         run = Run(report, "type messages, one a line; Ctrl-D ends" if typed and not quiet else "")
         return asyncio.run(run.main(server, seconds, shows_progress, no_color))
 
@@ -104,21 +105,30 @@ def send(
 @contextmanager
 def output_files(paths: dict[str, str | None], resume: str | None) -> Iterator[Files]:
     """The files asked for by these options, ready to be written; discarded if they are not closed. Raises BadParameter."""
-    seen = {os.path.realpath(resume): "what --resume reads"} if resume else {}
+    read = os.path.realpath(resume) if resume else ""
+    seen = {read: "what --resume reads: name another file"}
     files = Files()
     try:
         for option, path in paths.items():
             if path is None:
                 continue
             place = os.path.realpath(path)
-            finished = option == "--unconfirmed" and resume and place == os.path.realpath(resume)
-            if place in seen and not finished:
-                raise typer.BadParameter(f"{path} is {seen[place]}: name a file of its own", param_hint=f"'{option}'")
-            seen[place] = "named twice"
+            part = place + SUFFIX
+            finished = option == "--unconfirmed" and place == read and part not in seen
+            taken = "" if finished else seen.get(place) or seen.get(part) or _kept(option, path)
+            if taken:
+                raise typer.BadParameter(f"{path} is {taken}", param_hint=f"'{option}'")
+            seen[place], seen[part] = "named twice: name a file for each", "where another is written until the end"
             setattr(files, option.removeprefix("--"), OutputFile(option, path))
         yield files
     finally:
         files.discard()
+
+
+def _kept(option: str, path: str) -> str:
+    """Whether records of an earlier run would be lost."""
+    holds = option == "--unconfirmed" and os.path.isfile(path) and os.path.getsize(path)
+    return f"not empty; send what it holds with --resume {path}, or name another file" if holds else ""
 
 
 def login_name() -> str:
@@ -172,12 +182,15 @@ class Run:
 
         report = self._report
         notice = None if report.as_json else formats.say
-        async with ChatClient(server, seconds, notice) as chat, chat.send(report.user, report.sender) as sending:
+        async with (
+            ChatClient(server, seconds, notice) as chat,
+            chat.send(report.user, report.sender, report.source.log) as sending,
+        ):
             for option, value in (("--room", report.room), ("--user", report.user), ("--sender", report.sender)):
                 options.name(option, value, sending.limits.name_bytes)
             if self._greeting:
                 formats.say(self._greeting)
-            report.cursor_prefix = sending.cursor_prefix
+            report.opened(sending)
             feeder = asyncio.ensure_future(self._feed(sending))
             try:
                 async for outcome in sending.outcomes():
@@ -208,7 +221,8 @@ class Run:
                     os.write(sys.stderr.fileno(), SHOW_CURSOR)  # the progress may have hidden it
                 os._exit(SIGNAL_OFFSET + number)
             self._signal = number
-            loop.call_soon_threadsafe(self._interrupt)
+            with suppress(RuntimeError):  # the loop has ended, and all is told
+                loop.call_soon_threadsafe(self._interrupt)
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it

@@ -1,18 +1,27 @@
 """Where the records of a `send` come from: the arguments, stdin, or a file of leftovers."""
 
+import asyncio
 import os
 import shlex
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from chatctl.cli.files import Rejects
 from chatctl.cli.leftovers import Leftovers
-from chatctl.cli.records import Cutter, Piece, as_text, chunks
+from chatctl.cli.records import Cutter, Piece, as_text, chunks, waiting_byte
 
 if TYPE_CHECKING:
     from chatctl.client import Sending
 
 STDIN = 0
+
+
+class Stopped(NamedTuple):
+    """Where reading stopped: how many whole records, their bytes, and the bytes read of the record after them."""
+
+    record: int
+    byte: int
+    unfinished: int
 
 
 class Source(Protocol):
@@ -22,6 +31,10 @@ class Source(Protocol):
     """What stands after each record in the input."""
     single: bool
     """The only record is a text, and not one of an input."""
+    kept: str
+    """The file of leftovers, if it is one."""
+    log: str
+    """The log its records may be stored in already; empty if there is none."""
 
     async def feed(self, sending: "Sending", room: str, rejects: Rejects | None) -> None:
         """Put all records, as fast as they go out."""
@@ -32,11 +45,11 @@ class Source(Protocol):
     def last(self, number: int) -> bool:
         """Whether this is the input's last record and has no separator."""
 
-    def stopped(self) -> tuple[int, int] | None:
-        """How many records and bytes of the input were read, if reading stopped before its end."""
+    def stopped(self) -> Stopped | None:
+        """Where reading stopped, if it did before the input's end."""
 
     def again(self, sender: str) -> str:
-        """How to finish what is unconfirmed."""
+        """How to finish what is unconfirmed, if it can be given again."""
 
 
 class Words:
@@ -44,6 +57,7 @@ class Words:
 
     separator = b""
     single = True
+    kept = log = ""
 
     def __init__(self, words: str) -> None:
         self._words = words
@@ -64,7 +78,7 @@ class Words:
         """See Source."""
         return True
 
-    def stopped(self) -> tuple[int, int] | None:
+    def stopped(self) -> Stopped | None:
         """See Source."""
         return None
 
@@ -77,6 +91,7 @@ class Stdin:
     """Standard input, cut at a separator; None: all of it is one record."""
 
     single = False
+    kept = log = ""
 
     def __init__(self, separator: bytes | None, typed: bool) -> None:
         """`typed`: a person types it."""
@@ -91,9 +106,15 @@ class Stdin:
         """See Source."""
         keep = rejects.spool if rejects else lambda _: None
         self._cutter = cutter = Cutter(self._cut_at, sending.limits.text_bytes, keep)
-        async for chunk in chunks(STDIN):
-            self._records += _put(sending, room, cutter.feed(chunk), rejects)
-            await sending.drain()
+        try:
+            async for chunk in chunks(STDIN):
+                self._records += _put(sending, room, cutter.feed(chunk), rejects)
+                await sending.drain()
+        except asyncio.CancelledError:
+            # What was taken out of a pipe nobody else can read: finish the record that it ends with, if that is at hand.
+            while self.separator and 0 < cutter.unfinished <= sending.limits.text_bytes and (rest := waiting_byte(STDIN)):
+                self._records += _put(sending, room, cutter.feed(rest), rejects)
+            raise
         self._records += _put(sending, room, cutter.end(), rejects)
         self._ended = True
 
@@ -105,11 +126,12 @@ class Stdin:
         """See Source."""
         return self._ended and number == self._records and self._cutter is not None and self._cutter.unterminated
 
-    def stopped(self) -> tuple[int, int] | None:
+    def stopped(self) -> Stopped | None:
         """See Source."""
-        if self._ended or self._typed or not self._cutter:
+        if self._ended or self._typed:
             return None
-        return self._records, self._cutter.position
+        cutter = self._cutter
+        return Stopped(self._records, cutter.position, cutter.unfinished) if cutter else Stopped(0, 0, 0)
 
     def again(self, sender: str) -> str:
         """See Source."""
@@ -123,7 +145,8 @@ class Kept:
     single = False
 
     def __init__(self, path: str, leftovers: Leftovers) -> None:
-        self._path = path
+        self.kept = os.path.realpath(path)
+        self.log = leftovers.log
         self._leftovers = leftovers
 
     async def feed(self, sending: "Sending", room: str, rejects: Rejects | None) -> None:
@@ -139,13 +162,13 @@ class Kept:
         """See Source."""
         return False
 
-    def stopped(self) -> tuple[int, int] | None:
+    def stopped(self) -> Stopped | None:
         """See Source."""
         return None
 
     def again(self, sender: str) -> str:
         """See Source."""
-        return f"run `chatctl send --resume {shlex.quote(os.path.realpath(self._path))}` again"
+        return ""
 
 
 def _put(sending: "Sending", room: str, pieces: Iterable[Piece], rejects: Rejects | None) -> int:

@@ -144,7 +144,9 @@ class Report:
 
     def _end(self, failure: ChatError | OSError | None) -> int:
         """The last word on stderr: what ended the run before its time, and the summary. The exit code comes back."""
-        code = int(self._no_receipts > 0 or any(count for what, count in self._counts.items() if what != "verified"))
+        wrong = any(count for what, count in self._counts.items() if what != "verified")
+        # Of nothing nothing can be said: a send that failed early leaves no receipts.
+        code = int(wrong or self._no_receipts > 0 or not self._counts["verified"])
         error = reason = ""
         if isinstance(failure, OSError):
             error, reason, code = f"cannot read or write: {failure.strerror}", "INPUT_OUTPUT", 1
@@ -176,6 +178,8 @@ class Report:
             counts.append(f"{self._no_receipts:,} no receipt{'s' if self._no_receipts > 1 else ''}")
         log = f" (log {formats.visible(_log(self._cursor_prefix))})" if self._cursor_prefix else ""
         lost = self._counts["missing"] or self._counts["unconfirmed"]
+        if not self._no_receipts and not any(self._counts.values()):
+            return "there are no receipts, so nothing is verified"
         advice = "; to store what is not there, send the same input again with the same --sender" if lost else ""
         return ", ".join(counts) + log + advice
 

@@ -139,13 +139,13 @@ class ChatClient:
             call.close()
 
     @asynccontextmanager
-    async def send(self, user: str, sender: str = "") -> AsyncIterator[Sending]:
-        """Send records of one user and sender (empty: the server makes one up), until the block ends.
+    async def send(self, user: str, sender: str = "", log: str = "") -> AsyncIterator[Sending]:
+        """Send records of one user and sender (empty: the server makes one up) to a log (empty: any), until the block ends.
 
         Connects again for as long as the timeout allows; see Sending. Raises InvalidRequest, LogChanged, StoreFailed,
         ServerFault, Unexpected, and what did not pass in time: Unavailable, Stopping, TimedOut, StoreFull, TooManyStreams.
         """
-        sending = Sending(self._dial, self.server, user, sender, self._timeout, self._notice)
+        sending = Sending(self._dial, self.server, user, sender, log, self._timeout, self._notice)
         try:
             await sending.welcomed()
             yield sending

@@ -15,6 +15,8 @@ from chatctl.errors import ChatError, TimedOut, Unavailable, Unexpected
 # Around the words of grpc's that tell something.
 _NOISE = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?(Stream removed \((?P<inner>.*)\)$)?")
 
+NO_SERVER_ADVICE = ": start one with `chatctl serve`, or name another with --server"
+
 
 class _StatusKeeper:
     """Stands before grpc.aio's inner call, and keeps a write that fails from replacing the status the server has sent.
@@ -128,10 +130,7 @@ class Call:
         if self._answered and code in (2, 13, Unavailable.code):  # UNKNOWN, INTERNAL: our server would give a reason
             return Unavailable(f"the connection to {self._server} broke ({detail})")
         if code == Unavailable.code:
-            return Unavailable(
-                f"no chatctl server answers at {self._server} ({detail}): "
-                "start one with `chatctl serve`, or name another with --server"
-            )
+            return Unavailable(f"no chatctl server answers at {self._server} ({detail}){NO_SERVER_ADVICE}")
         if code in (2, 12, 13):  # UNKNOWN, UNIMPLEMENTED, INTERNAL: what others than a chatctl server say
             return Unexpected(f"what answers at {self._server} is no chatctl server, or another version ({detail})", code)
         return wire.error_of(code, details, trailers)

@@ -7,10 +7,10 @@ from contextlib import AbstractAsyncContextManager, suppress
 
 from chatctl import wire
 from chatctl.chat import Limits
-from chatctl.client.call import Call, silence
+from chatctl.client.call import NO_SERVER_ADVICE, Call, silence
 from chatctl.client.patience import Patience
 from chatctl.client.window import Outcome, Window
-from chatctl.errors import ChatError, LogChanged, Passing, TimedOut, Unavailable, Unexpected
+from chatctl.errors import ChatError, LogChanged, OtherVersion, Passing, TimedOut, Unavailable, Unexpected
 from chatctl.v1 import chat_pb2 as pb
 
 RETRY_SECONDS, RETRY_MOST_SECONDS = 0.1, 2.0  # before connecting again: doubled each time up to the most, less up to a half
@@ -28,7 +28,7 @@ class Sending:
     """
 
     def __init__(
-        self, dial: Dial, server: str, user: str, sender: str, timeout: float, notice: Callable[[str], None] | None
+        self, dial: Dial, server: str, user: str, sender: str, log: str, timeout: float, notice: Callable[[str], None] | None
     ) -> None:
         """Use `ChatClient.send`."""
         self._dial = dial
@@ -36,10 +36,10 @@ class Sending:
         self.user = user
         self.sender = sender
         self.limits = Limits()
+        self.log = log
         self.cursor_prefix = ""
         self._timeout = timeout
         self._notice = notice or (lambda _: None)
-        self._log = ""
         self._stale = min(timeout / 2 or STALE_SECONDS, STALE_SECONDS)
         self._silences = self._tries = 0  # since the last receipts
         self._trouble: ChatError | None = None  # what broke the last stream, until the server gets on with it again
@@ -130,8 +130,8 @@ class Sending:
                         await self._exchange(call)
                     return
                 except (Passing, Unexpected) as error:
-                    if isinstance(error, Unexpected) and not self._log:
-                        raise  # it never was a chatctl server
+                    if isinstance(error, OtherVersion) or (isinstance(error, Unexpected) and not self._welcomed.is_set()):
+                        raise  # waiting does not help, or it never was a chatctl server
                     if self._task.cancelling():  # in the very moment in which the call was given up
                         raise asyncio.CancelledError from None
                     await self._pause(error)
@@ -148,7 +148,7 @@ class Sending:
         self._silences += silent  # a server that is only slow must get the time to answer some day
         if not silent and (self._trouble is None or isinstance(self._trouble, TimedOut)):
             tries = f"for up to {self._timeout:g} s" if self._timeout else "until it answers"
-            self._tell(f"{error}; trying again {tries}")
+            self._tell(f"{self._words(error)}; trying again {tries}")
         self._trouble = error
         most = min(RETRY_SECONDS * 2**self._tries, RETRY_MOST_SECONDS)
         self._tries += 1
@@ -160,7 +160,7 @@ class Sending:
         await call.write(pb.SendAndReceiveMessageRequest(user=self.user, sender=self.sender))
         response = await call.read()
         if response is None or not response.HasField("welcome"):
-            raise Unexpected(f"{self._server} did not say welcome: it is no chatctl server, or another version", 12)
+            raise OtherVersion(f"{self._server} did not say welcome: it is no chatctl server, or another version", 12)
         self._welcome(response.welcome)
         call.patience.heard(expecting=False)
         writer = asyncio.create_task(self._write(call))
@@ -176,12 +176,12 @@ class Sending:
             raise Unavailable(f"{self._server} ended the stream before it had answered everything")
 
     def _welcome(self, welcome: pb.Welcome) -> None:
-        if self._log and welcome.log != self._log:
+        if self.log and welcome.log != self.log:
             raise LogChanged(
-                f"{self._server} serves another log than before (it was {self._log}, it is {welcome.log}): "
-                "what has no receipt was not sent there; see what became of the store"
+                f"{self._server} serves another log, {welcome.log}, than the one these records were sent to, {self.log}: "
+                "nothing more was sent; name the server that has it, or see what became of its store"
             )
-        self.sender, self._log, self.cursor_prefix = welcome.sender, welcome.log, welcome.cursor_prefix
+        self.sender, self.log, self.cursor_prefix = welcome.sender, welcome.log, welcome.cursor_prefix
         self.limits = wire.limits(welcome.limits)
         self._window.obey(self.limits)
         if self._window.answered or not self._window.may_send(self._finished):  # then no receipt is due
@@ -245,7 +245,11 @@ class Sending:
             return silence(self._server, self._timeout)
         if isinstance(self._trouble, Unexpected):
             return Unavailable(f"{self._trouble}; {after}")
-        return type(self._trouble)(f"{self._trouble}; {after}")
+        return type(self._trouble)(f"{self._words(self._trouble)}; {after}")
+
+    def _words(self, error: ChatError) -> str:
+        """What an error says; whoever has met a server needs no advice to start one."""
+        return str(error).removesuffix(NO_SERVER_ADVICE) if self._welcomed.is_set() else str(error)
 
     def _ended(self, _: object) -> None:
         for event in (self._welcomed, self._room, self._news):

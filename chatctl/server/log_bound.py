@@ -3,7 +3,9 @@
 import logging
 from dataclasses import dataclass
 
-LINES, SECONDS = 10, 60.0  # so many records from one place in the code in so much time
+LINES, SECONDS = 10, 60.0  # so many records from one place in the code, about one thing, in so much time
+PLACES = 1000  # that are told apart
+CLIENT_LEFT = "ExecuteBatchError raised in core"  # grpc.aio, with a traceback, of a client that left in mid-response
 MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS = 500, 5000
 
 
@@ -16,15 +18,22 @@ class Count:
 
 
 class LogBound(logging.Filter):
-    """A filter for handlers. The first record after a silence says how many were left out."""
+    """A filter for handlers. The first record of the next minute says how many were left out of the last."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._counts: dict[tuple[str, int], Count] = {}
+        self._counts: dict[tuple[str, int, str], Count] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """See logging."""
-        count = self._counts.setdefault((record.pathname, record.lineno), Count(record.created))
+        if str(record.msg).startswith(CLIENT_LEFT):
+            return False
+        if len(self._counts) > PLACES:
+            self._counts.clear()
+        # What is ours begins with the method; of others it may be anything, for example an address.
+        ours = record.name.startswith("chatctl.") and isinstance(record.args, tuple)
+        about = str(record.args[:1]) if ours else ""  # type: ignore[index]
+        count = self._counts.setdefault((record.pathname, record.lineno, about), Count(record.created))
         left_out = 0
         if record.created - count.start >= SECONDS:
             left_out = max(0, count.records - LINES)
@@ -37,7 +46,10 @@ class LogBound(logging.Filter):
 
 
 def _shorten(record: logging.LogRecord, note: str) -> None:
-    message = record.getMessage()
+    try:
+        message = record.getMessage()
+    except Exception:  # a faulty call of the logging is not to fail its caller
+        message = f"{record.msg!r} {record.args!r}"
     if len(message) > MESSAGE_CHARACTERS:
         message = f"{message[:MESSAGE_CHARACTERS]}…"
     if record.exc_info and record.exc_info[0]:

@@ -74,7 +74,7 @@ class StoreFile:
             connection = self.connect()
             try:
                 self._check(connection)
-            except (_Damaged, sqlite3.DatabaseError) as error:
+            except (StoreRefused, sqlite3.DatabaseError) as error:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 if isinstance(error, _Damaged) or _is_damage(error):
@@ -213,7 +213,7 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
+def _is_damage(error: Exception) -> bool:
     return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT"))
 
 
