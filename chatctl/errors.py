@@ -5,8 +5,9 @@ ChatError
 │   ├── InvalidRequest       INVALID_ARGUMENT     a value breaks a rule
 │   ├── CursorMalformed      INVALID_ARGUMENT     not a cursor at all
 │   ├── CursorOtherLog       FAILED_PRECONDITION  a cursor of another log
-│   └── CursorBeyondHead     OUT_OF_RANGE         a cursor this log has not reached
-├── the moment's: try again
+│   ├── CursorBeyondHead     OUT_OF_RANGE         a cursor this log has not reached
+│   └── LogChanged           FAILED_PRECONDITION  the server serves another log than before
+├── Passing: the moment's, try again
 │   ├── Unavailable          UNAVAILABLE          no server, or the connection broke
 │   ├── Stopping             UNAVAILABLE          the server is stopping
 │   ├── TimedOut             DEADLINE_EXCEEDED    the server does not answer
@@ -57,31 +58,41 @@ class CursorBeyondHead(ChatError):
     code, reason = 11, "CURSOR_BEYOND_HEAD"
 
 
-class Unavailable(ChatError):
+class LogChanged(ChatError):
+    """Between two streams of one sending, the server has come to serve another log. Raised by clients only."""
+
+    code, reason = 9, "LOG_CHANGED"
+
+
+class Passing(ChatError):
+    """The moment's: the same call may work later."""
+
+
+class Unavailable(Passing):
     """No server answers, or the connection to it broke."""
 
     code, reason = 14, "UNAVAILABLE"
 
 
-class Stopping(ChatError):
+class Stopping(Passing):
     """The server is stopping; the same call works against the next one, from the last cursor."""
 
     code, reason = 14, "STOPPING"
 
 
-class TimedOut(ChatError):
+class TimedOut(Passing):
     """The server did not answer within the time given."""
 
     code, reason = 4, "TIMED_OUT"
 
 
-class StoreFull(ChatError):
+class StoreFull(Passing):
     """There is no space for the message; nothing of it was stored. Works again once there is space."""
 
     code, reason = 8, "STORE_FULL"
 
 
-class TooManyStreams(ChatError):
+class TooManyStreams(Passing):
     """The server's limit of open streams is reached."""
 
     code, reason = 8, "TOO_MANY_STREAMS"

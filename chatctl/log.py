@@ -78,6 +78,22 @@ class Page(NamedTuple):
     live: bool = False
 
 
+class Message(NamedTuple):
+    """One message by itself."""
+
+    sequence: int
+    room: str
+    user: str
+    text: str
+
+
+class Picked(NamedTuple):
+    """Messages by sequence, and the sequence up to which (inclusive) all that were asked for are in them."""
+
+    messages: dict[int, Message]
+    position: int
+
+
 class Figures(NamedTuple):
     """What one room or user amounts to; `last_time` is when their newest message was stored."""
 
@@ -126,6 +142,12 @@ class MessageLog(Protocol):
 
         May give fewer, so that a page stays small; the page's position (backwards: of its beginning, exclusive) says how far
         the log was looked through.
+        """
+
+    async def pick(self, sequences: Sequence[int]) -> Picked:
+        """The messages with these sequences (some hundred at most, rising), however far apart they lie.
+
+        May give fewer, so that what is held stays small: the position says how far the sequences were looked through.
         """
 
     async def sequence_at(self, time: int) -> int:

@@ -9,6 +9,7 @@ from chatctl import errors, log
 from chatctl.chat import Limits
 from chatctl.history import Query
 from chatctl.v1 import chat_pb2 as pb
+from chatctl.verify import Claim, Fault, FaultKind
 
 REASON_KEY = "chatctl-reason"
 
@@ -178,3 +179,48 @@ def stats(response: pb.GetStatsResponse) -> log.Stats:
         [log.Figures(room.room, room.num_messages, micros(room.last_time)) for room in response.rooms],
         [log.Figures(user.user, user.num_messages, micros(user.last_time)) for user in response.users],
     )
+
+
+def claim_messages(claims: Iterable[Claim]) -> list[pb.Claim]:
+    """Claims for a request, those of consecutive messages of one room and user joined."""
+    messages: list[pb.Claim] = []
+    digests: list[bytes] = []
+    due: tuple[int, str, str] | None = None
+    for sequence, room, user, digest, _ in claims:
+        if due != (sequence, room, user):
+            if digests:
+                messages[-1].sha256.extend(digests)
+            messages.append(pb.Claim(sequence=sequence, room=room, user=user))
+            digests = []
+        digests.append(digest)
+        due = (sequence + 1, room, user)
+    if digests:
+        messages[-1].sha256.extend(digests)
+    return messages
+
+
+def claims(messages: Iterable[pb.Claim]) -> list[Claim]:
+    """Claims of a request, one for each message."""
+    return [
+        Claim(sequence, room, user, digest)
+        for message in messages
+        for room, user in ((message.room, message.user),)
+        for sequence, digest in enumerate(message.sha256, message.sequence)
+    ]
+
+
+def fault_messages(faults: Iterable[Fault]) -> list[pb.Fault]:
+    """Faults for a response."""
+    return [pb.Fault(index=fault.index, sequence=fault.sequence, kind=pb.FaultKind.Name(fault.kind)) for fault in faults]
+
+
+def faults(messages: Iterable[pb.Fault]) -> list[Fault]:
+    """Faults of a response."""
+    return [Fault(message.index, message.sequence, _kind(message.kind)) for message in messages]
+
+
+def _kind(number: int) -> FaultKind:
+    try:
+        return FaultKind(number)
+    except ValueError:
+        raise errors.Unexpected(f"a fault has the kind {number}: the server is of a newer version", 12) from None

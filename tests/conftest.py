@@ -14,6 +14,11 @@ for name in [name for name in os.environ if name.startswith("CHATCTL_")]:
     del os.environ[name]  # what the developer has set must not change what the tests see
 os.environ.update(NO_COLOR="1", GRPC_VERBOSITY="NONE")
 
+from hypothesis import settings  # noqa: E402
+
+settings.register_profile("chatctl", deadline=None)  # no test measures time
+settings.load_profile("chatctl")
+
 import grpc  # noqa: E402  (it reads GRPC_VERBOSITY when it is imported)
 
 READY = "listening on "

@@ -16,6 +16,7 @@ def draft(*texts, number=1, room="lobby", user="ann", sender="input"):
 
 def records(receipts):
     """A line for each record: number, status, sequence (0 if rejected), time."""
+    assert all(receipt.count > 0 for receipt in receipts)
     return [
         (receipt.number + i, receipt.status, receipt.sequence and receipt.sequence + i, receipt.time)
         for receipt in receipts

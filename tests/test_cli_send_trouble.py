@@ -90,7 +90,7 @@ def test_a_second_interrupt_ends_it_even_when_nobody_reads_its_receipts(address,
 
 
 def test_when_the_server_dies_every_record_has_a_state(server, room):
-    process = Process("send", "--json", "--room", room, "--sender", "me", server=server.address)
+    process = Process("send", "--json", "--room", room, "--sender", "me", "--timeout", "3s", server=server.address)
     process.write("stored\n" * 1000)
     until(lambda: len(process.out.lines) == 1000)
     server.process.send_signal(signal.SIGSTOP)
@@ -109,7 +109,7 @@ def test_when_the_server_dies_every_record_has_a_state(server, room):
 
 
 def test_without_json_the_advice_is_to_send_again_with_the_sender(server, room):
-    process = Process("send", "--room", room, "--sender", "me", server=server.address)
+    process = Process("send", "--room", room, "--sender", "me", "--timeout", "3s", server=server.address)
     process.write("stored\n")
     until(lambda: texts(room, server.address))
     server.process.send_signal(signal.SIGSTOP)
@@ -155,11 +155,11 @@ def test_a_server_that_stops_answering_is_given_up_and_nothing_that_was_read_is_
 
 @pytest.mark.parametrize("arguments", [("hello",), ()])
 def test_without_a_server_the_advice_is_to_start_one(unused_address, arguments):
-    done = run("send", *arguments, piped=b"a\n", server=unused_address)
+    done = run("send", "--timeout", "1s", *arguments, piped=b"a\n", server=unused_address)
     assert (done.code, done.out) == (78, "")
     for words in (unused_address, "chatctl serve", "--server"):
         assert words in done.err
-    done = run("send", "--json", *arguments, piped=b"a\n", server=unused_address)
+    done = run("send", "--timeout", "1s", "--json", *arguments, piped=b"a\n", server=unused_address)
     assert done.code == 78
     assert (done.said[-1]["reason"], done.said[-1]["exit_code"]) == ("UNAVAILABLE", 78)
 

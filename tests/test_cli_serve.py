@@ -2,13 +2,13 @@
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 
 import pytest
 from cli import Process, run, until
-from conftest import READY, Servers
+from conftest import READY
+from disks import small_disk
 
 
 @contextlib.contextmanager
@@ -104,14 +104,14 @@ def test_a_store_that_cannot_be_opened_is_refused(server, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order_with_clients_connected(server, number):
-    sender = Process("send", "--json", server=server.address)
+    sender = Process("send", "--json", "--timeout", "1s", server=server.address)
     sender.write("a\n")
     until(lambda: run("stats", "--json", server=server.address).objects[0]["num_messages"] == 1)
     server.process.send_signal(number)
     assert server.wait() == 0
     done = sender.wait()
     assert done.code == 78
-    assert [receipt["status"] for receipt in done.objects] == ["stored"]
+    assert [receipt["status"] for receipt in done.objects] in (["stored"], ["duplicate"])  # asked twice, if it was slow
 
 
 def test_a_second_signal_cuts_it_short(start_server, tmp_path):
@@ -177,33 +177,21 @@ def test_limits_hold_and_are_told(start_server):
 
 
 def test_a_full_disk_ends_a_send_with_72_and_with_space_again_it_goes_on(start_server, tmp_path):
-    """The disk is a small tmpfs that only the server sees, so that it is gone with it."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = f'mount -t tmpfs -o size=2m none {disk} && shift && exec "$@"'
-    own = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    command = [*own, "sh", "-c", mount, "sh", "--", *Servers.command()]
-    may = subprocess.run([*command[:-4], "true"], capture_output=True, text=True)
-    assert may.returncode == 0, f"this test needs a mount of its own (root, or user namespaces): {may.stderr}"
-    server = start_server(store=disk / "chat.db", command=command)
-    assert run("send", "first", server=server.address).code == 0
-    filler = f"/proc/{server.process.pid}/root{disk}/filler"
-    with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(bytes(4096)):
-            pass
-    lines = [f"{number} " + "x" * 10_000 for number in range(30)]
-    job = ("send", "--json", "--sender", "job")
-    full = run(*job, piped="\n".join(lines), server=server.address)
-    assert full.code == 72
-    assert [receipt["number"] for receipt in full.objects] == list(range(1, len(full.objects) + 1))
-    assert {receipt["status"] for receipt in full.objects} <= {"stored", "unconfirmed"}
-    assert full.objects[-1]["status"] == "unconfirmed"
-    assert (full.said[-1]["reason"], full.said[-1]["exit_code"]) == ("STORE_FULL", 72)
-    assert "space" in full.said[-1]["error"]
-    os.unlink(filler)
-    assert run(*job, piped="\n".join(lines), server=server.address).code == 0
-    assert run("history", "-o", "text", server=server.address).lines == ["first", *lines]
-    server.stop()
+    with small_disk(start_server, tmp_path / "disk") as (server, fill, free):
+        assert run("send", "first", server=server.address).code == 0
+        fill()
+        lines = [f"{number} " + "x" * 10_000 for number in range(30)]
+        job = ("send", "--json", "--sender", "job", "--timeout", "1s")
+        full = run(*job, piped="\n".join(lines), server=server.address)
+        assert full.code == 72
+        assert [receipt["number"] for receipt in full.objects] == list(range(1, len(full.objects) + 1))
+        assert {receipt["status"] for receipt in full.objects} <= {"stored", "duplicate", "unconfirmed"}
+        assert full.objects[-1]["status"] == "unconfirmed"
+        assert (full.said[-1]["reason"], full.said[-1]["exit_code"]) == ("STORE_FULL", 72)
+        assert "space" in full.said[-1]["error"]
+        free()
+        assert run(*job, piped="\n".join(lines), server=server.address).code == 0
+        assert run("history", "-o", "text", server=server.address).lines == ["first", *lines]
 
 
 def test_a_server_whose_store_is_deleted_says_so_and_ends(tmp_path):

@@ -27,8 +27,8 @@ def long_name(option):
     return next(name for name in option.opts if name.startswith("--"))
 
 
-def test_there_are_four_commands():
-    assert sorted(COMMANDS) == ["history", "send", "serve", "stats"]
+def test_there_are_five_commands():
+    assert sorted(COMMANDS) == ["history", "send", "serve", "stats", "verify"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -132,6 +132,11 @@ def test_that_nobody_hears_of_a_failure_does_not_make_it_a_success(arguments, tm
         full = os.open("/dev/full", os.O_WRONLY)
         stderr = writing if nobody == "a closed pipe" else full
         command = [*CHATCTL, *arguments, "--server", f"unix:{tmp_path}/nobody"]
-        assert subprocess.run(command, stderr=stderr, env=environment(), timeout=PATIENCE).returncode == 78
+        assert (
+            subprocess.run(
+                command, stderr=stderr, env=environment(env={"CHATCTL_TIMEOUT": "0.5s"}), timeout=PATIENCE
+            ).returncode
+            == 78
+        )
         os.close(writing)
         os.close(full)

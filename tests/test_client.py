@@ -1,13 +1,16 @@
 """The client as a Python library."""
 
 import asyncio
+import socket
+from hashlib import sha256
 
 import pytest
 
 from chatctl.client import ChatClient, Query
 from chatctl.config import BadValue
-from chatctl.errors import CursorOtherLog, InvalidRequest, TimedOut, Unavailable
+from chatctl.errors import CursorOtherLog, InvalidRequest, Stopping, TimedOut, Unavailable
 from chatctl.log import Status
+from chatctl.verify import Claim, Claims
 
 
 def use(server, steps, **options):
@@ -96,10 +99,10 @@ def test_what_has_no_receipt_when_the_server_dies_is_known(server):
             sending.put("lobby", ["lost", "too"])
             with pytest.raises(Unavailable):
                 await anext(outcomes)
-        ((receipt, _, told),) = sending.unconfirmed()
+        ((receipt, _, told),) = sending.remaining()
         assert (receipt.status, receipt.number, told) == (Status.UNCONFIRMED, 2, ["lost", "too"])
 
-    use(server, steps)
+    use(server, steps, timeout=2)
 
 
 def test_following_passes_from_what_is_stored_to_what_comes(server):
@@ -129,6 +132,60 @@ def test_what_the_server_refuses_is_an_error_of_ours(server):
     use(server, steps)
 
 
+async def claimed(chat, *texts):
+    """Texts sent, and what their receipts claim."""
+    async with chat.send("ann") as sending:
+        ((receipt, *_),) = await sent(sending, *texts)
+    digests = [sha256(text.encode()).digest() for text in texts]
+    return sending.cursor_prefix, [Claim(n, "lobby", "ann", digest) for n, digest in enumerate(digests, receipt.sequence)]
+
+
+def test_claims_are_verified_in_order_and_the_failure_of_their_source_comes_last(server):
+    async def steps(chat):
+        prefix, claims = await claimed(chat, *"abcde")
+
+        async def batches():
+            yield Claims(prefix, claims[:3])
+            yield Claims(prefix, [])
+            yield Claims(prefix, [claims[3], claims[4]._replace(user="bob", about="spoilt")])
+            raise OSError("the disk is gone")
+
+        answers = chat.verify(batches())
+        assert await anext(answers) == (claims[:3], [])
+        told, faults = await anext(answers)
+        assert [told[fault.index].about for fault in faults] == ["spoilt"]
+        with pytest.raises(OSError, match="the disk is gone"):
+            await anext(answers)
+        assert [answer async for answer in chat.verify(nothing())] == []
+
+    async def nothing():
+        for batch in ():
+            yield batch
+
+    use(server, steps)
+
+
+def test_whoever_reads_the_answers_may_take_longer_than_the_timeout(server):
+    async def steps(chat):
+        prefix, claims = await claimed(chat, *"abcde")
+
+        async def batches():
+            for claim in claims:
+                yield Claims(prefix, [claim])
+                await asyncio.sleep(0)
+
+        verified = 0
+        async for told, faults in chat.verify(batches()):
+            verified += len(told) - len(faults)
+            with socket.create_server(("127.0.0.1", 0)) as silent:
+                async with ChatClient(f"127.0.0.1:{silent.getsockname()[1]}", timeout=0.5) as longer:
+                    with pytest.raises(TimedOut):
+                        await longer.stats()
+        assert verified == 5
+
+    use(server, steps, timeout=0.2)
+
+
 def test_a_server_that_is_silent_or_gone_is_given_up(server):
     async def silent(chat):
         server.process.send_signal(19)
@@ -153,3 +210,28 @@ def test_a_server_that_is_silent_or_gone_is_given_up(server):
 def test_an_address_that_is_none_is_refused():
     with pytest.raises(BadValue):
         ChatClient("nowhere")
+
+
+def test_a_call_in_the_moment_in_which_the_server_stops_is_unavailable(start_server):
+    """gRPC itself answers some of these, with CANCELLED."""
+
+    async def call(chat, ended):
+        while True:
+            try:
+                await chat.stats(1)
+            except Unavailable:
+                return ended.append("unavailable")
+            except Stopping:
+                return ended.append("stopping")
+
+    async def steps(chat):
+        ended = []
+        callers = [asyncio.ensure_future(call(chat, ended)) for _ in range(12)]
+        await chat.stats(1)
+        await asyncio.to_thread(server.stop)
+        await asyncio.gather(*callers)
+        assert len(ended) == 12
+
+    for _ in range(3):
+        server = start_server()
+        use(server, steps)

@@ -1,5 +1,6 @@
 """What grpcurl, the usual tool to poke at gRPC servers, finds by reflection and gets answered."""
 
+import base64
 import json
 import re
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -65,10 +67,13 @@ def test_reflection_lists_each_service_and_not_the_tutorials_bare_one(grpcurl):
 @pytest.mark.parametrize("service", ["chatctl.v1.ChatService", "grpc.chat.ChatService"])
 def test_reflection_describes_each_method(grpcurl, service):
     methods = grpcurl("list", service).split()
-    assert methods == [f"{service}.{name}" for name in ("GetMessages", "GetStats", "SendAndReceiveMessage")]
+    streams = {"GetMessages": 1, "GetStats": 0, "SendAndReceiveMessage": 2}
+    if service == "chatctl.v1.ChatService":
+        streams["VerifyMessages"] = 2
+    assert methods == [f"{service}.{name}" for name in streams]
     # The service, not the methods one by one: gRPC's own reflection in Python finds no methods by name.
     described = [line for line in grpcurl("describe", service).splitlines() if line.strip().startswith("rpc ")]
-    assert [line.count("stream") for line in described] == [1, 0, 2]
+    assert [line.count("stream") for line in described] == list(streams.values())
     for line in described:
         for name in re.findall(r"\.([\w.]+Re[\w]+)", line):
             assert f"message {name.rpartition('.')[2]} {{" in grpcurl("describe", name)
@@ -88,6 +93,15 @@ def test_each_method_of_v1_answers(grpcurl):
     assert [text for response in found for run in response["runs"] for text in run["texts"]] == ["two", "three"]
     (stats,) = objects(grpcurl("chatctl.v1.ChatService/GetStats"))
     assert (stats["num_messages"], stats["stored_bytes"], stats["store"]) == ("3", "11", "sqlite")
+    digests = [base64.b64encode(sha256(text).digest()).decode() for text in (b"one", b"TWO", b"three", b"four")]
+    claims = [{"sequence": 1, "room": "den", "user": "ann", "sha256": digests}]
+    asked = [{"cursor_prefix": responses[0]["welcome"]["cursor_prefix"], "claims": claims}, {"claims": claims}]
+    faults = [
+        {"index": 1, "sequence": "2", "kind": "FAULT_KIND_OTHER_TEXT"},
+        {"index": 3, "sequence": "4", "kind": "FAULT_KIND_MISSING"},
+    ]
+    answers = objects(grpcurl("chatctl.v1.ChatService/VerifyMessages", data=asked))
+    assert answers == [{"num_messages": "4", "faults": faults}] * 2
 
 
 def test_each_method_of_the_tutorial_answers(grpcurl):
@@ -111,6 +125,8 @@ def test_health_is_serving(grpcurl, service):
         (3, "chatctl.v1.ChatService/SendAndReceiveMessage", {"texts": ["x"] * 1001}),
         (3, "grpc.chat.ChatService/SendAndReceiveMessage", {"message": "x" * 65_537}),
         (9, "chatctl.v1.ChatService/GetMessages", {"after": "0:1"}),
+        (9, "chatctl.v1.ChatService/VerifyMessages", {"cursor_prefix": "0:"}),
+        (3, "chatctl.v1.ChatService/VerifyMessages", {}),
         (5, "grpc.health.v1.Health/Check", {"service": "nobody"}),
     ],
 )

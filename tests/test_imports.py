@@ -14,17 +14,21 @@ MAY = {
     "log": ({"errors"}, set()),
     "chat": ({"errors", "log"}, set()),
     "history": ({"errors", "log", "chat"}, set()),
+    "verify": ({"errors", "log", "chat"}, set()),
     "config": ({"errors", "chat"}, set()),
     "store": ({"errors", "log", "store"}, set()),
     "v1": ({"v1"}, {"grpc", "google"}),
     "tutorial": ({"tutorial"}, {"grpc", "google"}),
-    "wire": ({"errors", "log", "chat", "history", "v1"}, {"grpc", "google"}),
-    "client": ({"__init__", "errors", "log", "chat", "history", "config", "wire", "client", "v1"}, {"grpc"}),
+    "wire": ({"errors", "log", "chat", "history", "verify", "v1"}, {"grpc", "google"}),
+    "client": ({"__init__", "errors", "log", "chat", "history", "verify", "config", "wire", "client", "v1"}, {"grpc"}),
     "server": (
-        {"__init__", "errors", "log", "chat", "history", "config", "store", "wire", "server", "v1", "tutorial"},
+        {"__init__", "errors", "log", "chat", "history", "verify", "config", "store", "wire", "server", "v1", "tutorial"},
         {"grpc", "google", "grpc_health", "grpc_reflection"},
     ),
-    "cli": ({"__init__", "errors", "log", "chat", "history", "config", "client", "cli"}, {"typer", "rich", "platformdirs"}),
+    "cli": (
+        {"__init__", "errors", "log", "chat", "history", "verify", "config", "client", "cli"},
+        {"typer", "rich", "platformdirs"},
+    ),
 }
 EXTRA = {
     "cli/serve.py": {"server"},  # the only door to the server

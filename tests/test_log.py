@@ -68,6 +68,44 @@ def test_a_known_number_with_another_text_or_room_is_a_conflict_that_says_what_t
     on_log(url, step)
 
 
+@pytest.mark.parametrize("between", ["", "\n", "\0", "\n\0"])
+def test_texts_that_are_only_together_what_was_stored_are_conflicts(url, between):
+    async def step(log):
+        await log.append(draft("warm"))
+        await log.append(draft(f"a{between}b", "c", number=2))
+        same = records(await log.append(draft(f"a{between}b", "c", number=2)))
+        other = records(await log.append(draft("a", f"b{between}c", number=2)))
+        assert [line[1] for line in same + other] == [Status.DUPLICATE] * 2 + [Status.REJECTED] * 2
+
+    on_log(url, step)
+
+
+def test_the_input_sent_again_in_other_pieces_among_other_senders_gets_the_same_receipts(url):
+    inputs = {sender: [f"{sender}{n}" for n in range(900)] for sender in "xyz"}
+
+    def pieces(log, size):
+        for start in range(0, 900, size):
+            for sender, run in inputs.items():
+                yield sender, log.append(draft(*run[start : start + size], number=1 + start, sender=sender))
+
+    async def send(log, size):
+        found = {sender: [] for sender in inputs}
+        for sender, receipts in [*pieces(log, size)]:
+            found[sender] += records(await receipts)
+        return found
+
+    async def step(log):
+        stored = await send(log, 90)
+        assert {line[1] for lines in stored.values() for line in lines} == {Status.STORED}
+        for size in (7, 500, 900):
+            again = await send(log, size)
+            assert {line[1] for lines in again.values() for line in lines} == {Status.DUPLICATE}
+            for sender in inputs:
+                assert [(line[0], *line[2:]) for line in again[sender]] == [(line[0], *line[2:]) for line in stored[sender]]
+
+    on_log(url, step)
+
+
 def test_a_draft_that_overlaps_stored_ones_stores_only_what_is_new(url):
     async def step(log):
         await log.append(draft("3", "4", number=3))

@@ -10,7 +10,8 @@ from logs import STORES, draft, messages, on_log, records
 
 from chatctl.log import Status
 
-RUNS = st.lists(st.sampled_from("abc"), min_size=1, max_size=4)
+TEXTS = st.sampled_from(["a", "b", "", "\n", "a\nb", "\0", "a\0b"])  # those that are compared as one must not run together
+RUNS = st.lists(TEXTS, min_size=1, max_size=4)
 DRAFTS = st.builds(
     lambda run, number, room, user, sender: draft(*run, number=number, room=room, user=user, sender=sender),
     RUNS,

@@ -72,6 +72,43 @@ def test_a_page_is_bounded_in_messages_and_in_bytes(url):
     on_log(url, step)
 
 
+async def picked(log, sequences):
+    """The messages with these sequences, picked in as many turns as it takes, none of which holds much."""
+    found, wanted = [], list(sequences)
+    while wanted:
+        messages, position = await log.pick(wanted)
+        assert position in wanted
+        assert sum(len(message.text) for message in messages.values()) <= 1024 * 1024
+        assert all(sequence == message.sequence <= position for sequence, message in messages.items())
+        found += [tuple(messages[sequence]) for sequence in wanted if sequence in messages]
+        wanted = [sequence for sequence in wanted if sequence > position]
+    return found
+
+
+def test_messages_are_picked_by_sequence_however_far_apart_they_lie(url):
+    async def step(log):
+        await mixture(log)
+        everything = await messages(log)
+        for first, stride in itertools.product(range(1, 9), (1, 2, 3, 5, 40)):
+            wanted = range(first, log.head + 1, stride)
+            assert await picked(log, wanted) == [m for m in everything if m[0] in wanted]
+        assert await picked(log, [log.head, log.head + 1, 2**63 - 1]) == everything[-1:]
+
+    on_log(url, step)
+
+
+def test_what_is_picked_comes_in_small_pages_when_texts_are_long(url):
+    async def step(log):
+        sizes = [1, 60_000, 999, 1000, 1001, 300_000, 0, 60_000] * 10
+        for n, size in enumerate(sizes, 1):
+            await log.append(draft("ü" * (size // 2), number=n))
+            await log.append(draft("between", number=1000 + n))
+        wanted = range(1, log.head + 1, 2)
+        assert [len(text.encode()) for *_, text in await picked(log, wanted)] == [size // 2 * 2 for size in sizes]
+
+    on_log(url, step)
+
+
 def test_a_time_is_found_by_the_first_message_stored_then_or_later(url, monkeypatch):
     async def step(log):
         assert await log.sequence_at(0) == 1

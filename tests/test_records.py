@@ -1,5 +1,6 @@
 """Input cut into records: whatever the bytes and however they come in, the same records."""
 
+import io
 from itertools import pairwise
 
 from hypothesis import example, given
@@ -12,40 +13,47 @@ SEPARATORS = (b"\n", b"\0", None)
 
 
 def reference(data, separator, limit):
-    """Each record as its text, or as the words that its rejection has to contain."""
-    records = [data] if separator is None else data.split(separator)
-    if records[-1] == b"":
-        records.pop()  # nothing comes after the last separator
-    for record in records:
+    """Each record as its text, or as the words that its refusal has to contain and its bytes with their separator."""
+    ends = [] if separator is None else [at + 1 for at, byte in enumerate(data) if data[at : at + 1] == separator]
+    if not ends or ends[-1] < len(data):
+        ends.append(len(data))  # nothing comes after the last separator
+    for start, end in pairwise([0, *ends]):
+        whole = data[start:end]
+        record = whole if separator is None else whole.removesuffix(separator)
         if len(record) > limit:
-            yield f"{len(record)} bytes", f"{limit}"
+            yield (f"{len(record)} bytes", f"{limit}"), whole
         else:
             try:
                 yield record.decode()
             except UnicodeDecodeError as error:
-                yield "UTF-8", f"0x{record[error.start]:02x} at position {error.start}"
+                yield ("UTF-8", f"0x{record[error.start]:02x} at position {error.start}"), whole
 
 
-def cut(chunks, separator, limit=LIMIT):
-    """The pieces that a Cutter makes of the chunks, and the most bytes it held between them."""
-    cutter, pieces, held = Cutter(separator, limit), [], 0
+def cut(chunks, separator, limit=LIMIT, keep=lambda _: None):
+    """The pieces that a Cutter makes of the chunks, the most bytes it held between them, and the cutter itself."""
+    cutter, pieces, held = Cutter(separator, limit, keep), [], 0
     for chunk in chunks:
         pieces += cutter.feed(chunk)
         held = max(held, sum(len(value) for value in vars(cutter).values() if isinstance(value, bytes)))
-    return [*pieces, *cutter.end()], held
+    return [*pieces, *cutter.end()], held, cutter
 
 
 def assert_same(chunks, separator, limit=LIMIT):
-    pieces, held = cut(chunks, separator, limit)
-    found = [record for piece in pieces for record in (piece if isinstance(piece, list) else [(piece,)])]
-    expected = list(reference(b"".join(chunks), separator, limit))
+    data, kept = b"".join(chunks), []
+    pieces, held, cutter = cut(chunks, separator, limit, kept.append)
+    found = [record for piece in pieces for record in (piece if isinstance(piece, list) else [piece])]
+    expected = list(reference(data, separator, limit)) if data else []
     assert len(found) == len(expected)
+    refused = io.BytesIO(b"".join(kept))
     for got, wanted in zip(found, expected, strict=True):
         if isinstance(wanted, str):
             assert got == wanted
         else:
-            assert isinstance(got, tuple), (got, wanted)
-            assert all(word in got[0] for word in wanted)
+            assert all(word in got.error for word in wanted[0])
+            assert refused.read(got.size) == wanted[1]
+    assert not refused.read()
+    assert cutter.position == len(data)
+    assert cutter.unterminated == (not data.endswith(separator) if separator and data else bool(data))
     assert all(pieces), "a piece without a record"
     assert held <= limit + 1  # and the separator
 
@@ -86,11 +94,18 @@ def test_any_limit_is_kept_to_the_byte(data, separator, limit):
 
 def test_a_record_without_end_is_not_held():
     for separator in SEPARATORS:
-        pieces, held = cut((b"x" * 100_000 for _ in range(1000)), separator, limit=65_536)
+        pieces, held, _ = cut((b"x" * 100_000 for _ in range(1000)), separator, limit=65_536)
         assert len(pieces) == 1
-        assert "100000000 bytes" in pieces[0]
+        assert "100000000 bytes" in pieces[0].error
         assert held <= 65_536
 
 
 def test_good_lines_come_in_one_piece():
     assert cut([b"one\ntwo\nthree\n"], b"\n")[0] == [["one", "two", "three"]]
+
+
+def test_the_position_is_the_end_of_the_last_whole_record():
+    cutter = Cutter(b"\n", LIMIT)
+    for chunk, position in ((b"one\ntw", 4), (b"o\nthr", 8), (b"x" * 99, 8), (b"x\n", 112), (b"end", 112)):
+        list(cutter.feed(chunk))
+        assert cutter.position == position

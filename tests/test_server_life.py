@@ -34,7 +34,7 @@ def following(stub, **conditions):
 
 
 METHODS = [
-    *(f"chatctl.v1.ChatService/{name}" for name in ("GetStats", "GetMessages", "SendAndReceiveMessage")),
+    *(f"chatctl.v1.ChatService/{name}" for name in ("GetStats", "GetMessages", "SendAndReceiveMessage", "VerifyMessages")),
     *(f"{service}/SendAndReceiveMessage" for service in ("grpc.chat.ChatService", "ChatService")),
     "grpc.health.v1.Health/Check",
 ]
@@ -76,6 +76,7 @@ def test_streams_over_the_limit_are_refused_while_all_else_is_answered(start_ser
     assert refusal(Stream(stub).send("b", user="ann", room="den").call) == full
     tutorial = tutorial_pb2_grpc.ChatServiceStub(channel)
     assert refusal(tutorial.GetMessages(tutorial_pb2.EmptyRequest())) == full
+    assert refusal(stub.VerifyMessages(iter(()), timeout=PATIENCE)) == full
 
     assert stub.GetStats(pb.GetStatsRequest()).limits.streams == 2
     assert tutorial.GetStats(tutorial_pb2.EmptyRequest()).num_messages == 1

@@ -6,46 +6,19 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 
 import pytest
-from logs import draft, messages, on_log, records, texts
+from logs import draft, on_log, texts
+from stores import filled, killed, mounted, refusal
 
-from chatctl.errors import StoreFull, StoreRefused
-from chatctl.log import Status
+from chatctl.errors import StoreRefused
 from chatctl.store import open_log
-
-MEGABYTE = 1024 * 1024
 
 
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "chat.db"
-
-
-def refusal(path):
-    """Why the store is refused; it names the file."""
-
-    async def attempt():
-        await (await open_log(f"sqlite:{path}")).close()
-
-    with pytest.raises(StoreRefused) as refused:
-        asyncio.run(attempt())
-    assert str(path) in str(refused.value)
-    return str(refused.value)
-
-
-def filled(path, megabytes=0):
-    """A whole store with some messages, all of it in its main file."""
-
-    async def fill(log):
-        await log.append(draft("hello", "world"))
-        for n in range(megabytes * 16):
-            await log.append(draft(*["x" * 100] * 640, number=10 + 640 * n))
-
-    on_log(f"sqlite:{path}", fill)
-    assert not path.with_name("chat.db-wal").exists()
-    return path
 
 
 def overwrite(path, offset, data):
@@ -56,17 +29,6 @@ def overwrite(path, offset, data):
 
 def read_again(path):
     return on_log(f"sqlite:{path}", texts)[0]
-
-
-@contextmanager
-def mounted(directory, *options):
-    """A small file system of its own."""
-    directory.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", directory], check=True)
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", "--lazy", directory], check=True)
 
 
 def test_a_store_and_its_directories_are_made_where_they_are_missing(tmp_path):
@@ -198,14 +160,7 @@ def test_a_file_left_half_made_by_a_crash_is_made_again(path):
 
 def test_the_remains_of_a_deleted_log_are_neither_played_into_a_new_one_nor_thrown_away(path):
     """A killed server leaves its write-ahead log; SQLite would play it into whatever file has the name."""
-    program = (
-        "import asyncio, os, signal, sys; from chatctl.store import open_log; from logs import draft\n"
-        "async def die():\n"
-        "    await (await open_log(sys.argv[1])).append(draft('old')); os.kill(os.getpid(), signal.SIGKILL)\n"
-        "asyncio.run(die())"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, "-c", program, f"sqlite:{path}"], env=environment)
+    killed(path, "await log.append(draft('old'))")
     assert path.with_name("chat.db-wal").exists()
     path.unlink()
     for empty in (False, True):
@@ -215,43 +170,6 @@ def test_the_remains_of_a_deleted_log_are_neither_played_into_a_new_one_nor_thro
     path.with_name("chat.db-wal").unlink()
     filled(path)
     assert read_again(path) == ["hello", "world"]
-
-
-def test_a_full_disk_refuses_messages_until_there_is_space_and_keeps_what_has_a_receipt(tmp_path):
-    with mounted(tmp_path / "disk", "size=8m") as disk:
-        ballast = disk / "ballast"
-
-        def fill_up():
-            with open(ballast, "wb", buffering=0) as file, suppress(OSError):
-                while True:
-                    file.write(bytes(4096))
-
-        async def live(log):
-            before = records(await log.append(draft("before")))
-            fill_up()
-            large = draft(*["y" * 60_000] * 10, number=2)
-            futures = [log.append(large), log.append(draft("z" * 60_000, sender="other"))]
-            for future in futures:
-                with pytest.raises(StoreFull, match="space"):
-                    await future
-            assert await texts(log) == ["before"]
-            assert (await log.stats(1, ())).num_messages == 1
-            ballast.unlink()
-            assert {line[1] for line in records(await log.append(large))} == {Status.STORED}
-            again = records(await log.append(draft("before")))
-            assert again[0][1:] == (Status.DUPLICATE, *before[0][2:])
-            assert not log.failed.done()
-            return len(await messages(log))
-
-        async def reopened(log):
-            return len(await messages(log))
-
-        assert on_log(f"sqlite:{disk}/chat.db", live, reopened) == [11, 11]
-
-
-def test_a_full_disk_is_no_place_for_a_new_store(tmp_path):
-    with mounted(tmp_path / "disk", "size=64k") as disk:
-        assert "full" in refusal(disk / "chat.db")
 
 
 def test_a_person_with_sqlite3_reads_plain_rows(path):

@@ -1,13 +1,17 @@
-"""What `send` tells: a receipt for each record on stdout, rejections and the summary on stderr."""
+"""What `send` tells: receipts on stdout and in a file, rejections and the summary on stderr, what is left in files."""
 
 import json
 import os
 import shlex
 import sys
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from chatctl.cli import formats
+from chatctl.cli.files import OutputFile, Rejects
+from chatctl.cli.leftovers import Leftovers
+from chatctl.cli.sources import Source
 from chatctl.errors import ChatError, TimedOut, Unavailable
 from chatctl.log import Status
 
@@ -21,16 +25,42 @@ SIGNAL_OFFSET = 128  # exit codes 128 + N are signals, as in every shell
 INTERRUPTED = 130
 
 
+@dataclass
+class Files:
+    """Where else things are told, if asked for."""
+
+    receipts: OutputFile | None = None
+    rejects: OutputFile | None = None
+    unconfirmed: OutputFile | None = None
+
+    def _all(self) -> list[OutputFile]:
+        return [file for file in (self.receipts, self.rejects, self.unconfirmed) if file]
+
+    def close(self) -> list[str]:
+        """Put them in their places; what went wrong."""
+        for file in self._all():
+            file.close()
+        return [file.error for file in self._all() if file.error]
+
+    def discard(self) -> None:
+        """Leave the places of those that were not closed as they are."""
+        for file in self._all():
+            file.discard()
+
+
 class Report:
     """Counts what became of the records, and tells it as it comes."""
 
-    def __init__(self, room: str, user: str, sender: str, as_json: bool, quiet: bool, single: bool) -> None:
-        """`single`: the only record is a text given as argument, and not a line of an input."""
+    def __init__(self, room: str, user: str, sender: str, source: Source, files: Files, as_json: bool, quiet: bool) -> None:
         self.room, self.user, self.sender = room, user, sender
+        self.source = source
         self.as_json = as_json
         self.cursor_prefix = ""
+        self.rejects = Rejects(files.rejects, source.separator) if files.rejects else None
+        self._files = files
+        self._left = Leftovers(room, user, sender)
         self._counts = dict.fromkeys(Status, 0)
-        self._quiet, self._single = quiet, single
+        self._quiet = quiet
         self._shown = 0
         self._unwritten = ""
         self._first = self._last = 0
@@ -47,12 +77,34 @@ class Report:
         if receipt.sequence:
             self._first = min(self._first or receipt.sequence, receipt.sequence)
             self._last = max(self._last, receipt.sequence + receipt.count - 1)
-        if self.as_json:
-            self._write(self._lines(outcome))
-        elif receipt.status is Status.REJECTED:
-            self._rejection(receipt)
+        if self.as_json or self._files.receipts:
+            lines = self._lines(outcome).encode()
+            if self._files.receipts:
+                self._files.receipts.write(lines)
+            if self.as_json:
+                self._write(lines)
+        if receipt.status is Status.REJECTED:
+            self._rejection(outcome)
+        elif receipt.status is Status.UNCONFIRMED and self._files.unconfirmed:
+            self._left.runs.append((receipt.number, list(outcome.texts)))
 
-    def _rejection(self, receipt: "Receipt") -> None:
+    def tell_unsent(self) -> None:
+        """There never was a server: keep what is known of the input all the same, if it is to be kept."""
+        if self._files.unconfirmed:
+            for number, texts in self.source.unread():
+                self._left.runs.append((number, texts))
+                self._counts[Status.UNCONFIRMED] += len(texts)
+
+    def _rejection(self, outcome: "Outcome") -> None:
+        receipt, _, texts = outcome
+        if self.rejects and texts:
+            self.rejects.texts(texts, unterminated=self.source.last(receipt.number + receipt.count - 1))
+        elif self.rejects:
+            self.rejects.spooled()
+        if not self.as_json:
+            self._show(receipt)
+
+    def _show(self, receipt: "Receipt") -> None:
         self._shown += 1
         if self._shown > SHOWN_REJECTIONS:
             if self._shown == SHOWN_REJECTIONS + 1:
@@ -61,7 +113,7 @@ class Report:
         last = receipt.number + receipt.count - 1
         what = f"record {receipt.number}" if receipt.count == 1 else f"records {receipt.number} to {last}"
         were = "were" if receipt.count > 1 else "was"
-        formats.say(f"{'the text' if self._single else what} {were} rejected: {formats.visible(receipt.error)}")
+        formats.say(f"{'the text' if self.source.single else what} {were} rejected: {formats.visible(receipt.error)}")
 
     def _lines(self, outcome: "Outcome") -> str:
         """A JSON object for each record."""
@@ -79,9 +131,9 @@ class Report:
         digests = [f',"sha256":"{sha256(text.encode()).hexdigest()}"' for text in texts] or [""]
         return "".join(f'{{"number":{receipt.number + i},{head}{names}{error}{end}}}\n' for i, end in enumerate(digests))
 
-    def _write(self, lines: str) -> None:
+    def _write(self, lines: bytes) -> None:
         try:
-            sys.stdout.buffer.write(lines.encode())
+            sys.stdout.buffer.write(lines)
             sys.stdout.buffer.flush()
         except OSError as error:
             # What is sent is worth more than who watches: go on. That nobody reads any more is no failure, a full disk is.
@@ -89,31 +141,50 @@ class Report:
             if not isinstance(error, BrokenPipeError):
                 self._unwritten = f"cannot write the receipts: {error.strerror}"
 
-    def end(self, failure: ChatError | OSError | None = None) -> int:
-        """The last word, on stderr: what ended the run before its time, and the summary. The exit code comes back."""
-        if isinstance(failure, TimedOut):
-            failure = Unavailable(str(failure))  # giving up has one exit code, however the server went away
-        if isinstance(failure, OSError):
-            error, reason, code = f"cannot read stdin: {failure.strerror}", "INPUT", 1
-        elif failure:
-            error, reason, code = str(failure), failure.reason, STATUS_OFFSET + failure.code
-        else:
-            error = self._unwritten
-            reason, code = "OUTPUT" if error else "", 1 if error or self._counts[Status.REJECTED] else 0
-        if self.as_json and (error or not self._quiet):
+    def end(self, failure: ChatError | OSError | None = None, signal_code: int = 0) -> int:
+        """The last word: the files, and on stderr what ended the run before its time, and the summary.
+
+        The exit code comes back; `signal_code` if that is not 0.
+        """
+        error, reason, code = _ending(failure)
+        if unwritten := self._close():
+            error, reason, code = "; ".join(filter(None, (error, *unwritten))), reason or "OUTPUT", code or 1
+        code = signal_code or code or bool(self._counts[Status.REJECTED])
+        if not self.as_json:
+            self._end_text(error, bool(failure or signal_code))
+        elif error or not self._quiet:
             ended = {"error": error, "reason": reason, "exit_code": code} if error else {}
             formats.say_json({**ended, "summary": self._summary()})
-        if not self.as_json and error:
-            formats.say(error)
-        if not self.as_json and (any(self._counts.values()) if error else not self._quiet):
-            formats.say(self._sentence() + (self._advice() if failure else ""))
         return code
 
-    def _advice(self) -> str:
-        again = "it" if self._single else "the same input"
-        return f"; to finish, send {again} again with --sender {shlex.quote(self.sender)}: nothing is stored twice"
+    def _close(self) -> list[str]:
+        """Put the files in their places; what could not be written."""
+        if self._files.unconfirmed:
+            for line in self._left.lines():
+                self._files.unconfirmed.write(line.encode())
+        return [*filter(None, [self._unwritten]), *self._files.close()]
+
+    def _end_text(self, error: str, unfinished: bool) -> None:
+        if error:
+            formats.say(error)
+        if not (any(self._counts.values()) if error else not self._quiet):
+            return
+        formats.say(self._sentence())
+        stopped = self.source.stopped()
+        if unfinished and stopped:
+            formats.say("reading stopped after record {}, at byte {} of the input".format(*stopped))
+        if unfinished and (stopped or self._counts[Status.UNCONFIRMED]):
+            formats.say(f"to finish, {self._again()}: nothing is stored twice")
+
+    def _again(self) -> str:
+        again = self.source.again(self.sender)
+        if self._left.runs and self._files.unconfirmed and not self._files.unconfirmed.error:
+            resume = f"chatctl send --resume {shlex.quote(str(self._files.unconfirmed.path))}"
+            return again if resume in again else f"{again}, or what is unconfirmed with `{resume}`"
+        return again
 
     def _summary(self) -> dict[str, Any]:
+        stopped = self.source.stopped()
         return {
             "records": sum(self._counts.values()),
             **{status.name.lower(): count for status, count in self._counts.items()},
@@ -122,6 +193,7 @@ class Report:
             "room": self.room,
             "user": self.user,
             "sender": self.sender,
+            "stopped": dict(zip(("record", "byte"), stopped, strict=True)) if stopped else None,
         }
 
     def _sentence(self) -> str:
@@ -135,3 +207,14 @@ class Report:
             facts.append(f"sequence {self._first}" + (f" to {self._last}" if self._last > self._first else ""))
         facts.append(f"sender {formats.visible(self.sender)}")
         return f"{', '.join(counts)} ({', '.join(facts)})"
+
+
+def _ending(failure: ChatError | OSError | None) -> tuple[str, str, int]:
+    """What a failure means: a sentence, the reason and the exit code."""
+    if failure is None:
+        return "", "", 0
+    if isinstance(failure, OSError):
+        return f"cannot read stdin: {failure.strerror}", "INPUT", 1
+    if isinstance(failure, TimedOut):
+        failure = Unavailable(str(failure))  # giving up has one exit code, however the server went away
+    return str(failure), failure.reason, STATUS_OFFSET + failure.code

@@ -6,7 +6,8 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,15 +15,15 @@ import typer
 
 from chatctl import config
 from chatctl.chat import name_fault
-from chatctl.cli import formats, options
-from chatctl.cli.records import Cutter, Piece, as_text, chunks
-from chatctl.cli.report import SIGNAL_OFFSET, Report
+from chatctl.cli import formats, leftovers, options
+from chatctl.cli.files import OutputFile
+from chatctl.cli.report import SIGNAL_OFFSET, Files, Report
+from chatctl.cli.sources import Kept, Source, Stdin, Words
 from chatctl.errors import ChatError
 
 if TYPE_CHECKING:
     from chatctl.client import Sending
 
-STDIN = 0
 SHOW_CURSOR = b"\x1b[?25h\n"
 INTERRUPT_SECONDS = 2.0  # how long Ctrl-C waits for receipts under way
 PROGRESS_SECONDS = 0.5  # what is done sooner needs no progress
@@ -40,7 +41,7 @@ SEPARATORS = {Split.LINE: b"\n", Split.NONE: None, Split.NULL: b"\0"}
 
 
 TEXT_HELP = "The message, its words joined by spaces. Without it, or with -, stdin is sent, a message a line."
-Words = Annotated[list[str] | None, typer.Argument(help=TEXT_HELP)]
+Text = Annotated[list[str] | None, typer.Argument(help=TEXT_HELP)]
 Room = Annotated[str, typer.Option("--room", "-r", envvar="CHATCTL_ROOM", help="The room to send to.")]
 User = Annotated[
     str | None, typer.Option("--user", "-u", envvar="CHATCTL_USER", help="Who sends.", show_default="your login name")
@@ -50,16 +51,28 @@ Sender = Annotated[str | None, typer.Option(help=SENDER_HELP, show_default="a ra
 SPLIT_HELP = "What ends a message of stdin: a line end, only its end, or NUL."
 SplitOption = Annotated[Split, typer.Option("--split", envvar="CHATCTL_SPLIT", help=SPLIT_HELP)]
 Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="A JSON receipt for each record; errors too.")]
+RECEIPTS_HELP = "Write the receipts of --json to FILE, also when the sending fails; `chatctl verify FILE` checks them."
+Receipts = Annotated[str | None, typer.Option(envvar="CHATCTL_RECEIPTS", metavar="FILE", help=RECEIPTS_HELP)]
+REJECTS_HELP = "Write to FILE what was rejected, byte for byte."
+RejectsOption = Annotated[str | None, typer.Option("--rejects", envvar="CHATCTL_REJECTS", metavar="FILE", help=REJECTS_HELP)]
+UNCONFIRMED_HELP = "Write to FILE what was read and has no receipt, for --resume."
+Unconfirmed = Annotated[str | None, typer.Option(envvar="CHATCTL_UNCONFIRMED", metavar="FILE", help=UNCONFIRMED_HELP)]
+RESUME_HELP = "Instead of TEXT or stdin, send what an earlier run wrote with --unconfirmed; room, user and sender are in it."
+Resume = Annotated[str | None, typer.Option(envvar="CHATCTL_RESUME", metavar="FILE", help=RESUME_HELP)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", envvar="CHATCTL_QUIET", help="No progress and no summary.")]
 
 
 def send(
-    text: Words = None,
+    text: Text = None,
     server: options.Server = config.DEFAULT_SERVER,
     room: Room = "lobby",
     user: User = None,
     sender: Sender = None,
     split: SplitOption = Split.LINE,
+    receipts: Receipts = None,
+    rejects: RejectsOption = None,
+    unconfirmed: Unconfirmed = None,
+    resume: Resume = None,
     timeout: options.Timeout = "10s",
     as_json: Json = False,
     quiet: Quiet = False,
@@ -67,14 +80,45 @@ def send(
 ) -> int:
     """Send a message, or every line of stdin, and wait until each has its receipt: then it is on disk."""
     words = " ".join(text) if text and text != ["-"] else None
-    user = login_name() if user is None else options.name("--user", user)
-    sender = secrets.token_hex(8) if sender is None else options.name("--sender", sender)
     seconds, server = options.seconds(timeout), options.address(server)
-    report = Report(options.name("--room", room), user, sender, as_json, quiet, single=words is not None)
-    types = words is None and sys.stdin.isatty()
-    shows_progress = words is None and not types and not quiet and sys.stderr.isatty()
-    run = Run(report, words, SEPARATORS[split], "type messages, one a line; Ctrl-D ends" if types and not quiet else "")
-    return asyncio.run(run.main(server, seconds, shows_progress, no_color))
+    user = login_name() if user is None else options.name("--user", user)
+    typed = sys.stdin.isatty() and words is None and resume is None
+    source: Source = Stdin(SEPARATORS[split], typed) if words is None else Words(words)
+    if resume is not None:
+        if text or sender is not None:
+            raise typer.BadParameter("it excludes TEXT and --sender", param_hint="'--resume'")
+        if (left := leftovers.read(resume)) is None:
+            if not (as_json or quiet):
+                formats.say(f"nothing is left in {resume}")
+            return 0
+        source, room, user, sender = Kept(resume, left), left.room, left.user, left.sender
+    sender = secrets.token_hex(8) if sender is None else options.name("--sender", sender)
+    room = options.name("--room", room)
+    shows_progress = words is None and not typed and not quiet and sys.stderr.isatty()
+    with output_files({"--receipts": receipts, "--rejects": rejects, "--unconfirmed": unconfirmed}, resume) as files:
+        report = Report(room, user, sender, source, files, as_json, quiet)
+        run = Run(report, "type messages, one a line; Ctrl-D ends" if typed and not quiet else "")
+        return asyncio.run(run.main(server, seconds, shows_progress, no_color))
+
+
+@contextmanager
+def output_files(paths: dict[str, str | None], resume: str | None) -> Iterator[Files]:
+    """The files asked for by these options, ready to be written; discarded if they are not closed. Raises BadParameter."""
+    seen = {os.path.realpath(resume): "what --resume reads"} if resume else {}
+    files = Files()
+    try:
+        for option, path in paths.items():
+            if path is None:
+                continue
+            place = os.path.realpath(path)
+            finished = option == "--unconfirmed" and resume and place == os.path.realpath(resume)
+            if place in seen and not finished:
+                raise typer.BadParameter(f"{path} is {seen[place]}: name a file of its own", param_hint=f"'{option}'")
+            seen[place] = "named twice"
+            setattr(files, option.removeprefix("--"), OutputFile(option, path))
+        yield files
+    finally:
+        files.discard()
 
 
 def login_name() -> str:
@@ -89,11 +133,9 @@ def login_name() -> str:
 class Run:
     """One run of `send`: input goes in at one end, outcomes come out at the other."""
 
-    def __init__(self, report: Report, words: str | None, separator: bytes | None, greeting: str) -> None:
+    def __init__(self, report: Report, greeting: str) -> None:
         """`greeting` is said once there is a server to type for."""
         self._report = report
-        self._words = words
-        self._separator = separator
         self._sending: Sending | None = None
         self._feeder: asyncio.Task[None] | None = None
         self._greeting = greeting
@@ -118,12 +160,12 @@ class Run:
             if progress:
                 progress.cancel()
                 await asyncio.wait([progress])
-        for outcome in self._sending.unconfirmed() if self._sending else ():
-            report.tell(outcome)
-        if self._signal:
-            report.end()
-            return SIGNAL_OFFSET + self._signal
-        return report.end(failure)
+        if self._sending:
+            for outcome in self._sending.remaining():
+                report.tell(outcome)
+        else:
+            report.tell_unsent()
+        return report.end(failure, SIGNAL_OFFSET + self._signal if self._signal else 0)
 
     async def _send(self, server: str, seconds: float) -> None:
         from chatctl.client import ChatClient
@@ -135,39 +177,25 @@ class Run:
                 options.name(option, value, sending.limits.name_bytes)
             if self._greeting:
                 formats.say(self._greeting)
-            self._sending = sending
             report.cursor_prefix = sending.cursor_prefix
-            self._feeder = asyncio.ensure_future(self._feed(sending))
+            feeder = asyncio.ensure_future(self._feed(sending))
             try:
                 async for outcome in sending.outcomes():
                     report.tell(outcome)
-                await asyncio.wait([self._feeder])
-                if not self._feeder.cancelled():
-                    self._feeder.result()  # the input may have failed
+                await asyncio.wait([feeder])
+                if not feeder.cancelled():
+                    feeder.result()  # the input may have failed
             finally:
-                self._feeder.cancel()
+                feeder.cancel()
+                await asyncio.wait([feeder])
 
     async def _feed(self, sending: "Sending") -> None:
-        """Put the input in. All that was read is put before anything is waited for, so that no record is forgotten."""
-        limit = sending.limits.text_bytes
+        # Only from here on the sending knows of records: an interrupt before this must not forget those to resume.
+        self._sending, self._feeder = sending, asyncio.current_task()
         try:
-            if self._words is not None:
-                self._put(sending, [as_text(os.fsencode(self._words), limit)])  # what is not UTF-8 came with surrogates
-                return
-            cutter = Cutter(self._separator, limit)
-            async for chunk in chunks(STDIN):
-                self._put(sending, cutter.feed(chunk))
-                await sending.drain()
-            self._put(sending, cutter.end())
+            await self._report.source.feed(sending, self._report.room, self._report.rejects)
         finally:
             sending.finish()
-
-    def _put(self, sending: "Sending", pieces: Iterable[Piece]) -> None:
-        for piece in pieces:
-            if isinstance(piece, str):
-                sending.reject(self._report.room, piece)
-            else:
-                sending.put(self._report.room, piece)
 
     def _take_interrupts(self) -> None:
         """A signal stops reading and gives receipts under way a moment; a second one ends everything at once."""

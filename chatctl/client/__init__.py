@@ -2,7 +2,7 @@
 
 async with ChatClient("127.0.0.1:50051") as chat:
     async with chat.send("ann") as sending:
-        await sending.put("lobby", ["hello"])
+        sending.put("lobby", ["hello"])
         sending.finish()
         async for outcome in sending.outcomes():
             print(outcome.receipt)
@@ -10,7 +10,7 @@ async with ChatClient("127.0.0.1:50051") as chat:
         print(page.runs)
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,19 +21,24 @@ import grpc
 from chatctl import config, wire
 from chatctl.chat import Limits
 from chatctl.client.call import Call
-from chatctl.client.sending import Outcome, Sending
+from chatctl.client.sending import Sending
+from chatctl.client.verification import Verification, Verified
+from chatctl.client.window import Outcome
 from chatctl.errors import Unexpected
 from chatctl.history import Query
 from chatctl.log import Run, Stats
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
+from chatctl.verify import Claims
 
-__all__ = ["ChatClient", "HistoryPage", "Outcome", "Query", "Sending", "ServerStats"]
+__all__ = ["ChatClient", "HistoryPage", "Outcome", "Query", "Sending", "ServerStats", "Verified"]
 
 OPTIONS = (
+    ("grpc.use_local_subchannel_pool", 1),  # or a new channel would get the old connection
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 )
+UNIMPLEMENTED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,14 @@ class ChatClient:
         self.server = server
         self._timeout = timeout
         self._notice = notice
-        target = config.address(server)
-        # A proxy for the web (http_proxy) is no way to this very machine.
-        proxy = (("grpc.enable_http_proxy", 0),) if config.is_loopback(target) else ()
-        self._channel = grpc.aio.insecure_channel(target, options=(*OPTIONS, *proxy))
+        self._target = config.address(server)
+        self._channel = self._open_channel()
         self._stub = chat_pb2_grpc.ChatServiceStub(self._channel)
+
+    def _open_channel(self) -> grpc.aio.Channel:
+        # A proxy for the web (http_proxy) is no way to this very machine.
+        proxy = (("grpc.enable_http_proxy", 0),) if config.is_loopback(self._target) else ()
+        return grpc.aio.insecure_channel(self._target, options=(*OPTIONS, *proxy))
 
     async def __aenter__(self) -> "ChatClient":
         return self
@@ -132,20 +140,47 @@ class ChatClient:
 
     @asynccontextmanager
     async def send(self, user: str, sender: str = "") -> AsyncIterator[Sending]:
-        """A stream that sends records of one user and sender (empty: the server makes one up), open until the block ends.
+        """Send records of one user and sender (empty: the server makes one up), until the block ends.
 
-        Raises InvalidRequest, TooManyStreams, Unavailable, Stopping, TimedOut.
+        Connects again for as long as the timeout allows; see Sending. Raises InvalidRequest, LogChanged, StoreFailed,
+        ServerFault, Unexpected, and what did not pass in time: Unavailable, Stopping, TimedOut, StoreFull, TooManyStreams.
         """
-        call = self._call(self._stub.SendAndReceiveMessage())
+        sending = Sending(self._dial, self.server, user, sender, self._timeout, self._notice)
         try:
-            await call.write(pb.SendAndReceiveMessageRequest(user=user, sender=sender))
-            response = await call.read()
-            if response is None or not response.HasField("welcome"):
-                raise Unexpected(f"{self.server} did not say welcome: it is no chatctl server, or another version", 12)
-            sending = Sending(call, user, response.welcome)
-            try:
-                yield sending
-            finally:
-                await sending.close()
+            await sending.welcomed()
+            yield sending
         finally:
-            call.close()
+            await sending.close()
+
+    @asynccontextmanager
+    async def _dial(self, seconds: float) -> AsyncIterator[Call]:
+        """A stream on a connection of its own: one that broke may be dead for minutes without anybody knowing."""
+        async with self._open_channel() as channel:
+            call = Call(self.server, chat_pb2_grpc.ChatServiceStub(channel).SendAndReceiveMessage(), seconds, None)
+            try:
+                yield call
+            finally:
+                call.close()
+
+    async def verify(self, batches: AsyncIterable[Claims]) -> AsyncGenerator[Verified, None]:
+        """Whether messages are stored as receipts claim, for batches of any size. Close the iterator to stop early.
+
+        Raises InvalidRequest, CursorMalformed, CursorOtherLog, TooManyStreams, Unavailable, Stopping, TimedOut, StoreFailed,
+        Unexpected with code 12 (UNIMPLEMENTED) for a server that is too old, and what the iteration over the batches raises.
+        """
+        server = await self.stats(1)
+        call = self._call(self._stub.VerifyMessages())
+        verification = Verification(call, server.limits.batch_messages)
+        try:
+            async for verified in verification.answers(batches):
+                yield verified
+        except Unexpected as error:
+            if error.code != UNIMPLEMENTED:
+                raise
+            raise Unexpected(
+                f"the server at {self.server} is chatctl {server.version}, which cannot verify yet: "
+                "upgrade it, then verify again",
+                UNIMPLEMENTED,
+            ) from None
+        finally:
+            await verification.close()

@@ -12,7 +12,8 @@ from chatctl import wire
 from chatctl.client.patience import Patience
 from chatctl.errors import ChatError, TimedOut, Unavailable, Unexpected
 
-_NOISE = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?")  # before the words of grpc's that tell something
+# Around the words of grpc's that tell something.
+_NOISE = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?(Stream removed \((?P<inner>.*)\)$)?")
 
 
 class _StatusKeeper:
@@ -113,10 +114,7 @@ class Call:
             raise self._timed_out() from None
 
     def _timed_out(self) -> TimedOut:
-        return TimedOut(
-            f"{self._server} has not answered for {self._timeout:g} s: see whether a chatctl server listens there, "
-            "or wait longer with --timeout"
-        )
+        return silence(self._server, self._timeout)
 
     def _translate(self, error: grpc.aio.AioRpcError) -> ChatError:
         """The error that a status stands for; statuses that grpc itself makes get words of ours."""
@@ -124,7 +122,9 @@ class Call:
         trailers = tuple(error.trailing_metadata() or ())
         if any(key == wire.REASON_KEY for key, _ in trailers):
             return wire.error_of(code, details, trailers)
-        detail = _NOISE.sub("", details.rpartition("last error: ")[2])
+        detail = _NOISE.sub(lambda noise: noise["inner"] or "", details.rpartition("last error: ")[2])
+        if code == 1:  # CANCELLED: gRPC's answer to a call that comes in the moment in which its server stops
+            return Unavailable(f"{self._server} stopped as it was asked: try again")
         if self._answered and code in (2, 13, Unavailable.code):  # UNKNOWN, INTERNAL: our server would give a reason
             return Unavailable(f"the connection to {self._server} broke ({detail})")
         if code == Unavailable.code:
@@ -135,3 +135,11 @@ class Call:
         if code in (2, 12, 13):  # UNKNOWN, UNIMPLEMENTED, INTERNAL: what others than a chatctl server say
             return Unexpected(f"what answers at {self._server} is no chatctl server, or another version ({detail})", code)
         return wire.error_of(code, details, trailers)
+
+
+def silence(server: str, seconds: float) -> TimedOut:
+    """The error for a server that has been silent for so long."""
+    return TimedOut(
+        f"{server} has not answered for {seconds:g} s: see whether a chatctl server listens there, "
+        "or wait longer with --timeout"
+    )

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-STEPS = 20
-NOTICE_SECONDS = 2.0
+STEPS = 20  # at least, in which silence is measured
+NOTICE_SECONDS, NOTICE_STEPS = 2.0, 4
 
 
 class Patience:
@@ -15,7 +15,8 @@ class Patience:
     """
 
     def __init__(self, seconds: float, give_up: Callable[[], object], notice: Callable[[], object] | None = None) -> None:
-        self._step = min(seconds / STEPS, NOTICE_SECONDS) if seconds else NOTICE_SECONDS
+        longest = NOTICE_SECONDS / NOTICE_STEPS
+        self._step = min(seconds / STEPS, longest) if seconds else longest
         self._steps = round(seconds / self._step) if seconds else None
         self._give_up = give_up
         self._notice = notice
@@ -31,10 +32,15 @@ class Patience:
         self._silent = 0
         self._expecting = expecting
 
+    def expect(self) -> None:
+        """An answer is expected; if one was already, the silence goes on."""
+        if not self._expecting:
+            self.heard(expecting=True)
+
     def _tick(self) -> None:
         if self._expecting:
             self._silent += 1
-            if self._notice and self._silent == max(1, round(NOTICE_SECONDS / self._step)):
+            if self._notice and self._silent == round(NOTICE_SECONDS / self._step) + 1:  # the first may have been short
                 self._notice()
             if self._silent == self._steps:
                 self.gone = True

@@ -1,233 +1,252 @@
-"""Sending: a bounded window of records without receipts on one stream, and what became of each, in order."""
+"""Sending: records go out on a stream, and on the next one when it breaks, until each has its receipt."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 
 from chatctl import wire
-from chatctl.chat import utf8_size
-from chatctl.client.call import Call
-from chatctl.errors import Unavailable, Unexpected
-from chatctl.log import Receipt, Status
+from chatctl.chat import Limits
+from chatctl.client.call import Call, silence
+from chatctl.client.patience import Patience
+from chatctl.client.window import Outcome, Window
+from chatctl.errors import ChatError, LogChanged, Passing, TimedOut, Unavailable, Unexpected
 from chatctl.v1 import chat_pb2 as pb
 
-FRAME_MESSAGES = 500  # a frame costs 0.2 ms whatever it holds; more than 500 messages in one gain nothing
-WINDOW_FRAMES, WINDOW_BYTES = 256, 16 * 1024 * 1024  # without receipts; 256 frames keep a far server busy
-EAGER_FRAMES = 2  # while fewer are without receipts a frame goes at once; beyond, it may grow until a receipt comes
-PENDING_RECORDS, PENDING_BYTES = 4 * FRAME_MESSAGES, 1024 * 1024  # taken but not yet sent; beyond, `drain` waits
+RETRY_SECONDS, RETRY_MOST_SECONDS = 0.1, 2.0  # before connecting again: doubled each time up to the most, less up to a half
+STALE_SECONDS = 30.0  # a stream silent for so long, or for half the timeout, may be dead: another is tried
 
-
-class Outcome(NamedTuple):
-    """What became of some consecutive records: the receipt, their room and their texts (none, of what never was a text)."""
-
-    receipt: Receipt
-    room: str
-    texts: Sequence[str]
-
-
-@dataclass(slots=True)
-class _Records:
-    """Consecutive records for one room; or one with a `rejection`, which is not sent but waits for its turn."""
-
-    room: str
-    number: int
-    texts: list[str]
-    rejection: Receipt | None = None
-    size: int = 0
+Dial = Callable[[float], AbstractAsyncContextManager[Call]]
+"""Opens a call on a connection of its own; the seconds are those of silence that end it with TimedOut."""
 
 
 class Sending:
-    """A stream that sends. `put` records and `drain`, then `finish`; all the while, iterate over `outcomes`."""
+    """Sends records of one user and sender. `put` them and `drain`, then `finish`; all the while, iterate over `outcomes`.
 
-    def __init__(self, call: Call, user: str, welcome: pb.Welcome) -> None:
+    When the stream breaks, the server goes away or its store is full, it connects again and sends again what has no receipt;
+    `--timeout` seconds without a receipt, when one is due, or without a connection end it.
+    """
+
+    def __init__(
+        self, dial: Dial, server: str, user: str, sender: str, timeout: float, notice: Callable[[str], None] | None
+    ) -> None:
         """Use `ChatClient.send`."""
-        self._call = call
+        self._dial = dial
+        self._server = server
         self.user = user
-        self.sender = welcome.sender
-        self.limits = wire.limits(welcome.limits)
-        self.cursor_prefix = welcome.cursor_prefix
-        self._frame_messages = max(1, min(FRAME_MESSAGES, self.limits.batch_messages))
-        self._next = 1  # number of the next record put
-        self._pending: deque[_Records] = deque()
-        self._pending_records = 0
-        self._pending_bytes = 0
-        self._sent: deque[_Records] = deque()  # without receipts, or rejected and waiting for their turn
-        self._frames = self._bytes = 0  # what of it is on its way
+        self.sender = sender
+        self.limits = Limits()
+        self.cursor_prefix = ""
+        self._timeout = timeout
+        self._notice = notice or (lambda _: None)
+        self._log = ""
+        self._stale = min(timeout / 2 or STALE_SECONDS, STALE_SECONDS)
+        self._silences = self._tries = 0  # since the last receipts
+        self._trouble: ChatError | None = None  # what broke the last stream, until the server gets on with it again
+        self._told = False  # whether a notice of it was given
+        self._window = Window()
         self._finished = False
+        self._welcomed = asyncio.Event()
         self._changed = asyncio.Event()  # for the writer: look again
         self._room = asyncio.Event()  # for `drain`: look again
-        call.patience.heard(expecting=False)
-        self._receipts: deque[Receipt] = deque()  # come, and not yet told
-        self._waiting = 0  # records sent whose receipts have not come
         self._news = asyncio.Event()  # for `outcomes`: look again
-        self._writer = asyncio.create_task(self._write())
-        self._reader = asyncio.create_task(self._read())
+        self._patience = Patience(timeout, self._give_up, self._tell_silence)
+        self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._ended)
 
-    def put(self, room: str, texts: Sequence[str]) -> None:
-        """Take texts to send, numbered on from the last. They go out without delay; `drain` between puts bounds memory.
+    # --- for the caller
 
-        Raises UnicodeEncodeError for a text that UTF-8 cannot carry; then nothing is taken.
+    async def welcomed(self) -> None:
+        """Wait for the server's terms: sender, limits, cursor_prefix. Raises why there are none."""
+        await self._welcomed.wait()
+        if self._task.done():
+            self._task.result()
+
+    def put(self, room: str, texts: Sequence[str], number: int = 0) -> None:
+        """Take texts to send, numbered from `number`, or on from the last. They go out without delay.
+
+        `drain` between puts bounds memory. Raises UnicodeEncodeError for a text that UTF-8 cannot carry and ValueError for
+        a number that is not greater than the last; then nothing is taken.
         """
-        size = utf8_size(texts)  # raises UnicodeEncodeError
-        if not texts:
-            return
-        last = self._pending[-1] if self._pending else None
-        if last and last.room == room and not last.rejection:
-            last.texts += texts
-        else:
-            self._pending.append(_Records(room, self._next, list(texts)))
-        self._pending_bytes += size
-        self._count(len(texts))
+        self._window.put(room, texts, number)
+        self._changed.set()
 
     def reject(self, room: str, error: str) -> None:
         """Count a record that cannot be sent; its rejection comes among the outcomes, in its turn."""
-        rejection = Receipt(self._next, 1, Status.REJECTED, error=error)
-        self._pending.append(_Records(room, self._next, [], rejection))
-        self._count(1)
-
-    def _count(self, records: int) -> None:
-        self._next += records
-        self._pending_records += records
+        self._window.reject(room, error)
         self._changed.set()
 
     async def drain(self) -> None:
-        """Wait until little of what was put is still to be sent; or until the stream has ended."""
-        while self._full() and not self._reader.done():
+        """Wait until little of what was put is still to be sent; or until the sending has ended."""
+        while self._window.full and not self._task.done():
             self._room.clear()
             await self._room.wait()
-
-    def _full(self) -> bool:
-        return self._pending_records >= PENDING_RECORDS or self._pending_bytes >= PENDING_BYTES
 
     def finish(self) -> None:
         """Say that no more records come; the outcomes end once all have receipts."""
         self._finished = True
         self._changed.set()
-
-    async def _write(self) -> None:
-        """The writer: frame after frame, as long as the window has room."""
-        while True:
-            while self._may_send():
-                frame = self._take()
-                if not frame.rejection:
-                    request = pb.SendAndReceiveMessageRequest(room=frame.room, number=frame.number, texts=frame.texts)
-                    if not await self._call.write(request):
-                        return  # reading raises why
-            if self._finished and not self._pending:
-                await self._call.done_writing()
-                return
-            self._changed.clear()
-            await self._changed.wait()
-
-    def _may_send(self) -> bool:
-        if not self._pending or self._frames >= WINDOW_FRAMES or self._bytes >= WINDOW_BYTES:
-            return False
-        if len(self._sent) >= WINDOW_FRAMES + PENDING_RECORDS:  # rejections, which wait for their turn, are bounded too
-            return False
-        full = len(self._pending) > 1 or self._pending_records >= self._frame_messages
-        return full or self._finished or self._frames < EAGER_FRAMES
-
-    def _take(self) -> _Records:
-        """Move records from the pending to the sent, as many as a frame may hold."""
-        first = self._pending[0]
-        if first.rejection:
-            frame = self._pending.popleft()
-            self._pending_records -= 1
-        else:
-            texts = first.texts[: self._frame_messages]
-            while (size := utf8_size(texts)) > self.limits.batch_bytes and len(texts) > 1:
-                texts = texts[: len(texts) // 2]
-            frame = _Records(first.room, first.number, texts, size=size)
-            if len(texts) == len(first.texts):
-                self._pending.popleft()
-            else:
-                del first.texts[: len(texts)]
-                first.number += len(texts)
-            self._pending_records -= len(texts)
-            self._pending_bytes -= size
-            if not self._waiting:
-                self._call.patience.heard(expecting=True)
-            self._waiting += len(texts)
-            self._frames += 1
-            self._bytes += size
-        self._sent.append(frame)
-        self._room.set()
-        if frame.rejection:
-            self._news.set()
-        return frame
-
-    async def _read(self) -> None:
-        """The reader: takes receipts as they come; the window bounds how many can be waiting."""
-        try:
-            while (response := await self._call.read()) is not None:
-                for receipt in wire.receipts(response.receipts):
-                    self._receipts.append(receipt)
-                    self._waiting -= receipt.count
-                self._call.patience.heard(expecting=self._waiting > 0)
-                self._news.set()
-        finally:
-            self._news.set()
-            self._room.set()
+        self._news.set()
 
     async def outcomes(self) -> AsyncIterator[Outcome]:
         """What became of the records, in order, until all that was put has its receipt.
 
-        Raises what ended the stream before that; `unconfirmed` tells of the rest.
+        Raises what ended the sending before that; `remaining` tells of the rest.
         """
         while True:
-            while outcome := self._settle():
+            while outcome := self._window.settle():
+                self._changed.set()
                 yield outcome
-            if self._finished and not self._pending and not self._sent:
+            if self._finished and self._window.empty:
                 return
-            if self._reader.done():
-                self._reader.result()
-                raise Unexpected("the server ended the stream before it had answered everything", Unavailable.code)
+            if self._task.done():
+                self._task.result()
+                raise Unexpected("the sending ended before all was answered", 13)
             self._news.clear()
             await self._news.wait()
 
-    def _settle(self) -> Outcome | None:
-        """The next outcome, if it is known."""
-        if not self._sent:
-            return None
-        first = self._sent[0]
-        if first.rejection:
-            self._sent.popleft()
-            self._changed.set()
-            return Outcome(first.rejection, first.room, ())
-        if not self._receipts:
-            return None
-        receipt = self._receipts.popleft()
-        if receipt.number != first.number or receipt.count > len(first.texts):
-            raise Unexpected(f"the server sent a receipt for number {receipt.number}, due was {first.number}", 13)
-        texts = first.texts[: receipt.count]
-        if receipt.count == len(first.texts):
-            self._sent.popleft()
-            self._frames -= 1
-            self._bytes -= first.size
-            self._changed.set()
-        else:
-            del first.texts[: receipt.count]
-            first.number += receipt.count
-        return Outcome(receipt, first.room, texts)
-
-    def unconfirmed(self) -> list[Outcome]:
-        """All records put that have no receipt, in order; the rejected ones among them with their rejection."""
-        return [
-            Outcome(
-                records.rejection or Receipt(records.number, len(records.texts), Status.UNCONFIRMED),
-                records.room,
-                records.texts,
-            )
-            for records in (*self._sent, *self._pending)
-        ]
+    def remaining(self) -> list[Outcome]:
+        """The outcomes of all records put that have not come out of `outcomes`, most of them without a receipt."""
+        settled: list[Outcome] = []
+        with suppress(Unexpected):  # a receipt that was not due says nothing, and what comes after it no more
+            settled += iter(self._window.settle, None)
+        return [*settled, *self._window.unconfirmed()]
 
     async def close(self) -> None:
         """End the stream, whatever is still under way."""
-        for task in (self._writer, self._reader):
-            task.cancel()
-        self._call.close()
-        await asyncio.wait({self._writer, self._reader})
-        if not self._reader.cancelled():
-            self._reader.exception()  # told by `outcomes`, if anybody still asked
+        self._task.cancel()
+        self._patience.close()
+        await asyncio.wait({self._task})
+        if not self._task.cancelled():
+            self._task.exception()  # told by `outcomes`, if anybody still asked
+
+    # --- streams, one after the other
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                try:
+                    async with self._dial(self._stale * 2**self._silences) as call:
+                        await self._exchange(call)
+                    return
+                except (Passing, Unexpected) as error:
+                    if isinstance(error, Unexpected) and not self._log:
+                        raise  # it never was a chatctl server
+                    if self._task.cancelling():  # in the very moment in which the call was given up
+                        raise asyncio.CancelledError from None
+                    await self._pause(error)
+        except asyncio.CancelledError:
+            if not self._patience.gone:
+                raise
+            raise self._gave_up() from None
+
+    async def _pause(self, error: ChatError) -> None:
+        """After a broken stream: what has no receipt is to be sent again, but not at once."""
+        self._window.rewind()
+        self._patience.expect()
+        silent = isinstance(error, TimedOut)
+        self._silences += silent  # a server that is only slow must get the time to answer some day
+        if not silent and (self._trouble is None or isinstance(self._trouble, TimedOut)):
+            tries = f"for up to {self._timeout:g} s" if self._timeout else "until it answers"
+            self._tell(f"{error}; trying again {tries}")
+        self._trouble = error
+        most = min(RETRY_SECONDS * 2**self._tries, RETRY_MOST_SECONDS)
+        self._tries += 1
+        # Not all clients at once: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+        await asyncio.sleep(random.uniform(most / 2, most))  # noqa: S311
+
+    async def _exchange(self, call: Call) -> None:
+        """One stream, from its welcome to its end."""
+        await call.write(pb.SendAndReceiveMessageRequest(user=self.user, sender=self.sender))
+        response = await call.read()
+        if response is None or not response.HasField("welcome"):
+            raise Unexpected(f"{self._server} did not say welcome: it is no chatctl server, or another version", 12)
+        self._welcome(response.welcome)
+        call.patience.heard(expecting=False)
+        writer = asyncio.create_task(self._write(call))
+        writer.add_done_callback(lambda done: None if done.cancelled() or not done.exception() else call.close())
+        try:
+            await self._read(call)
+        finally:
+            writer.cancel()
+            await asyncio.wait({writer})
+            if not writer.cancelled():
+                writer.result()
+        if not (self._finished and self._window.answered):
+            raise Unavailable(f"{self._server} ended the stream before it had answered everything")
+
+    def _welcome(self, welcome: pb.Welcome) -> None:
+        if self._log and welcome.log != self._log:
+            raise LogChanged(
+                f"{self._server} serves another log than before (it was {self._log}, it is {welcome.log}): "
+                "what has no receipt was not sent there; see what became of the store"
+            )
+        self.sender, self._log, self.cursor_prefix = welcome.sender, welcome.log, welcome.cursor_prefix
+        self.limits = wire.limits(welcome.limits)
+        self._window.obey(self.limits)
+        if self._window.answered or not self._window.may_send(self._finished):  # then no receipt is due
+            self._got_on()
+        self._welcomed.set()
+
+    def _got_on(self) -> None:
+        """The server does what it should: no more trouble, and time is counted anew."""
+        if self._told:
+            self._notice(f"{self._server} answers again")
+        self._trouble, self._told = None, False
+        self._patience.heard(expecting=self._window.waiting > 0)
+
+    async def _write(self, call: Call) -> None:
+        """The writer: frame after frame, as long as the window has room."""
+        while True:
+            while self._window.may_send(self._finished):
+                frame = self._window.take()
+                self._room.set()
+                if frame is None:
+                    self._news.set()
+                    continue
+                call.patience.expect()
+                self._patience.expect()
+                request = pb.SendAndReceiveMessageRequest(room=frame.room, number=frame.number, texts=frame.texts)
+                if not await call.write(request):
+                    return  # reading raises why
+            if self._finished and self._window.all_sent:
+                await call.done_writing()
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _read(self, call: Call) -> None:
+        """The reader: takes receipts as they come; the window bounds how many can be waiting."""
+        while (response := await call.read()) is not None:
+            self._window.receive(wire.receipts(response.receipts))
+            self._silences = self._tries = 0  # a welcome alone does not count: a server may break after each
+            call.patience.heard(expecting=self._window.waiting > 0)
+            self._got_on()
+            self._news.set()
+            self._changed.set()
+
+    # --- the end
+
+    def _tell_silence(self) -> None:
+        if self._trouble is None or isinstance(self._trouble, TimedOut):
+            self._tell(f"waiting for {self._server} to answer")
+
+    def _tell(self, trouble: str) -> None:
+        self._told = True
+        self._notice(trouble)
+
+    def _give_up(self) -> None:
+        self._task.cancel()
+
+    def _gave_up(self) -> ChatError:
+        """The last trouble says most; without any, the server was silent."""
+        after = f"gave up after {self._timeout:g} s, wait longer with --timeout"
+        if self._trouble is None or isinstance(self._trouble, TimedOut):
+            return silence(self._server, self._timeout)
+        if isinstance(self._trouble, Unexpected):
+            return Unavailable(f"{self._trouble}; {after}")
+        return type(self._trouble)(f"{self._trouble}; {after}")
+
+    def _ended(self, _: object) -> None:
+        for event in (self._welcomed, self._room, self._news):
+            event.set()

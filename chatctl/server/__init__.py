@@ -153,12 +153,7 @@ async def serve(
 
     Raises StoreRefused, ListenRefused, and StoreFailed or ServerFault if it has to stop later.
     """
-    for listen in settings.listen:
-        if not settings.insecure and not config.is_loopback(listen):
-            raise ListenRefused(
-                f"refusing to listen on {listen}: everybody who reaches it could read and write, unencrypted; "
-                "listen on 127.0.0.1 or unix:PATH, or say --insecure if the network is yours alone"
-            )
+    _check_reach(settings)
     for handler in logging.getLogger().handlers:
         handler.addFilter(LogBound())
     log = await open_log(settings.store)
@@ -196,6 +191,16 @@ async def _stop(server: Server, log: MessageLog, signals: "_Signals") -> bool:
     stop.cancel()
     await log.close()
     return False
+
+
+def _check_reach(settings: ServeSettings) -> None:
+    """Raise ListenRefused if others could reach the server and nobody has said that they may."""
+    for listen in settings.listen:
+        if not settings.insecure and not config.is_loopback(listen):
+            raise ListenRefused(
+                f"refusing to listen on {listen}: everybody who reaches it could read and write, unencrypted; "
+                "listen on 127.0.0.1 or unix:PATH, or say --insecure if the network is yours alone"
+            )
 
 
 class _Signals:

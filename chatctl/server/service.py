@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -12,6 +13,7 @@ from chatctl.chat import Chat
 from chatctl.log import Page
 from chatctl.server.exchange import Exchange
 from chatctl.server.streams import Streams
+from chatctl.server.verification import responses
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
@@ -74,3 +76,13 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
                 await exchange.close()
             # A client's cancel looks like its half-close until the next wait; passing it on avoids a leak in grpc.aio.
             await asyncio.sleep(0)
+
+    async def VerifyMessages(
+        self, request_iterator: AsyncIterator[pb.VerifyMessagesRequest], context: Any
+    ) -> AsyncIterator[pb.VerifyMessagesResponse]:
+        """See the proto."""
+        with self._streams.open() as wake:
+            async with aclosing(responses(self._chat, request_iterator, wake)) as answers:
+                async for response in answers:
+                    yield response
+            await asyncio.sleep(0)  # as in SendAndReceiveMessage

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import queue
 import sqlite3
 import threading
@@ -12,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 from chatctl.errors import ChatError, StoreFailed, StoreFull, Unavailable
-from chatctl.log import Draft, Page, Receipt, Stats
-from chatctl.store import sqlite_read
+from chatctl.log import Draft, Page, Picked, Receipt, Stats
+from chatctl.store import sqlite_read, sqlite_space
 from chatctl.store.sqlite_file import StoreFile
 from chatctl.store.sqlite_write import Writer
 from chatctl.store.wakes import Wakes
@@ -62,6 +61,7 @@ class SQLiteLog:
         self.failed: asyncio.Future[StoreFailed] = self._loop.create_future()
         """Done when the store has failed for good: nothing is tried on it again."""
         self._broken: StoreFailed | None = None  # the writer knows it at once, `failed` when the event loop hears of it
+        self._trouble: ChatError | None = None  # what kept the last group from being stored
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closed = False  # the writer has met the None of `close`
         self._readers = ThreadPoolExecutor(READERS, "chatctl-read")
@@ -163,8 +163,7 @@ class SQLiteLog:
 
     def _publish(self, group: list[Job], outcome: list[list[Receipt]] | ChatError, head: int) -> None:
         """In the event loop: hand out the receipts, raise the head, wake those who wait for it."""
-        if isinstance(outcome, ChatError) and group:
-            logger.warning("%d drafts not stored: %s", len(group), outcome)
+        self._log_trouble(outcome if isinstance(outcome, ChatError) else None)
         if isinstance(outcome, StoreFailed) and not self.failed.done():
             self.failed.set_result(outcome)
         for i, job in enumerate(group):
@@ -179,14 +178,22 @@ class SQLiteLog:
             self._head = head
             self._wakes.moved({job.draft.room for job in group}, head)
 
+    def _log_trouble(self, error: ChatError | None) -> None:
+        """Once when it begins and once when it ends: clients may try again many times a second."""
+        if error and type(error) is not type(self._trouble):
+            logger.warning("cannot store: %s", error)
+        elif self._trouble and not error:
+            logger.warning("storing again")
+        self._trouble = error
+
     def _translate(self, error: sqlite3.Error) -> ChatError:
         """The moment's error where there is no space, otherwise the end of this store."""
-        name = getattr(error, "sqlite_errorname", "")
         path = self._file.path
-        if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and name != "SQLITE_IOERR_FSYNC" and _full(path)):
-            return StoreFull("the server's disk is full: make space there, then send again what has no receipt")
+        if sqlite_space.is_full(error, path):
+            return StoreFull("the server has no space left for its store: make some there")
+        name = getattr(error, "sqlite_errorname", "")
         if name.startswith("SQLITE_BUSY"):
-            return Unavailable("another program has locked the server's store: close it there, then send again")
+            return Unavailable("another program has locked the server's store: close it there")
         return StoreFailed(f"the store {path} failed: {error} ({name})")
 
     # --- reading
@@ -208,6 +215,10 @@ class SQLiteLog:
     ) -> Page:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.read(db, rooms, users, after, end, count, backwards))
+
+    async def pick(self, sequences: Sequence[int]) -> Picked:
+        """See MessageLog."""
+        return await self._read(lambda db: sqlite_read.pick(db, sequences))
 
     async def sequence_at(self, time: int) -> int:
         """See MessageLog."""
@@ -251,12 +262,3 @@ def _next_group(lines: Lines) -> list[Job]:
         if line:
             lines[sender] = line
     return group
-
-
-def _full(path: os.PathLike[str]) -> bool:
-    """Whether the file's disk has no space for another page or two (a full disk shows as other errors, too)."""
-    try:
-        disk = os.statvfs(path)
-    except OSError:
-        return False
-    return disk.f_bavail * disk.f_frsize < 64 * 1024

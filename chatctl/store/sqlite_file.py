@@ -1,56 +1,28 @@
-"""The SQLite file: its schema, and opening it only if it is whole, ours and nobody else's.
-
-A block is a committed run: consecutive messages of one room, user and sender, with consecutive sequences and numbers, stored
-at one time. One row for it holds what its messages share, so a message costs a row of two columns and no index entry, and
-what is stored of a sender is read from the blocks themselves.
-"""
+"""Opening a store's file, only if it is whole, ours and nobody else's."""
 
 import fcntl
+import logging
 import os
-import secrets
 import sqlite3
 import stat
 import time
 from pathlib import Path
 
 from chatctl.errors import StoreRefused
+from chatctl.store import sqlite_schema, sqlite_space
 
-APPLICATION_ID = 0x63686174  # "chat", in the header of our files (https://www.sqlite.org/pragma.html#pragma_application_id)
-SCHEMA_VERSION = 1
-PAGE_BYTES = 8 * 1024  # a commit writes ten pages at least: a lone message is 17 % faster than with 16 KiB, bulk 10 % slower
+logger = logging.getLogger(__name__)
+
 CHECK_SECONDS = 2.0  # how long opening may look for damage; a 1 GB file takes about as long
 
-SCHEMA = """
-CREATE TABLE log (              -- one row: the log and its totals
-    id TEXT NOT NULL,
-    head INTEGER NOT NULL,      -- the newest sequence
-    last_time INTEGER NOT NULL, -- microseconds since 1970, as all times here
-    messages INTEGER NOT NULL, bytes INTEGER NOT NULL, rooms INTEGER NOT NULL, users INTEGER NOT NULL
-);
-CREATE TABLE room (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, messages INTEGER NOT NULL, last_time INTEGER NOT NULL);
-CREATE TABLE user (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, messages INTEGER NOT NULL, last_time INTEGER NOT NULL);
-CREATE TABLE sender (id INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES user, name TEXT NOT NULL, UNIQUE (user, name));
-CREATE TABLE message (sequence INTEGER PRIMARY KEY, text TEXT NOT NULL);
-CREATE TABLE block (
-    sequence INTEGER PRIMARY KEY, -- of its first message; the others follow
-    messages INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    room INTEGER NOT NULL REFERENCES room, user INTEGER NOT NULL REFERENCES user,
-    sender INTEGER NOT NULL REFERENCES sender, number INTEGER NOT NULL, -- of its first record
-    time INTEGER NOT NULL
-);
-CREATE INDEX room_by_messages ON room (messages);
-CREATE INDEX user_by_messages ON user (messages);
-CREATE INDEX block_by_room ON block (room);
-CREATE INDEX block_by_user ON block (user);
-CREATE INDEX block_by_number ON block (sender, number);
-CREATE VIEW messages AS         -- for people: plain rows, oldest first
-    SELECT message.sequence, strftime('%Y-%m-%dT%H:%M:%fZ', block.time / 1e6, 'unixepoch') AS time,
-           room.name AS room, user.name AS user, message.text,
-           sender.name AS sender, block.number + message.sequence - block.sequence AS number
-    FROM block CROSS JOIN message ON message.sequence BETWEEN block.sequence AND block.sequence + block.messages - 1
-    JOIN room ON room.id = block.room JOIN user ON user.id = block.user JOIN sender ON sender.id = block.sender
-    ORDER BY block.sequence, message.sequence;
-"""
+
+_KEPT: list[sqlite3.Connection] = []
+"""Connections to damaged stores, open until the process ends: closing the last one would move the write-ahead log into the
+file and delete it, and whoever restores the file from a copy needs it."""
+
+
+class _Damaged(StoreRefused):
+    """The file is not whole."""
 
 
 class StoreFile:
@@ -95,13 +67,22 @@ class StoreFile:
     def _prepare(self) -> None:
         """Check the file, or make it."""
         try:
-            if not self._check_header():
+            if self._check_header():
+                self._sync()
+            else:
                 self._create()
             connection = self.connect()
             try:
                 self._check(connection)
-            finally:
-                connection.close()
+            except (_Damaged, sqlite3.DatabaseError) as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if isinstance(error, _Damaged) or _is_damage(error):
+                    _KEPT.append(connection)
+                else:
+                    connection.close()
+                raise
+            connection.close()
             self._place = self._where()
         except OSError as error:
             raise StoreRefused(f"the store {self.path} cannot be opened: {error.strerror}") from error
@@ -113,10 +94,10 @@ class StoreFile:
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
             return f"the store {self.path} cannot be written: make the file and its directory writable"
-        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        if _is_damage(error):
             return f"the store {self.path} is damaged or no store of chatctl ({error}): restore it from a copy"
-        if name == "SQLITE_FULL":
-            return f"the store {self.path} cannot be opened: the disk is full"
+        if sqlite_space.is_full(error, self.path):
+            return f"the store {self.path} cannot be opened: its disk is full, or may hold no more for this user"
         if name == "SQLITE_BUSY":
             return f"the store {self.path} is locked by another program: close it there"
         return f"the store {self.path} cannot be opened: {error}"
@@ -129,8 +110,13 @@ class StoreFile:
             header = file.read(100)
         if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
             raise StoreRefused(f"{self.path} is no store of chatctl: name another file with --store")
-        if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+        if int.from_bytes(header[68:72], "big") != sqlite_schema.APPLICATION_ID:
             raise StoreRefused(f"{self.path} is a SQLite file of another program: name another file with --store")
+        if self.path.stat().st_nlink > 1:
+            # The lock and the write-ahead log are beside a name, so two names would be two stores in one file.
+            raise StoreRefused(
+                f"the store {self.path} has another name (a hard link): remove one of the two, or copy the file"
+            )
         if not os.access(self.path, os.W_OK):
             raise StoreRefused(f"the store {self.path} cannot be written: make the file writable")
         return True
@@ -171,48 +157,64 @@ class StoreFile:
         new.touch(mode=stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else 0o600)
         connection = sqlite3.connect(new, isolation_level=None)
         try:
-            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-            connection.executescript(
-                f"BEGIN;{SCHEMA};PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA_VERSION};"
-                f"INSERT INTO log VALUES ('{secrets.token_hex(6)}', 0, 0, 0, 0, 0, 0);COMMIT"
-            )
+            sqlite_schema.create(connection)
         finally:
             connection.close()
         new.rename(self.path)
-        directory = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)  # so that the file's name, too, survives a power cut
-        finally:
-            os.close(directory)
+        _sync(self.path.parent)  # so that the file's name, too, survives a power cut
+
+    def _sync(self) -> None:
+        """Sync what a killed server may have written and not synced: its records are to be answered as stored before."""
+        wal = Path(f"{self.path}-wal")
+        if wal.exists():
+            _sync(wal)  # never the file itself: closing it would drop locks of SQLite's
+            _sync(wal.parent)
 
     def _check(self, connection: sqlite3.Connection) -> None:
-        """Refuse a newer schema, and damage as far as it can be found in a moment."""
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version != SCHEMA_VERSION:
+        """Refuse a newer schema, and damage as far as it can be found in a moment; lead an older schema up."""
+        version, newest = sqlite_schema.version(connection), sqlite_schema.newest()
+        if not sqlite_schema.OLDEST <= version <= newest:
             raise StoreRefused(
-                f"the store {self.path} has schema {version}, this chatctl knows {SCHEMA_VERSION}: "
+                f"the store {self.path} has schema {version}, this chatctl knows {newest}: "
                 "use the chatctl that wrote it, or a newer one"
             )
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise StoreRefused(f"the store {self.path} is on a file system without shared memory: put it on a local disk")
-        connection.execute("BEGIN IMMEDIATE")  # a read-only file or full disk shows here and not at the first message
-        connection.execute("ROLLBACK")
-        head, messages = connection.execute("SELECT head, messages FROM log").fetchone()
-        last = connection.execute("SELECT sequence + messages - 1 FROM block ORDER BY sequence DESC LIMIT 1").fetchone()
-        newest = connection.execute("SELECT max(sequence) FROM message").fetchone()
-        if head != (last[0] if last else 0) or head != (newest[0] or 0) or messages > head:
-            raise StoreRefused(
-                f"the store {self.path} is damaged (its totals and its messages differ): restore it from a copy"
-            )
         if fault := _damage(connection):
-            raise StoreRefused(f"the store {self.path} is damaged ({fault}): restore it from a copy")
+            raise self._damaged(fault)
+        connection.execute("BEGIN IMMEDIATE")  # a read-only file or full disk shows here and not at the first message
+        if version < newest:
+            sqlite_schema.upgrade(connection)
+        if not _adds_up(connection):
+            raise self._damaged("its totals and its messages differ")  # and closing the connection undoes the upgrade
+        connection.execute("COMMIT")
+        if version < newest:
+            logger.warning(
+                "the store %s now has schema %d: a chatctl that knows only %d refuses it", self.path, newest, version
+            )
+
+    def _damaged(self, fault: str) -> StoreRefused:
+        return _Damaged(f"the store {self.path} is damaged ({fault}): restore it from a copy")
 
     def close(self) -> None:
         """Let others have the file; a second time it does nothing."""
         lock, self._lock = self._lock, -1
         if lock >= 0:
             os.close(lock)
+
+
+def _sync(path: Path) -> None:
+    """Sync a file or directory to disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT"))
 
 
 def _damage(connection: sqlite3.Connection) -> str:
@@ -228,3 +230,11 @@ def _damage(connection: sqlite3.Connection) -> str:
     finally:
         connection.set_progress_handler(None, 0)
     return "" if found == "ok" else str(found)
+
+
+def _adds_up(connection: sqlite3.Connection) -> bool:
+    """Whether the totals, the last block and the last message agree."""
+    head, messages = connection.execute("SELECT head, messages FROM log").fetchone()
+    last = connection.execute("SELECT sequence + messages - 1 FROM block ORDER BY sequence DESC LIMIT 1").fetchone()
+    (newest,) = connection.execute("SELECT max(sequence) FROM message").fetchone()
+    return bool(head == (last[0] if last else 0) == (newest or 0) and messages <= head)

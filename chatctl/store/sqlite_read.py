@@ -10,14 +10,24 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any, NamedTuple
 
-from chatctl.log import Figures, Page, Run, Stats
+from chatctl.log import Figures, Message, Page, Picked, Run, Stats
 
 PAGE_BYTES = 128 * 1024  # pages of more than this are no faster
 FIRST_BLOCKS, MORE_BLOCKS = 16, 8  # blocks asked for first, and how many times as many each further time
+FIRST_WEIGHED, MORE_WEIGHED = 16, 8  # the same, of texts whose bytes are counted
+SHORT_CHARACTERS, ANY_CHARACTERS = 1000, 2**31  # of a text: some hundred short ones fit any page
 
 _BLOCK = "SELECT sequence, messages, bytes, room, user, time FROM block WHERE sequence >= :low AND sequence <= :high"
 _FOUND = """SELECT json_group_array(json_array(sequence, messages, bytes, (SELECT name FROM room WHERE id = found.room),
                                    (SELECT name FROM user WHERE id = found.user), time)) FROM found"""
+# Columns of messages that may lie far apart; texts longer than ?2 characters are left out.
+_PICKED = """SELECT json_group_array(value), json_group_array(room), json_group_array(user),
+                    json_group_array(iif(length(text) <= ?2, text, NULL))
+             FROM json_each(?1)
+             CROSS JOIN block ON block.sequence = (SELECT max(sequence) FROM block WHERE sequence <= value)
+             CROSS JOIN message ON message.sequence = value"""
+_SIZES = """SELECT json_group_array((SELECT length(CAST(text AS BLOB)) FROM message WHERE sequence = value))
+            FROM json_each(?1)"""
 
 
 class Span(NamedTuple):
@@ -49,6 +59,44 @@ def read(
         start, at = at, at + span.last - span.first + 1
         runs.append(Run(span.first, span.room, span.user, span.time, texts[start:at]))
     return Page(runs, position)
+
+
+def pick(db: sqlite3.Connection, sequences: Sequence[int]) -> Picked:
+    """See `MessageLog.pick`."""
+    columns = _picked(db, sequences, SHORT_CHARACTERS)
+    if None in columns[-1]:
+        sequences = sequences[: _fitting(db, sequences)]
+        columns = _picked(db, sequences, ANY_CHARACTERS)
+    found, room_ids, user_ids, texts = columns
+    rooms, users = _names(db, "room", room_ids), _names(db, "user", user_ids)
+    each = zip(found, room_ids, user_ids, texts, strict=True)
+    messages = {sequence: Message(sequence, rooms[room], users[user], text) for sequence, room, user, text in each}
+    return Picked(messages, sequences[-1])
+
+
+def _picked(db: sqlite3.Connection, sequences: Sequence[int], characters: int) -> list[list[Any]]:
+    row = db.execute(_PICKED, (json.dumps(sequences), characters)).fetchone()
+    return [json.loads(column) for column in row]
+
+
+def _names(db: sqlite3.Connection, table: str, ids: Sequence[int]) -> dict[int, str]:
+    """The names of those ids."""
+    select = f"SELECT name FROM {table} WHERE id = ?"
+    return {key: db.execute(select, (key,)).fetchone()[0] for key in set(ids)}
+
+
+def _fitting(db: sqlite3.Connection, sequences: Sequence[int]) -> int:
+    """How many of the messages, at least one, a page has room for."""
+    at, size, step = 0, 0, FIRST_WEIGHED
+    while at < len(sequences):  # some at a time, as weighing a text means reading it
+        (array,) = db.execute(_SIZES, (json.dumps(sequences[at : at + step]),)).fetchone()
+        for weight in json.loads(array):
+            size += weight or 0
+            if at and size > PAGE_BYTES:
+                return at
+            at += 1
+        step *= MORE_WEIGHED
+    return at
 
 
 def _fit(blocks: Iterator[Span], after: int, end: int, count: int, backwards: bool) -> tuple[list[Span], bool]:
@@ -123,7 +171,8 @@ def _texts(db: sqlite3.Connection, spans: list[Span]) -> list[str]:
         else:
             ranges.append([span.first, span.last])
     if len(ranges) == 1:
-        rows = "SELECT text FROM message WHERE sequence BETWEEN ?1 AND ?2 ORDER BY sequence"
+        # Rows are walked in the order of their key; ORDER BY would copy each of them first.
+        rows = "SELECT text FROM message WHERE sequence BETWEEN ?1 AND ?2"
         return _array(db, rows, ranges[0])
     rows = """SELECT text FROM json_each(?1) CROSS JOIN message
               ON sequence BETWEEN json_extract(value, '$[0]') AND json_extract(value, '$[1]')"""

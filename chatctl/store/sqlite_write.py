@@ -1,13 +1,13 @@
 """Writing: what one group commit does to the file. Runs in the writer's thread, with its own connection."""
 
-import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from chatctl.log import Draft, Reason, Receipt, Status
-from chatctl.store.sqlite_file import PAGE_BYTES
+from chatctl.log import Draft, Receipt, Status
+from chatctl.store import sqlite_known
+from chatctl.store.sqlite_schema import PAGE_BYTES
 
 # The sqlite3 module lets go of the GIL at every row and waits for it again, so many rows go into one statement: 17 µs a row
 # instead of 708 beside a busy thread, and 0.64 instead of 1.21 alone.
@@ -66,7 +66,31 @@ class Writer:
         self._user_counts: dict[int, int] = {}
 
     def commit(self, drafts: Sequence[Draft]) -> list[list[Receipt]]:
-        """Store the drafts in one synced transaction; the receipts of each. Raises sqlite3.Error: then nothing is stored."""
+        """Store the drafts in one synced transaction; the receipts of each. Raises sqlite3.Error: then nothing is stored.
+
+        Where all of them are duplicates nothing is written or synced: their originals were, at the latest when the file was
+        opened.
+        """
+        receipts = self._duplicates(drafts)
+        if others := [place for place in range(len(drafts)) if place not in receipts]:
+            receipts.update(zip(others, self._store_all([drafts[place] for place in others]), strict=True))
+        return [receipts[place] for place in range(len(drafts))]
+
+    def _duplicates(self, drafts: Sequence[Draft]) -> dict[int, list[Receipt]]:
+        """The receipts of those drafts that can quickly be seen to hold nothing but duplicates, by their places."""
+        found: dict[int, list[Receipt]] = {}
+        for stretch in sqlite_known.stretches(drafts) if self._highest else ():
+            together = [drafts[place] for place in stretch]
+            first, last = together[0], together[-1]
+            sender = self._senders.get((self._users.get(first.user, 0), first.sender), 0)
+            room = self._rooms.get(first.room, 0)
+            if last.number + len(last.texts) - 1 <= self._highest.get(sender, 0):
+                receipts = sqlite_known.duplicates(self._db, sender, room, together)
+                found.update(zip(stretch, receipts or (), strict=receipts is not None))
+        return found
+
+    def _store_all(self, drafts: Sequence[Draft]) -> list[list[Receipt]]:
+        """The transaction."""
         if len(self._senders) > CACHED_NAMES or len(self._rooms) > CACHED_NAMES:
             self._forget()
         if self._logged >= CHECKPOINT_BYTES:
@@ -79,7 +103,9 @@ class Writer:
             receipts = [self._append(draft) for draft in drafts]
             self._write_texts()
             self._write_block()
-            self._write_totals()
+            if self.totals != before:
+                self._write_totals()
+                self._logged += self.totals.bytes - before.bytes + COMMIT_LOGGED
             self._db.execute("COMMIT")
         except BaseException:
             self.totals = before  # not from the file: a disk that fails here may fail again
@@ -87,18 +113,12 @@ class Writer:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-        self._logged += self.totals.bytes - before.bytes + COMMIT_LOGGED
         return receipts
 
     def _checkpoint(self) -> None:
-        """Move the write-ahead log into the file. Raises sqlite3.Error, after which nothing may be tried again."""
-        try:
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_FULL":  # then all stays in the log, and the next commit tries again
-                raise
-        else:
-            self._logged = 0
+        """Move the write-ahead log into the file. Raises sqlite3.Error; then all stays where it is."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._logged = 0
 
     def _append(self, draft: Draft) -> list[Receipt]:
         user = self._id("user", self._users, draft.user)
@@ -108,8 +128,8 @@ class Writer:
         self._write_texts()
         self._write_block()
         receipts: list[Receipt] = []
-        for part, known in self._parts(draft, sender):
-            receipts += [self._store(part, user, sender)] if known is None else self._compare(part, known)
+        for part, known in sqlite_known.parts(self._db, draft, sender):
+            receipts += sqlite_known.compare(self._db, part, known) if known else [self._store(part, user, sender)]
         return receipts
 
     def _store(self, draft: Draft, user: int, sender: int) -> Receipt:
@@ -135,47 +155,6 @@ class Writer:
         _, _, messages, size, rooms, users = self.totals
         self.totals = Totals(self.totals.head + count, self._time, messages + count, size + draft.size, rooms, users)
         return Receipt(draft.number, count, Status.STORED, sequence, self._time)
-
-    def _parts(self, draft: Draft, sender: int) -> Iterator[tuple[Draft, Block | None]]:
-        """The draft cut where stored blocks of its sender begin and end, each part with the block that has its numbers."""
-        end = draft.number + len(draft.texts)
-        blocks = self._db.execute(
-            "SELECT * FROM block WHERE sender = ?1 AND number < ?3 AND number >="
-            " coalesce((SELECT max(number) FROM block WHERE sender = ?1 AND number <= ?2), ?2) ORDER BY number",
-            (sender, draft.number, end),
-        ).fetchall()
-        at = draft.number
-        for block in map(Block._make, blocks):
-            if block.number + block.messages <= at:
-                continue
-            if at < block.number:
-                yield _cut(draft, at, block.number), None
-            at = max(at, block.number)
-            stop = min(end, block.number + block.messages)
-            yield _cut(draft, at, stop), block
-            at = stop
-        if at < end:
-            yield _cut(draft, at, end), None
-
-    def _compare(self, draft: Draft, block: Block) -> list[Receipt]:
-        """Duplicates where the block has the same texts in the same room, conflicts where not."""
-        sequence = block.sequence + draft.number - block.number
-        (room,) = self._db.execute("SELECT name FROM room WHERE id = ?", (block.room,)).fetchone()
-        if room != draft.room:
-            return [_conflict(draft, 0, f"in room {room[:40]!r}, not {draft.room[:40]!r}", len(draft.texts))]
-        (array,) = self._db.execute(
-            "SELECT json_group_array(text) FROM (SELECT text FROM message WHERE sequence BETWEEN ? AND ? ORDER BY sequence)",
-            (sequence, sequence + len(draft.texts) - 1),
-        ).fetchone()
-        texts = json.loads(array)
-        if texts == list(draft.texts):
-            return [Receipt(draft.number, len(texts), Status.DUPLICATE, sequence, block.time)]
-        return [
-            Receipt(draft.number + i, 1, Status.DUPLICATE, sequence + i, block.time)
-            if stored == text
-            else _conflict(draft, i, f"with the text {stored[:20]!r}, not {text[:20]!r}")
-            for i, (stored, text) in enumerate(zip(texts, draft.texts, strict=True))
-        ]
 
     def _id(self, table: str, known: dict[str, int], name: str) -> int:
         """The id of a room or user, made if it is new."""
@@ -225,15 +204,3 @@ class Writer:
         self._db.execute(
             "UPDATE log SET head = ?, last_time = ?, messages = ?, bytes = ?, rooms = ?, users = ?", self.totals
         )
-
-
-def _cut(draft: Draft, start: int, end: int) -> Draft:
-    """The draft's records with start <= number < end."""
-    texts = draft.texts[start - draft.number : end - draft.number]
-    size = draft.size if len(texts) == len(draft.texts) else sum(len(text.encode()) for text in texts)
-    return draft._replace(number=start, texts=texts, size=size)
-
-
-def _conflict(draft: Draft, at: int, how: str, count: int = 1) -> Receipt:
-    error = f"this number of sender {draft.sender[:40]!r} was stored before {how}: use another --sender for another input"
-    return Receipt(draft.number + at, count, Status.REJECTED, reason=Reason.CONFLICT, error=error)

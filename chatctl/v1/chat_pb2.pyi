@@ -27,6 +27,14 @@ class RejectReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REJECT_REASON_BAD_SENDER: _ClassVar[RejectReason]
     REJECT_REASON_BAD_NUMBER: _ClassVar[RejectReason]
     REJECT_REASON_CONFLICT: _ClassVar[RejectReason]
+
+class FaultKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FAULT_KIND_UNSPECIFIED: _ClassVar[FaultKind]
+    FAULT_KIND_MISSING: _ClassVar[FaultKind]
+    FAULT_KIND_OTHER_ROOM: _ClassVar[FaultKind]
+    FAULT_KIND_OTHER_USER: _ClassVar[FaultKind]
+    FAULT_KIND_OTHER_TEXT: _ClassVar[FaultKind]
 RECEIPT_STATUS_UNSPECIFIED: ReceiptStatus
 RECEIPT_STATUS_STORED: ReceiptStatus
 RECEIPT_STATUS_DUPLICATE: ReceiptStatus
@@ -38,6 +46,11 @@ REJECT_REASON_BAD_USER: RejectReason
 REJECT_REASON_BAD_SENDER: RejectReason
 REJECT_REASON_BAD_NUMBER: RejectReason
 REJECT_REASON_CONFLICT: RejectReason
+FAULT_KIND_UNSPECIFIED: FaultKind
+FAULT_KIND_MISSING: FaultKind
+FAULT_KIND_OTHER_ROOM: FaultKind
+FAULT_KIND_OTHER_USER: FaultKind
+FAULT_KIND_OTHER_TEXT: FaultKind
 
 class GetStatsRequest(_message.Message):
     __slots__ = ("top", "rooms")
@@ -240,3 +253,41 @@ class Receipt(_message.Message):
     reason: RejectReason
     error: str
     def __init__(self, number: _Optional[int] = ..., count: _Optional[int] = ..., status: _Optional[_Union[ReceiptStatus, str]] = ..., sequence: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[_Union[RejectReason, str]] = ..., error: _Optional[str] = ...) -> None: ...
+
+class VerifyMessagesRequest(_message.Message):
+    __slots__ = ("cursor_prefix", "claims")
+    CURSOR_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    CLAIMS_FIELD_NUMBER: _ClassVar[int]
+    cursor_prefix: str
+    claims: _containers.RepeatedCompositeFieldContainer[Claim]
+    def __init__(self, cursor_prefix: _Optional[str] = ..., claims: _Optional[_Iterable[_Union[Claim, _Mapping]]] = ...) -> None: ...
+
+class Claim(_message.Message):
+    __slots__ = ("sequence", "room", "user", "sha256")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    room: str
+    user: str
+    sha256: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, sequence: _Optional[int] = ..., room: _Optional[str] = ..., user: _Optional[str] = ..., sha256: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class VerifyMessagesResponse(_message.Message):
+    __slots__ = ("num_messages", "faults")
+    NUM_MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    FAULTS_FIELD_NUMBER: _ClassVar[int]
+    num_messages: int
+    faults: _containers.RepeatedCompositeFieldContainer[Fault]
+    def __init__(self, num_messages: _Optional[int] = ..., faults: _Optional[_Iterable[_Union[Fault, _Mapping]]] = ...) -> None: ...
+
+class Fault(_message.Message):
+    __slots__ = ("index", "sequence", "kind")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    sequence: int
+    kind: FaultKind
+    def __init__(self, index: _Optional[int] = ..., sequence: _Optional[int] = ..., kind: _Optional[_Union[FaultKind, str]] = ...) -> None: ...

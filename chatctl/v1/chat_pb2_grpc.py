@@ -50,6 +50,11 @@ class ChatServiceStub:
                 request_serializer=chatctl_dot_v1_dot_chat__pb2.SendAndReceiveMessageRequest.SerializeToString,
                 response_deserializer=chatctl_dot_v1_dot_chat__pb2.SendAndReceiveMessageResponse.FromString,
                 _registered_method=True)
+        self.VerifyMessages = channel.stream_stream(
+                '/chatctl.v1.ChatService/VerifyMessages',
+                request_serializer=chatctl_dot_v1_dot_chat__pb2.VerifyMessagesRequest.SerializeToString,
+                response_deserializer=chatctl_dot_v1_dot_chat__pb2.VerifyMessagesResponse.FromString,
+                _registered_method=True)
 
 
 class ChatServiceServicer:
@@ -90,6 +95,18 @@ class ChatServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyMessages(self, request_iterator, context):
+        """Whether messages are stored as their receipts say. Every request is answered by one response, in order; many may be
+        under way. After the client's half-close and the last response the server ends the stream. What is stored in place of
+        what was claimed is never told.
+        Errors: INVALID_ARGUMENT (no or a malformed cursor prefix, a claim that breaks a rule, too many in one request),
+        FAILED_PRECONDITION (receipts of another log), RESOURCE_EXHAUSTED (too many open streams), UNAVAILABLE (the server is
+        stopping: ask again what has no response).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChatServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -107,6 +124,11 @@ def add_ChatServiceServicer_to_server(servicer, server):
                     servicer.SendAndReceiveMessage,
                     request_deserializer=chatctl_dot_v1_dot_chat__pb2.SendAndReceiveMessageRequest.FromString,
                     response_serializer=chatctl_dot_v1_dot_chat__pb2.SendAndReceiveMessageResponse.SerializeToString,
+            ),
+            'VerifyMessages': grpc.stream_stream_rpc_method_handler(
+                    servicer.VerifyMessages,
+                    request_deserializer=chatctl_dot_v1_dot_chat__pb2.VerifyMessagesRequest.FromString,
+                    response_serializer=chatctl_dot_v1_dot_chat__pb2.VerifyMessagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -191,6 +213,33 @@ class ChatService:
             '/chatctl.v1.ChatService/SendAndReceiveMessage',
             chatctl_dot_v1_dot_chat__pb2.SendAndReceiveMessageRequest.SerializeToString,
             chatctl_dot_v1_dot_chat__pb2.SendAndReceiveMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyMessages(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/chatctl.v1.ChatService/VerifyMessages',
+            chatctl_dot_v1_dot_chat__pb2.VerifyMessagesRequest.SerializeToString,
+            chatctl_dot_v1_dot_chat__pb2.VerifyMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,7 +1,7 @@
 """The clients of scripts/soak: `mixed ROLE ADDRESS SECONDS`. Prints what it did, by kind, as a JSON object.
 
 `calls`: short calls and streams, some cancelled, some out of time, some malformed, on connections that come and go.
-`cut`: the same through a proxy that cuts its connections. `prey`: streams that are wide open when the process is killed.
+`cut`: the same through a proxy that cuts its connections. `prey`: streams that are open when somebody kills the process.
 """
 
 import asyncio
@@ -136,8 +136,7 @@ async def cutting_proxy(address: str, done: Counter[str]) -> str:
             await asyncio.sleep(random.expovariate(1 / CUT_SECONDS))
             if ends:
                 victim = random.choice(list(ends))
-                with suppress(OSError):  # it may be closed by now
-                    victim.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+                victim.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
                 victim.transport.abort()
                 done["cut"] += 1
 

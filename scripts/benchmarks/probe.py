@@ -1,7 +1,8 @@
 """Clients for what no command of chatctl's shows: single round trips. Prints figures as a JSON object.
 
-As a process: `round-trip RAW CHAT COUNT`, `stats FULL EMPTY COUNT` (addresses of servers), and `scatter STORE COUNT`, which
-fills a new store in which no message has its neighbours' room or user.
+As a process: `round-trip RAW CHAT COUNT`, `stats FULL EMPTY COUNT` (addresses of servers), `crowd CHAT COUNT` (64 senders at
+once, COUNT messages each), and `scatter STORE COUNT`, which fills a new store in which no message has the room or
+user of its neighbours.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ WARM_UP = 200
 TURN = 50  # calls of one kind before the next kind has its turn, so that all meet the same machine
 ROOMS, USERS = 997, 1000  # no common divisor: every pair of them comes up
 GROUP = 4000
+SENDERS = 64
 
 Call = Callable[[], Awaitable[object]]
 
@@ -81,6 +83,21 @@ async def stats(full: str, empty: str, number: int) -> dict[str, float]:
         return await medians(calls, number)
 
 
+async def crowd(chat: str, number: int) -> dict[str, float]:
+    """Senders of single messages, each of which waits for its receipt before the next."""
+    async with grpc.aio.insecure_channel(chat) as channel:
+        calls = [open_stream(channel) for _ in range(SENDERS)]
+        await asyncio.gather(*(call() for call in calls))
+
+        async def send(call: Call) -> None:
+            for _ in range(number):
+                await call()
+
+        start = time.perf_counter()
+        await asyncio.gather(*map(send, calls))
+        return {"crowd": SENDERS * number / (time.perf_counter() - start)}
+
+
 async def scatter(path: str, number: int) -> dict[str, float]:
     log = await open_log(f"sqlite:{path}")
     for start in range(0, number, GROUP):
@@ -95,8 +112,8 @@ async def scatter(path: str, number: int) -> dict[str, float]:
 
 async def main(what: str, *arguments: str) -> None:
     number = int(arguments[-1])
-    if what == "scatter":
-        figures = await scatter(arguments[0], number)
+    if what in ("scatter", "crowd"):
+        figures = await {"scatter": scatter, "crowd": crowd}[what](arguments[0], number)
     else:
         figures = await {"round-trip": round_trip, "stats": stats}[what](arguments[0], arguments[1], number)
     print(json.dumps(figures))

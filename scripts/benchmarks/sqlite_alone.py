@@ -11,7 +11,7 @@ import sys
 import time
 from itertools import count, islice
 
-from chatctl.store.sqlite_file import PAGE_BYTES, SCHEMA
+from chatctl.store.sqlite_schema import PAGE_BYTES, SCHEMA
 
 BATCH = 2000
 BLOCK = 1000  # messages of a block, as in chatctl's files

@@ -4,8 +4,9 @@ A part measures something and gives figures by name: messages a second, microsec
 """
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.processes import CHATCTL, PYTHON, Failed, Finished, Server, chat_server, program, run, serving
 
 TEXT_BYTES = 100  # of each line, without its newline
+DELAY_MILLISECONDS = 50  # each way, to a server that is far away
 STARTS = 5  # of each command in a round
 
 Figures = dict[str, float]
@@ -88,7 +90,15 @@ def new_chat(inputs: Inputs) -> Iterator[Server]:
 
 
 def send(server: Server, lines: Path) -> Finished:
-    return run([CHATCTL, "send", "--server", server.address, "--room", "bench", "--user", "bench", "--quiet"], lines)
+    names = ["--room", "bench", "--user", "bench", "--sender", "bench"]
+    return run([CHATCTL, "send", "--server", server.address, *names, "--quiet"], lines)
+
+
+def stored(server: Server, expected: int) -> None:
+    """See that the server has so many messages."""
+    found = json.loads(run([CHATCTL, "stats", "--server", server.address, "--json"]).output)["num_messages"]
+    if found != expected:
+        raise Failed(f"the server has {found} messages, not {expected}")
 
 
 def history(server: Server, expected: int) -> Finished:
@@ -132,10 +142,45 @@ def raw_send(inputs: Inputs) -> Figures:
 def chat_send(inputs: Inputs) -> Figures:
     with new_chat(inputs) as server:
         done = send(server, inputs.lines)
-        stored = json.loads(run([CHATCTL, "stats", "--server", server.address, "--json"]).output)["num_messages"]
-    if stored != inputs.count:
-        raise Failed(f"chatctl send stored {stored} messages, not {inputs.count}")
+        stored(server, inputs.count)
     return {"send": inputs.count / done.seconds}
+
+
+# --- again, distance, crowd
+
+
+def send_again(inputs: Inputs) -> Figures:
+    with new_chat(inputs) as server:
+        first, again = send(server, inputs.lines), send(server, inputs.lines)
+        stored(server, inputs.count)
+    return {"first send": inputs.count / first.seconds, "send again": inputs.count / again.seconds}
+
+
+def send_through(inputs: Inputs, milliseconds: int) -> float:
+    """Lines a second through a proxy that delays each direction."""
+    with new_chat(inputs) as server:
+        with serving(program("proxy", milliseconds, server.address), inputs.folder / "proxy.log") as proxy:
+            done = send(proxy, inputs.lines)
+        stored(server, inputs.count)
+    return inputs.count / done.seconds
+
+
+def send_near(inputs: Inputs) -> Figures:
+    return {"send near": send_through(inputs, 0)}
+
+
+def send_far(inputs: Inputs) -> Figures:
+    return {"send far": send_through(inputs, DELAY_MILLISECONDS)}
+
+
+def crowd(inputs: Inputs) -> Figures:
+    """Each commit has a time of its own, and gives it to its blocks."""
+    with fresh(inputs) as store:
+        with chat_server(store) as server:
+            figures = json.loads(run(program("probe", "crowd", server.address, max(1, inputs.calls // 20))).output)
+        with closing(sqlite3.connect(store)) as db:
+            (messages, commits) = db.execute("SELECT sum(messages), count(DISTINCT time) FROM block").fetchone()
+    return figures | {"messages a commit": messages / commits}
 
 
 # --- history
@@ -206,6 +251,9 @@ def start_up(inputs: Inputs) -> Figures:
 
 STEPS: dict[str, tuple[Callable[[Inputs], Figures], ...]] = {
     "send": (tutorial_send, sqlite_alone, chat_send, raw_send),
+    "again": (send_again,),
+    "distance": (send_near, send_far),
+    "crowd": (crowd,),
     "history": (tutorial_history, chat_history, scattered_history),
     "round-trip": (round_trip,),
     "memory": (memory,),

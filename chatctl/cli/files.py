@@ -1,0 +1,137 @@
+"""Files that `send` writes: each takes its place whole, at the end, or not at all."""
+
+import fcntl
+import os
+import stat
+import tempfile
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+SUFFIX = ".part"  # of a file that is still being written; left behind by a process that was killed
+COPY_BYTES = 1024 * 1024
+
+
+class OutputFile:
+    """A file written beside its place and moved there by `close`; a pipe or device is written directly.
+
+    A failure to write is kept in `error`: what is sent is worth more. Then nothing takes the file's place.
+    """
+
+    def __init__(self, option: str, path: str) -> None:
+        """Raises BadParameter, naming the option, for a path that cannot be written, and for one that is also stdin."""
+        self.path = Path(path)
+        self.error = ""
+        try:
+            found = self.path.stat() if self.path.exists() else None
+            # A terminal or /dev/null may well be both.
+            if found and os.path.samestat(found, os.fstat(0)) and not stat.S_ISCHR(found.st_mode):
+                raise typer.BadParameter(f"{path} is also stdin: name another file", param_hint=f"'{option}'")
+            if found and stat.S_ISDIR(found.st_mode):
+                raise typer.BadParameter(f"{path} is a directory: name a file", param_hint=f"'{option}'")
+            self._in_place = found is not None and not stat.S_ISREG(found.st_mode)
+            if not self._in_place:
+                self.path = self.path.resolve()  # the file that a link leads to is replaced, not the link
+            self._part = self.path if self._in_place else self.path.with_name(self.path.name + SUFFIX)
+            descriptor = os.open(self.path, os.O_WRONLY) if self._in_place else _locked(self._part)
+            if found and not self._in_place:
+                os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
+        except BlockingIOError:
+            raise typer.BadParameter(f"another chatctl is writing {path}", param_hint=f"'{option}'") from None
+        except OSError as error:
+            raise typer.BadParameter(f"cannot write {path}: {error.strerror}", param_hint=f"'{option}'") from None
+        self._file = os.fdopen(descriptor, "wb")
+
+    def write(self, data: bytes) -> None:
+        """Write, unless it has failed before."""
+        if not self.error:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self._failed(error)
+
+    def close(self) -> None:
+        """Put the file in its place."""
+        try:
+            self._file.flush()
+            if not self._in_place and not self.error:
+                os.fsync(self._file.fileno())
+                self._part.rename(self.path)
+        except OSError as error:
+            self._failed(error)
+        if self.error and not self._in_place:
+            self._part.unlink(missing_ok=True)
+        try:
+            self._file.close()  # and with it the lock
+        except OSError as error:
+            self._failed(error)
+
+    def discard(self) -> None:
+        """Leave its place as it is, unless it was closed."""
+        if not self._file.closed:
+            self.error = self.error or f"{self.path} is not written"
+            self.close()
+
+    def _failed(self, error: OSError) -> None:
+        self.error = self.error or f"cannot write {self.path}: {error.strerror}"
+
+
+def _locked(path: Path) -> int:
+    """The file, empty and locked against others who want to write it. Raises BlockingIOError if one does."""
+    while True:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                os.ftruncate(descriptor, 0)
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # whoever had it has just moved it to its place
+
+
+class Rejects:
+    """The input known not to be stored, byte for byte and in its order.
+
+    What is rejected as it is read is spooled to disk, however long it is, until its turn comes.
+    """
+
+    def __init__(self, file: OutputFile, separator: bytes) -> None:
+        self._file = file
+        self._separator = separator
+        self._sizes: deque[int] = deque()
+        place = file.path.parent if file.path.is_file() or not file.path.exists() else None
+        self._spool = tempfile.TemporaryFile(dir=place, buffering=0)  # noqa: SIM115 (it ends with the process)
+        self._at = 0
+
+    def spool(self, data: bytes) -> None:
+        """Keep bytes of a record that is rejected as it is read."""
+        try:
+            while data:  # a disk that is nearly full takes a part
+                data = data[self._spool.write(data) :]
+        except OSError as error:
+            self._file.error = self._file.error or f"cannot write {self._file.path}: {error.strerror}"
+
+    def ended(self, size: int) -> None:
+        """So many of the bytes spooled are the next such record."""
+        self._sizes.append(size)
+
+    def spooled(self) -> None:
+        """It is the turn of the next record that was spooled."""
+        size = self._sizes.popleft()
+        while size and (data := os.pread(self._spool.fileno(), min(size, COPY_BYTES), self._at)):
+            self._file.write(data)
+            size -= len(data)
+            self._at += len(data)
+        if not self._sizes and self._at == self._spool.tell():
+            self._spool.seek(0)
+            self._spool.truncate()
+            self._at = 0
+
+    def texts(self, texts: Sequence[str], unterminated: bool) -> None:
+        """Texts that the server rejected; whether the last of them is the input's last record, without its separator."""
+        data = b"".join(text.encode() + self._separator for text in texts)
+        self._file.write(data.removesuffix(self._separator) if unterminated else data)

@@ -1,0 +1,109 @@
+"""Verifying: whether messages are stored as their receipts claim. What is stored in place of a claim is never told."""
+
+import enum
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from chatctl.chat import Chat
+from chatctl.errors import CursorMalformed, CursorOtherLog, InvalidRequest
+from chatctl.log import Message, MessageLog, Picked
+
+SLICE_MESSAGES = 250  # looked up at once; a few more round trips to the store, and never long in the event loop
+DIGEST_BYTES = 32
+MAX_SEQUENCE = 2**63 - 1
+
+
+class FaultKind(enum.IntEnum):
+    """What is wrong with a message that is not as claimed; the numbers are those of the contract's FaultKind."""
+
+    MISSING = 1
+    OTHER_ROOM = 2
+    OTHER_USER = 3
+    OTHER_TEXT = 4
+
+
+class Claim(NamedTuple):
+    """What a receipt says of a message; `digest` is the SHA-256 of its text's UTF-8.
+
+    `about` is for whoever asks, to know it again: it does not travel.
+    """
+
+    sequence: int
+    room: str
+    user: str
+    digest: bytes
+    about: Any = None
+
+
+class Claims(NamedTuple):
+    """Some claims of one log: any cursor of it is `cursor_prefix` and a sequence in decimal."""
+
+    cursor_prefix: str
+    claims: Sequence[Claim]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """The claim at `index` among those asked for does not hold."""
+
+    index: int
+    sequence: int
+    kind: FaultKind
+
+
+def check_prefix(chat: Chat, prefix: str) -> None:
+    """Raise CursorMalformed or CursorOtherLog unless cursors of this log begin so."""
+    if prefix == chat.cursor_prefix:
+        return
+    log, colon, rest = prefix.partition(":")
+    if not (log and colon) or rest:
+        raise CursorMalformed(f"{prefix[:80]!r} is no cursor's beginning: take a receipt's cursor without its sequence")
+    raise CursorOtherLog(
+        f"the receipts are of the log {log[:80]!r}, and this server keeps {chat.log.id}: name the server they came from "
+        "with --server, or find the store that it had then"
+    )
+
+
+async def faults(chat: Chat, claims: Sequence[Claim]) -> list[Fault]:
+    """The claims that do not hold, in their order. Holds some messages at a time. Raises InvalidRequest, StoreFailed."""
+    for claim in claims:
+        if not 1 <= claim.sequence <= MAX_SEQUENCE or len(claim.digest) != DIGEST_BYTES:
+            raise InvalidRequest(
+                f"a claim has the sequence {claim.sequence} and a digest of {len(claim.digest)} bytes: "
+                f"sequences are from 1 to 2^63 - 1, and a SHA-256 has {DIGEST_BYTES} bytes"
+            )
+    found: list[Fault] = []
+    order = sorted(range(len(claims)), key=lambda index: claims[index].sequence)
+    at = 0
+    async for messages, position in _picked(chat.log, [claims[index].sequence for index in order]):
+        while at < len(order) and claims[order[at]].sequence <= position:
+            claim = claims[order[at]]
+            if kind := _difference(claim, messages.get(claim.sequence)):
+                found.append(Fault(order[at], claim.sequence, kind))
+            at += 1
+    return sorted(found)
+
+
+def _difference(claim: Claim, message: Message | None) -> FaultKind | None:
+    if message is None:
+        return FaultKind.MISSING
+    if message.room != claim.room:
+        return FaultKind.OTHER_ROOM
+    if message.user != claim.user:
+        return FaultKind.OTHER_USER
+    return None if sha256(message.text.encode()).digest() == claim.digest else FaultKind.OTHER_TEXT
+
+
+async def _picked(log: MessageLog, sequences: Sequence[int]) -> AsyncIterator[Picked]:
+    """The messages with these sequences, which rise and may repeat, as far as there are any."""
+    wanted = list(dict.fromkeys(sequences))
+    count = SLICE_MESSAGES
+    while wanted:
+        picked = await log.pick(wanted[:count])
+        yield picked
+        looked = bisect_right(wanted, picked.position)
+        wanted = wanted[looked:]
+        count = min(2 * looked, SLICE_MESSAGES)  # where texts are long, asking for many again and again would be for nothing

@@ -1,0 +1,144 @@
+"""The faults: each an async function of a trial, which does harm at once and undoes it before it returns."""
+
+import asyncio
+import resource
+import signal
+
+from waiting import until
+
+MOMENT = 0.5  # seconds that a short trouble takes at most
+LONG = 3.0  # longer than the patience of the senders in a trial
+STORE_FAILED = 79  # how a server ends then
+REFUSALS = 5  # after which a full disk has space again
+
+
+async def kill_server(trial):
+    trial.keeper.kill()
+
+
+async def stop_server(trial):
+    """In order, as an upgrade would; the keeper starts the next one."""
+    starts = trial.keeper.starts
+    await trial.keeper.ready()
+    trial.keeper.stop()
+    await until(lambda: trial.keeper.starts > starts, "the server to stop in order")
+
+
+async def kill_sender(trial):
+    trial.rng.choice(trial.piped).signal(signal.SIGKILL)
+
+
+async def _pause(trial, target, seconds):
+    target.signal(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        target.signal(signal.SIGCONT)
+
+
+async def freeze_server(trial):
+    await _pause(trial, trial.keeper, trial.rng.random() * MOMENT)
+
+
+async def freeze_server_long(trial):
+    await _pause(trial, trial.keeper, LONG)
+
+
+async def kill_frozen_server(trial):
+    """What is on its way to it is lost with it."""
+    trial.keeper.signal(signal.SIGSTOP)
+    await asyncio.sleep(trial.rng.random() * MOMENT)
+    trial.keeper.kill()
+
+
+async def freeze_sender(trial):
+    await _pause(trial, trial.rng.choice(trial.piped), trial.rng.random() * MOMENT)
+
+
+async def cut(trial):
+    trial.proxy.cut()
+
+
+async def half_close(trial):
+    """One direction of every connection ends; in the end the other does, or somebody would wait for ever."""
+    trial.proxy.half_close(trial.rng.choice(("client", "server")))
+    await asyncio.sleep(trial.rng.random() * MOMENT)
+    trial.proxy.cut()
+
+
+async def delay(trial):
+    trial.proxy.delay = trial.rng.random() * 0.2
+    try:
+        await asyncio.sleep(trial.rng.random() * MOMENT)
+    finally:
+        trial.proxy.delay = 0.0
+
+
+async def _hold(trial, seconds):
+    trial.proxy.hold()
+    try:
+        await asyncio.sleep(seconds)
+        if trial.rng.random() < 0.5:
+            trial.proxy.cut()
+    finally:
+        trial.proxy.release()
+
+
+async def blackhole(trial):
+    await _hold(trial, trial.rng.random() * MOMENT)
+
+
+async def blackhole_long(trial):
+    await _hold(trial, LONG)
+
+
+async def fail_write(trial):
+    """A write of the server's fails: then the store has failed for good, and the server ends with 79."""
+    fail = trial.directory / "fail"
+    await _restart_bent(trial, BENT_FAIL=str(fail))
+    ends = trial.keeper.ends[STORE_FAILED]
+    trial.keeper.expect(STORE_FAILED)
+    fail.touch()
+    try:
+        await until(lambda: trial.keeper.ends[STORE_FAILED] > ends or trial.is_done, "the server to give up its store")
+    finally:
+        trial.keeper.kill()  # it may have had nothing to write
+        fail.unlink()
+
+
+async def limit_size(trial):
+    """The server's files may not grow, or not even be as long as they are, until that has been felt."""
+    await trial.keeper.ready()
+    pid, felt = trial.keeper.pid, trial.refusals
+    wal = trial.keeper.store.with_name(trial.keeper.store.name + "-wal")
+    size = wal.stat().st_size if wal.exists() else 0
+    _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (int(size * trial.rng.random()), most))
+    try:
+        await until(lambda: trial.refusals > felt or trial.is_done, "the limit to be felt")
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
+
+
+async def fill_disk(trial):
+    """Restart the server on a disk that is full now and then, until that has been felt."""
+    full, enough = trial.directory / "full", trial.refusals + REFUSALS
+    await _restart_bent(trial, BENT_FULL=str(full))
+    full.touch()
+    try:
+        await until(lambda: trial.refusals >= enough or trial.is_done, "the full disk to be felt")
+    finally:
+        full.unlink()
+
+
+async def set_clock_back(trial):
+    await _restart_bent(trial, BENT_CLOCK=str(-trial.rng.randrange(1, 100_000)))
+
+
+async def _restart_bent(trial, **bends):
+    """Kill the server, and start one with a fault of its own."""
+    starts = trial.keeper.starts
+    trial.keeper.bends = bends
+    trial.keeper.kill()
+    await until(lambda: trial.keeper.starts > starts, "another server")
+    await trial.keeper.ready()

@@ -1,0 +1,126 @@
+"""Keeps a server running: whenever it ends, whyever, it is started again on the same address and store."""
+
+import asyncio
+import random
+import signal
+import socket
+import sys
+from collections import Counter, deque
+from pathlib import Path
+
+from cli import CHATCTL, environment
+from waiting import send_signal, until
+
+READY = b"listening on "
+BENT = (sys.executable, str(Path(__file__).with_name("bent.py")))
+LOWEST_PORT = 10_000
+
+
+def free_port():
+    """A port that no outgoing connection takes while the server is down."""
+    highest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(LOWEST_PORT, highest)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+class Keeper:
+    """The server of a store; an async context manager, in which it is ready at first and killed at last.
+
+    `prefix` is put before the server's command. `bends` are set in the environment of the next server only, see bent.py.
+    """
+
+    def __init__(self, store, prefix=()):
+        self.address = f"127.0.0.1:{free_port()}"
+        self.store = store
+        self.starts = 0
+        self.ends = Counter()  # how often it ended with which code
+        self.faults = []  # ends that should not have been
+        self.lines = deque(maxlen=30)  # the last it wrote on stderr
+        self.bends = {}
+        self.may_end = set()  # codes with which any server may end
+        self._due = set()  # those with which the one that runs may end
+        self._prefix = prefix
+        self._process = None
+        self._ready = asyncio.Event()
+
+    async def __aenter__(self):
+        self._task = asyncio.create_task(self._keep())
+        await self.ready()
+        return self
+
+    async def __aexit__(self, *_):
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._process:
+            send_signal(self._process, signal.SIGKILL)
+            await self._process.communicate()
+
+    async def ready(self):
+        """Return once it can serve."""
+        waiting = asyncio.ensure_future(self._ready.wait())
+        await until(lambda: waiting.done() or self._task.done(), "the server to be ready")
+        if self._task.done():
+            self._task.result()
+
+    async def _keep(self):
+        while True:
+            self._due.clear()
+            self._process = await self._start()
+            self.starts += 1
+            async for line in self._process.stderr:
+                self.lines.append(line.decode(errors="replace").rstrip())
+                if line.startswith(READY) and self._process.returncode is None:
+                    self._ready.set()
+            code = await self._process.wait()
+            self._ready.clear()
+            self.ends[code] += 1
+            if code not in self.may_end | self._due or any("Traceback" in line for line in self.lines):
+                self.faults.append(f"the server ended with {code}: {list(self.lines)}")
+
+    async def _start(self):
+        bends, self.bends = self.bends, {}
+        serve = ("serve", "--listen", self.address, "--store", f"sqlite:{self.store}")
+        command = (*self._prefix, *(BENT if bends else CHATCTL), *serve)
+        return await asyncio.create_subprocess_exec(
+            *command, env=environment(env=bends), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        )
+
+    @property
+    def pid(self):
+        """Of the server that runs, or was the last to."""
+        return self._process.pid
+
+    @property
+    def kills(self):
+        """How many servers were killed."""
+        return self.ends[-signal.SIGKILL]
+
+    @property
+    def serving(self):
+        return self._ready.is_set()
+
+    def kill(self):
+        """The end without warning, if it runs."""
+        if self._process.returncode is None:
+            self._ready.clear()
+            self.expect(-signal.SIGKILL)
+            self.signal(signal.SIGKILL)
+
+    def stop(self):
+        """Ask it to stop in order, if it runs."""
+        self._ready.clear()
+        self.expect(0)
+        self.signal(signal.SIGTERM)
+
+    def expect(self, code):
+        """The one that runs may end with this code, too."""
+        self._due.add(code)
+
+    def signal(self, number):
+        send_signal(self._process, number)

@@ -1,0 +1,118 @@
+"""The fault tests at length: many kills of the server and many messages, with every other fault mixed in.
+
+After each round (two kills, and some of the other faults) the checker compares all receipts, and what every reader saw, with
+the log; at the end all of it with what was sent. Prints progress on stderr and the record on stdout. Exit code 1, and the
+store is left, if anything is wrong.
+"""
+
+import argparse
+import asyncio
+import random
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import faults
+from checker import Kind
+from trial import Trial
+
+KILLS_PER_ROUND = 2
+OTHERS_PER_ROUND = (0, 1, 1, 2)
+SELDOM = 12  # rounds between troubles that last longer than the senders' patience
+MORE_MESSAGES = 1000  # in a round that is only needed for more kills
+OTHERS = (
+    faults.kill_sender, faults.kill_sender, faults.freeze_sender, faults.freeze_server, faults.kill_frozen_server,
+    faults.cut, faults.half_close, faults.delay, faults.blackhole,
+    faults.stop_server, faults.fail_write, faults.fill_disk, faults.limit_size, faults.set_clock_back,
+)  # fmt: skip
+LONG = (faults.freeze_server_long, faults.blackhole_long)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=200, help="SIGKILLs of the server (default 200)")
+    parser.add_argument("--messages", type=int, default=1_000_000, help="messages to send (default 1000000)")
+    parser.add_argument(
+        "--seed", type=int, help="decides what is random, as far as the machine lets it (default: a random one)"
+    )
+    parser.add_argument("--dir", type=Path, default="/var/tmp", help="where the store is made (default /var/tmp)")
+    chosen = parser.parse_args()
+    chosen.seed = random.randrange(1_000_000) if chosen.seed is None else chosen.seed
+    return chosen
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+async def run(trial, kills, messages, happened):
+    """Rounds until there were so many kills and messages."""
+    part = max(1, messages // max(1, kills // KILLS_PER_ROUND))
+    number = 0
+    while trial.sent < messages or trial.keeper.kills < kills:
+        number += 1
+        others = trial.rng.sample(OTHERS, trial.rng.choice(OTHERS_PER_ROUND))
+        if number % SELDOM == 0:
+            others.append(LONG[number // SELDOM % len(LONG)])
+        chosen = [*[faults.kill_server] * KILLS_PER_ROUND, *others]
+        happened.update(fault.__name__ for fault in chosen)
+        await trial.round(max(min(part, messages - trial.sent), MORE_MESSAGES), chosen)
+        say(f"round {number}: {trial.keeper.kills} kills, {trial.sent:,} messages; {' '.join(f.__name__ for f in others)}")
+    say("reading the whole log again")
+    await trial.end()
+
+
+def record(trial, happened, seconds):
+    """What happened, as (what, how much)."""
+    checker, keeper = trial.checker, trial.keeper
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    wrong = {what: checker.counts[kind] for what, kind in (
+        ("lost", Kind.LOST), ("doubled", Kind.DOUBLED), ("out of order", Kind.DISORDER), ("gaps", Kind.GAP))}  # fmt: skip
+    return {
+        "kills of the server (SIGKILL)": keeper.kills,
+        "starts of the server": keeper.starts,
+        "messages sent": trial.sent,
+        "messages with a receipt": checker.confirmed,
+        "sent again and recognised as duplicates": checker.statuses["duplicate"],
+        "runs of chatctl send": trial.runs,
+        "followers": len(trial.followers) + len(trial.talkers),
+        "reconnects of followers": trial.reconnects,
+        "other faults": sum(count for name, count in happened.items() if name != "kill_server"),
+        **wrong,
+        "otherwise wrong": checker.counts.total() - sum(wrong.values()) + len(keeper.faults),
+        "seconds": round(seconds),
+        "memory of this checker, MB": round(peak_mb),
+        "seed": trial.seed,
+    }
+
+
+async def main(chosen):
+    directory = Path(tempfile.mkdtemp(dir=chosen.dir, prefix="chatctl-faults-"))
+    happened, start = Counter(), time.monotonic()
+    say(f"seed {chosen.seed}, store {directory / 'chat.db'}")
+    failure = ""
+    async with Trial(directory, chosen.seed) as trial:
+        try:
+            await run(trial, chosen.kills, chosen.messages, happened)
+        except Exception as error:
+            failure = f"{type(error).__name__}: {error}"
+            say(f"the server's last words: {list(trial.keeper.lines)}")
+    for what, count in record(trial, happened, time.monotonic() - start).items():
+        print(f"{what:42}{count:>12,}" if what != "seed" else f"{what:42}{count:>12}")
+    if failure:
+        say(f"FAILED: {failure}\nthe store is left in {directory}")
+        return 1
+    shutil.rmtree(directory)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(asyncio.run(main(arguments())))
+    except KeyboardInterrupt:
+        say("interrupted; the store is left")
+        sys.exit(130)

@@ -1,0 +1,49 @@
+"""Readers over the API: followers that reconnect by cursor, and reading the log in one go."""
+
+import asyncio
+
+import grpc
+from contract import Connection, is_trouble, show
+
+from chatctl.v1 import chat_pb2 as pb
+
+AGAIN_SECONDS = 0.02  # between attempts, so that a server under way is not drowned in them
+
+
+class Follower:
+    """Follows rooms (none: everything) from the log's beginning, through any number of servers; `run` it as a task."""
+
+    def __init__(self, keeper, address, seen):
+        """`seen` is the checker's Reader; `address` is the keeper's, or that of a proxy before it."""
+        self.seen = seen
+        self.reconnects = -1
+        self._keeper = keeper
+        self._address = address
+        self._cursor = ""
+
+    async def run(self):
+        while True:
+            await self._keeper.ready()
+            self.reconnects += 1
+            async with Connection(self._address) as stub:
+                try:
+                    await self._follow(stub)
+                except grpc.aio.AioRpcError as error:
+                    if not is_trouble(error):
+                        raise
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _follow(self, stub):
+        request = pb.GetMessagesRequest(rooms=self.seen.rooms, after=self._cursor, follow=True)
+        async for response in stub.GetMessages(request):
+            show(response.runs, self.seen.see)
+            self._cursor = response.cursor
+
+
+async def read(address, tell, after=""):
+    """Tell of all that is stored after a cursor; the cursor to read on from comes back."""
+    async with Connection(address) as stub:
+        async for response in stub.GetMessages(pb.GetMessagesRequest(after=after)):
+            show(response.runs, tell)
+            after = response.cursor
+    return after

@@ -1,0 +1,90 @@
+"""Stores damaged while nobody serves them: refused, or what is lost is told and can be sent again."""
+
+import os
+
+import grpc
+import pytest
+from cli import run
+from streams import Stream, refusal
+
+from chatctl.v1 import chat_pb2 as pb
+from chatctl.v1 import chat_pb2_grpc
+
+LINES = [f"{number} " + "x" * 100 for number in range(5000)]
+MOVED = 2000  # of them are in the main file, the rest is in the write-ahead log only
+OUT_OF_RANGE = (grpc.StatusCode.OUT_OF_RANGE, "CURSOR_BEYOND_HEAD")
+PAGE_BYTES = 8192
+
+
+def send(address, count):
+    """Send the first lines as one sender; the receipts."""
+    done = run("send", "--json", "--sender", "job", piped="\n".join(LINES[:count]), server=address)
+    assert done.code == 0
+    return done.objects
+
+
+def stored(address):
+    return run("history", "--output", "text", server=address).lines
+
+
+def overwrite(path, at, data):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
+@pytest.fixture
+def killed(start_server):
+    """A server that was killed: its store, and the receipts for everything in it."""
+    server = start_server()
+    send(server.address, MOVED)
+    server.stop()
+    server = start_server(store=server.store)
+    receipts = send(server.address, len(LINES))
+    server.kill()
+    return server.store, receipts
+
+
+@pytest.mark.parametrize(("at", "size"), [(0, 100), (3 * PAGE_BYTES, PAGE_BYTES)], ids=["header", "page"])
+def test_a_damaged_file_is_refused(start_server, killed, at, size):
+    """With its write-ahead log beside it; once the bytes are back, so is everything."""
+    store, _ = killed
+    whole = store.read_bytes()[at : at + size]
+    overwrite(store, at, os.urandom(size))
+    files = [store, store.with_name(store.name + "-wal")]
+    damaged = [path.read_bytes() for path in files]
+    said = start_server.refused("--listen", "127.0.0.1:0", "--store", f"sqlite:{store}")
+    assert str(store) in said
+    assert [path.read_bytes() for path in files] == damaged
+    overwrite(store, at, whole)
+    assert stored(start_server(store=store).address) == LINES
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_a_lost_tail_of_the_write_ahead_log_is_told_to_whoever_has_seen_it(start_server, connect, killed, kept):
+    store, receipts = killed
+    wal = store.with_name(store.name + "-wal")
+    os.truncate(wal, int(wal.stat().st_size * kept))
+    server = start_server(store=store)
+    left = stored(server.address)
+    assert left == LINES[: len(left)]
+    assert MOVED <= len(left) < len(LINES)
+    last, lost = receipts[len(left) - 1]["cursor"], receipts[-1]["cursor"]
+    assert run("history", "--after", last, server=server.address).code == 0
+    done = run("history", "--after", lost, server=server.address)
+    assert (done.code, done.out) == (75, "")
+    assert "lost its end" in done.err
+    stub = chat_pb2_grpc.ChatServiceStub(connect(server))
+    assert refusal(stub.GetMessages(pb.GetMessagesRequest(after=lost, follow=True))) == OUT_OF_RANGE
+    receive = pb.Receive(all_rooms=True, after=lost)
+    assert refusal(Stream(stub).send(user="ann", sender="talk", receive=receive).call) == OUT_OF_RANGE
+
+
+def test_what_was_lost_is_stored_again_by_sending_it_again(start_server, killed):
+    store, receipts = killed
+    store.with_name(store.name + "-wal").unlink()
+    server = start_server(store=store)
+    again = send(server.address, len(LINES))
+    assert [receipt["status"] for receipt in again] == ["duplicate"] * MOVED + ["stored"] * (len(LINES) - MOVED)
+    assert [receipt["sha256"] for receipt in again] == [receipt["sha256"] for receipt in receipts]
+    assert stored(server.address) == LINES

@@ -1,0 +1,97 @@
+"""A disk that is full, or fails, under a server at work: nothing that has a receipt is lost."""
+
+import asyncio
+import resource
+
+import faults
+import grpc
+import pytest
+from cli import run
+from disk import SmallDisk, may_mount
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from keeper import BENT
+from streams import PATIENCE, history
+from test_faults import SEED, try_out
+from trial import Trial
+from waiting import until as until_async
+
+from chatctl.v1 import chat_pb2_grpc
+
+LINES = [f"{number} " + "x" * 100 for number in range(8000)]
+PIPED = "\n".join(LINES)
+COULD_NOT_START = 1
+
+
+def test_a_full_disk_and_space_again_with_senders_and_followers_at_work(tmp_path):
+    """Also for a server that is killed and cannot start before. Where no disk may be made, pages are bounded instead."""
+    if not may_mount():
+        assert try_out(tmp_path, [[faults.fill_disk], [faults.fill_disk]], 2000)
+        return
+
+    async def fill(trial):
+        felt, trial.keeper.may_end = trial.refusals, {COULD_NOT_START}
+        disk.fill()
+        try:
+            await until_async(lambda: trial.refusals > felt or trial.is_done, "the full disk to be felt")
+            trial.keeper.kill()
+            ends = trial.keeper.ends.total()
+            await until_async(lambda: trial.keeper.ends.total() > ends or trial.keeper.serving, "a try to start")
+        finally:
+            disk.free()
+
+    async def work(disk):
+        async with Trial(tmp_path, SEED, prefix=disk.prefix, store=disk.path / "chat.db") as trial:
+            await trial.round(2000, [fill])
+            await trial.round(2000, [faults.kill_server])
+            await trial.end()
+            return trial
+
+    with SmallDisk(tmp_path / "disk", "20m") as disk:
+        trial = asyncio.run(work(disk))
+    assert trial.keeper.kills == 2
+    assert trial.checker.confirmed == 4000
+
+
+def test_after_a_write_that_failed_the_server_says_so_to_all_and_ends(start_server, connect, tmp_path):
+    fail = tmp_path / "fail"
+    server = start_server(command=["env", f"BENT_FAIL={fail}", *BENT, "serve"])
+    channel = connect(server)
+    assert run("send", "kept", server=server.address).code == 0
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+    statuses = [next(watch).status]
+    fail.touch()
+    done = run("send", "--json", "--sender", "job", "--timeout", "1s", piped=PIPED, server=server.address)
+    assert done.code in (78, 79)
+    assert {receipt["status"] for receipt in done.objects} == {"unconfirmed"}
+    with pytest.raises(grpc.RpcError) as ended:
+        statuses.extend(response.status for response in watch)
+    assert ended.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert statuses == [health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING]
+    assert server.wait() == 79
+    assert any("I/O error" in line for line in server.lines)
+    again = start_server(store=server.store)
+    assert history(chat_pb2_grpc.ChatServiceStub(connect(again))) == ["kept"]
+    assert run("send", "--sender", "job", piped=PIPED, server=again.address).code == 0
+    assert history(chat_pb2_grpc.ChatServiceStub(connect(again))) == ["kept", *LINES]
+
+
+def test_a_file_that_may_not_grow_any_more_is_as_good_as_a_full_disk(start_server):
+    """A write is then cut in the middle, and the write-ahead log ends with half a transaction."""
+    server = start_server()
+    job = ("send", "--json", "--sender", "job", "--timeout", "1s")
+    receipts = run(*job, piped="\n".join(LINES[:3000]), server=server.address).objects
+    size = server.store.with_name("chat-0.db-wal").stat().st_size
+    _, most = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size + 20_000, most))
+    full = run(*job, piped=PIPED, server=server.address)
+    assert full.code == 72
+    told = [receipt["sequence"] for receipt in full.objects if receipt["status"] != "unconfirmed"]
+    known = [receipt["sequence"] for receipt in receipts]
+    assert told[:3000] == known[: len(told)]  # not all: what comes in one frame with what is new fails with it
+    server.kill()
+    again = start_server(store=server.store)
+    stored = run("history", "--output", "text", server=again.address).lines
+    assert stored == LINES[: len(stored)]
+    assert len(stored) >= len(told)
+    assert run(*job, piped=PIPED, server=again.address).code == 0
+    assert run("history", "--output", "text", server=again.address).lines == LINES

@@ -1,0 +1,45 @@
+"""`chatctl verify` after faults: all is there after kills, and what a store has lost is named."""
+
+import json
+import signal
+
+from cli import Process, run, until
+from test_damage import LINES, killed  # noqa: F401  (a fixture)
+
+PIPED = "\n".join(LINES)
+
+
+def test_the_receipts_of_a_send_during_which_the_server_was_killed_verify(start_server, tmp_path):
+    """Also those of a sender that was killed, as far as it told them."""
+    server = start_server(listen="127.0.0.1:0")
+    receipts = tmp_path / "receipts"
+    first = Process("send", "--json", "--sender", "job", server=server.address)
+    first.write(PIPED[: len(PIPED) // 2])
+    until(lambda: len(first.out.lines) > 1000)
+    server.kill()
+    first.popen.send_signal(signal.SIGKILL)
+    first.wait()
+    server = start_server(store=server.store)
+    told = first.out.lines
+    receipts.write_text("".join(f"{line}\n" for line in told))
+    assert run("verify", str(receipts), server=server.address).code == 0
+    assert run("send", "--sender", "job", "--receipts", str(receipts), piped=PIPED, server=server.address).code == 0
+    again = [json.loads(line) for line in receipts.read_text().splitlines()]
+    assert [receipt["cursor"] for receipt in again[: len(told)]] == [json.loads(line)["cursor"] for line in told]
+    done = run("verify", "--json", str(receipts), server=server.address)
+    assert (done.code, done.said[-1]["summary"]["verified"]) == (0, len(LINES))
+
+
+def test_a_lost_tail_is_named_message_by_message_until_it_is_sent_again(start_server, killed, tmp_path):  # noqa: F811
+    store, receipts = killed
+    kept = tmp_path / "receipts"
+    kept.write_text("".join(f"{json.dumps(receipt)}\n" for receipt in receipts))
+    store.with_name(store.name + "-wal").unlink()
+    server = start_server(store=store)
+    left = len(run("history", "--output", "text", server=server.address).lines)
+    done = run("verify", "--json", str(kept), server=server.address)
+    assert done.code == 1
+    lost = [(fault["sequence"], fault["number"], fault["fault"]) for fault in done.objects]
+    assert lost == [(receipt["sequence"], receipt["number"], "missing") for receipt in receipts[left:]]
+    assert run("send", "--sender", "job", piped=PIPED, server=server.address).code == 0
+    assert run("verify", str(kept), server=server.address).code == 0

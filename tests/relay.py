@@ -1,0 +1,47 @@
+"""A TCP proxy in the event loop of a test; it can swallow what goes over a connection."""
+
+import asyncio
+import contextlib
+
+
+class Proxy:
+    """Passes bytes to a server and back. `swallowed` holds numbers of connections, from 1, over which nothing comes."""
+
+    def __init__(self, target):
+        self._host, _, self._port = target.rpartition(":")
+        self._tasks = set()
+        self.connections = 0
+        self.swallowed = set()
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _connected(self, reader, writer):
+        self._tasks.add(asyncio.current_task())
+        self.connections += 1
+        number = self.connections
+        with contextlib.suppress(OSError):
+            server_reader, server_writer = await asyncio.open_connection(self._host, self._port)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._pass(number, reader, server_writer))
+                    group.create_task(self._pass(number, server_reader, writer))
+            finally:
+                server_writer.close()
+        writer.close()
+
+    async def _pass(self, number, reader, writer):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                if number not in self.swallowed:
+                    writer.write(data)
+                    await writer.drain()
+            writer.close()

@@ -1,0 +1,85 @@
+"""Store files as tests need them: filled, refused, on a disk of their own, left behind by a killed process."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from textwrap import dedent, indent
+
+import pytest
+from logs import draft, on_log
+
+from chatctl.errors import StoreRefused
+from chatctl.store import open_log
+
+_KILLED = """
+import asyncio, os, signal, sys
+from chatctl.store import open_log, sqlite_schema
+from chatctl.store.sqlite_file import StoreFile
+from logs import draft, records
+
+async def run():
+{setup}
+    log = await open_log(sys.argv[1])
+{body}
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(run())
+"""
+
+
+def refusal(path):
+    """Why the store is refused; it names the file."""
+
+    async def attempt():
+        await (await open_log(f"sqlite:{path}")).close()
+
+    with pytest.raises(StoreRefused) as refused:
+        asyncio.run(attempt())
+    assert str(path) in str(refused.value)
+    return str(refused.value)
+
+
+def filled(path, megabytes=0):
+    """A whole store with some messages, all of it in its main file."""
+
+    async def fill(log):
+        await log.append(draft("hello", "world"))
+        for n in range(megabytes * 16):
+            await log.append(draft(*["x" * 100] * 640, number=10 + 640 * n))
+
+    on_log(f"sqlite:{path}", fill)
+    assert not path.with_name("chat.db-wal").exists()
+    return path
+
+
+@contextmanager
+def mounted(directory, *options):
+    """A small file system of its own."""
+    directory.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", directory], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "--lazy", directory], check=True)
+
+
+def fill_up(disk):
+    """Leave no space on a file system; the file to remove for some comes back."""
+    ballast = disk / "ballast"
+    with open(ballast, "wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return ballast
+
+
+def killed(path, body="", setup=""):
+    """Run statements on the log in a process that is killed after them, if not before; what it printed comes back."""
+    program = _KILLED.format(**{name: indent(dedent(part), "    ") for name, part in (("body", body), ("setup", setup))})
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", program, f"sqlite:{path}"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    return done.stdout

@@ -1,0 +1,225 @@
+"""A Sending that waits, gives up or is closed: for space, for a stream, before servers that say welcome and no more."""
+
+import asyncio
+import random
+import signal
+import threading
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from disks import small_disk
+from test_client_reconnect import ROOM, sending, stored, until
+
+from chatctl.client import ChatClient
+from chatctl.client.sending import RETRY_MOST_SECONDS, Sending
+from chatctl.errors import StoreFull, TimedOut, TooManyStreams, Unavailable, Unexpected
+from chatctl.log import Status
+from chatctl.v1 import chat_pb2 as pb
+from chatctl.v1 import chat_pb2_grpc
+
+WELCOME = pb.SendAndReceiveMessageResponse(
+    welcome=pb.Welcome(
+        sender="input",
+        log="fake",
+        cursor_prefix="fake:",
+        limits=pb.Limits(text_bytes=100, name_bytes=100, batch_messages=10, batch_bytes=1000, streams=9),
+    )
+)
+
+
+@asynccontextmanager
+async def pretended(answer):
+    """The address of a server that says welcome, and then for each stream what the async generator gives."""
+
+    class Service(chat_pb2_grpc.ChatServiceServicer):
+        async def SendAndReceiveMessage(self, requests, context):  # noqa: N802 (gRPC's name)
+            await anext(requests)
+            yield WELCOME
+            async for response in answer(requests, context):
+                yield response
+
+    server = grpc.aio.server()
+    chat_pb2_grpc.add_ChatServiceServicer_to_server(Service(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
+
+
+def test_a_server_that_says_welcome_and_breaks_each_time_is_given_up():
+    async def steps():
+        async def breaks(requests, context):
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
+            yield
+
+        async with pretended(breaks) as address, sending(address, timeout=1) as sent:
+            sent.texts(3)
+            with pytest.raises(Unavailable, match="gave up after 1 s"):
+                await sent.end()
+            assert len(sent.notices) == 1
+            ((receipt, *_),) = sent.sending.remaining()
+            assert (receipt.number, receipt.count, receipt.status) == (1, 3, Status.UNCONFIRMED)
+
+    asyncio.run(steps())
+
+
+def test_even_while_there_is_nothing_to_send_it_is_tried_more_and_more_seldom(monkeypatch):
+    waits = []
+
+    def soon(least, most):
+        waits.append(most)
+        return 0.001
+
+    monkeypatch.setattr(random, "uniform", soon)
+
+    async def steps():
+        async def breaks(requests, context):
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
+            yield
+
+        async with pretended(breaks) as address, sending(address) as sent:
+            await until(lambda: len(waits) > 8)
+            await sent.end()  # and there is nothing to be waited for
+
+    asyncio.run(steps())
+    assert waits == sorted(waits)
+    assert waits[-1] == RETRY_MOST_SECONDS
+
+
+@pytest.mark.parametrize("numbers", [(9, 10, 11), (2,), (1, 1)])
+def test_receipts_that_are_not_due_end_it_and_every_record_is_known(numbers):
+    async def steps():
+        async def answers(requests, context):
+            async for request in requests:
+                if request.texts:
+                    status = pb.RECEIPT_STATUS_STORED
+                    receipts = [pb.Receipt(number=number, count=1, status=status, sequence=number) for number in numbers]
+                    yield pb.SendAndReceiveMessageResponse(receipts=receipts)
+
+        async with pretended(answers) as address, sending(address) as sent:
+            sent.texts(3)
+            with pytest.raises(Unexpected, match="receipt for number"):
+                await sent.end()
+            outcomes = sent.sending.remaining()
+            told = [record[0] for record in sent.records]
+            rest = [outcome.receipt.number + i for outcome in outcomes for i in range(outcome.receipt.count)]
+            assert told + rest == [1, 2, 3]
+            assert {outcome.receipt.status for outcome in outcomes} == {Status.UNCONFIRMED}
+
+    asyncio.run(steps())
+
+
+def test_a_stream_too_many_is_waited_for(start_server):
+    async def steps():
+        server = start_server("--streams", "1")
+        async with ChatClient(server.address, 0.5) as chat:
+            async with sending(server.address) as first:
+                with pytest.raises(TooManyStreams, match="gave up after"):
+                    async with chat.send("bob"):
+                        pass
+                notices = []
+                waiting = asyncio.create_task(send_one(server.address, notices))
+                await until(lambda: notices)
+                assert "--streams" in notices[0]
+                first.texts(1)
+                await first.end()
+            assert await waiting == Status.STORED
+            assert len(notices) == 2
+
+    asyncio.run(steps())
+
+
+async def send_one(address, notices):
+    async with ChatClient(address, 30, notices.append) as chat, chat.send("bob") as under_way:
+        under_way.put(ROOM, ["patient"])
+        under_way.finish()
+        return [outcome.receipt.status async for outcome in under_way.outcomes()][-1]
+
+
+def test_a_full_store_is_waited_for_until_there_is_space(start_server, tmp_path):
+    with small_disk(start_server, tmp_path / "disk") as (server, fill, free):
+
+        async def steps():
+            async with sending(server.address) as sent:
+                sent.texts(1)
+                await until(lambda: sent.records)
+                fill()
+                await sent.many_until(lambda: sent.notices)
+                assert "space" in sent.notices[0]
+                free()
+                await sent.end()
+                sent.assert_all_in_order()
+                assert await stored(server.address) == [(sequence, text) for _, text, _, sequence in sent.records]
+                assert len(sent.notices) == 2
+
+            fill()
+            async with sending(server.address, timeout=0.5, sender="too late") as sent:
+                await sent.many_until(sent.collecting.done)
+                with pytest.raises(StoreFull, match="gave up after"):
+                    await sent.end()
+
+        asyncio.run(steps())
+
+
+@pytest.mark.parametrize("state", ["idle", "under way", "silent", "away", "finished", "failed"])
+def test_one_that_is_closed_leaves_nothing_behind(server, state):
+    async def steps():
+        async def once():
+            async with sending(server.address, timeout=0 if state != "failed" else 0.3) as sent:
+                if state != "idle":
+                    sent.texts(1000)
+                if state == "finished":
+                    await sent.end()
+                if state == "silent":
+                    await until(lambda: sent.records)
+                    server.process.send_signal(signal.SIGSTOP)
+                    sent.texts(1000)
+                    await asyncio.sleep(0)
+                if state in ("away", "failed"):
+                    server.kill()
+                    await until(lambda: sent.notices)
+                if state == "failed":
+                    with pytest.raises(Unavailable):
+                        await sent.end()
+            await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})  # one of grpc's takes a moment
+
+        await once()
+        threads = set(threading.enumerate())  # grpc.aio keeps one of its own
+        if state in ("idle", "under way", "finished"):  # the server is there for another
+            await once()
+        assert set(threading.enumerate()) <= threads
+
+    asyncio.run(steps())
+
+
+class Dying:
+    """A call that is taken for dead in the very moment in which it is cancelled."""
+
+    async def write(self, request):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise TimedOut("no answer") from None
+
+
+@pytest.mark.parametrize("timeout", [0, 0.1])
+def test_what_ends_it_is_not_lost_in_the_end_of_a_connection(timeout):
+    @asynccontextmanager
+    async def dial(seconds):
+        yield Dying()
+
+    async def steps():
+        sending = Sending(dial, "server", "ann", "input", timeout, None)
+        if timeout:
+            with pytest.raises(TimedOut):
+                await asyncio.wait_for(sending.welcomed(), 10)
+        else:
+            await asyncio.sleep(0)  # it dials
+            await asyncio.wait_for(sending.close(), 10)
+        await sending.close()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(steps())
