@@ -182,6 +182,16 @@ async def serve(
         raise ServerFault("the server accepts no calls any more, and its log says why: start it again") from fault
 
 
+def _check_reach(settings: ServeSettings) -> None:
+    """Raise ListenRefused if others could reach the server and nobody has said that they may."""
+    for listen in settings.listen:
+        if not settings.insecure and not config.is_loopback(listen):
+            raise ListenRefused(
+                f"refusing to listen on {listen}: everybody who reaches it could read and write, unencrypted; "
+                "listen on 127.0.0.1 or unix:PATH, or say --insecure if the network is yours alone"
+            )
+
+
 async def _stop(server: Server, log: MessageLog, signals: "_Signals") -> bool:
     """Stop the server, or close only the store at a second signal; whether nobody is connected any more."""
     stop = asyncio.ensure_future(server.stop())
@@ -194,16 +204,6 @@ async def _stop(server: Server, log: MessageLog, signals: "_Signals") -> bool:
     stop.cancel()
     await log.close()
     return False
-
-
-def _check_reach(settings: ServeSettings) -> None:
-    """Raise ListenRefused if others could reach the server and nobody has said that they may."""
-    for listen in settings.listen:
-        if not settings.insecure and not config.is_loopback(listen):
-            raise ListenRefused(
-                f"refusing to listen on {listen}: everybody who reaches it could read and write, unencrypted; "
-                "listen on 127.0.0.1 or unix:PATH, or say --insecure if the network is yours alone"
-            )
 
 
 class _Signals:

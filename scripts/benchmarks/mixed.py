@@ -1,7 +1,7 @@
 """The clients of scripts/soak: `mixed ROLE ADDRESS SECONDS`. Prints what it did, by kind, as a JSON object.
 
 `calls`: short calls and streams, some cancelled, some out of time, some malformed, on connections that come and go.
-`cut`: the same through a proxy that cuts its connections. `prey`: streams that are open when somebody kills the process.
+`cut`: the same through a proxy that cuts its connections. `prey`: streams that are wide open when the process is killed.
 """
 
 import asyncio
