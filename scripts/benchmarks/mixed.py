@@ -136,7 +136,8 @@ async def cutting_proxy(address: str, done: Counter[str]) -> str:
             await asyncio.sleep(random.expovariate(1 / CUT_SECONDS))
             if ends:
                 victim = random.choice(list(ends))
-                victim.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+                with suppress(OSError):  # it may be closed by now
+                    victim.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
                 victim.transport.abort()
                 done["cut"] += 1
 
