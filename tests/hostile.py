@@ -90,20 +90,27 @@ class Neighbour:
 
     def _live(self):
         try:
-            stream = Stream(self._stub).send(user="neighbour", room="next door", receive=pb.Receive(rooms=["next door"]))
             while not self._enough.is_set():
-                stream.send(str(self.stored))
-                told, heard = [], []
-                while not (told and heard):
-                    response = stream.receive()
-                    told += response.receipts
-                    heard += [text for run in response.runs for text in run.texts]
-                assert ([receipt.status for receipt in told], heard) == ([STORED], [str(self.stored)])
-                self.stored += 1
-            stream.call.cancel()
+                self._chat(Stream(self._stub))
             self._ended.put(None)
         except BaseException as error:
             self._ended.put(error)
+
+    def _chat(self, stream):
+        """For a while: a stream has a deadline, which is not for the whole of a long test."""
+        stream.send(user="neighbour", room="next door", receive=pb.Receive(rooms=["next door"]))
+        for _ in range(100):
+            if self._enough.is_set():
+                break
+            stream.send(str(self.stored))
+            told, heard = [], []
+            while not (told and heard):
+                response = stream.receive()
+                told += response.receipts
+                heard += [text for run in response.runs for text in run.texts]
+            assert ([receipt.status for receipt in told], heard) == ([STORED], [str(self.stored)])
+            self.stored += 1
+        stream.call.cancel()
 
     def leave(self):
         """Stop; raises what went wrong."""

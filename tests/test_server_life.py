@@ -74,9 +74,9 @@ def test_streams_over_the_limit_are_refused_while_all_else_is_answered(start_ser
     assert refusal(refused) == full
     assert "try again later" in refused.details()
     assert refusal(Stream(stub).send("b", user="ann", room="den").call) == full
-    assert refusal(stub.VerifyMessages(iter(()), timeout=PATIENCE)) == full
     tutorial = tutorial_pb2_grpc.ChatServiceStub(channel)
     assert refusal(tutorial.GetMessages(tutorial_pb2.EmptyRequest())) == full
+    assert refusal(stub.VerifyMessages(iter(()), timeout=PATIENCE)) == full
 
     assert stub.GetStats(pb.GetStatsRequest()).limits.streams == 2
     assert tutorial.GetStats(tutorial_pb2.EmptyRequest()).num_messages == 1

@@ -42,6 +42,9 @@ OPTIONS = (
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
     ("grpc.server_handshake_timeout_ms", 20_000),  # whoever connects and says nothing goes; the default is 2 minutes
+    # A flood of calls makes others wait. Beyond 1,000 to 3,000 it would by default have them cancelled, at random.
+    ("grpc.server.max_pending_requests", 50_000),
+    ("grpc.server.max_pending_requests_hard_limit", 50_000),
 )
 CUT_SHARE, CUT_SECONDS = 0.2, 0.1  # of the grace, and besides: for calls to end that have been cut short
 SPARE_STREAMS = 1000  # on one connection, beyond the limit: to say that it is reached, and for calls that do not count
