@@ -210,7 +210,7 @@ def test_for_people_it_says_all_of_it(start_server):
     assert "gave up after 3 s" in error
     assert "--timeout" in error
     assert summary.startswith("chatctl: 1 stored, 1 unconfirmed (room lobby")
-    assert stopped == "chatctl: reading stopped after record 2, at byte 4 of the input"
+    assert stopped == "chatctl: reading stopped after record 2, at byte 4 of the input; 4 bytes of the next were read, too"
     assert "--sender 'my job'" in advice
 
 
@@ -246,7 +246,7 @@ def test_an_interrupt_while_there_is_no_server_tells_the_state_of_every_record(s
     done = process.signal(number).wait()
     assert done.code == 128 + number
     assert receipts(done) == [(1, "stored"), (2, "unconfirmed"), (3, "rejected"), (4, "unconfirmed")]
-    assert done.said[-1]["summary"]["stopped"] == {"record": 4, "byte": 8}
+    assert done.said[-1]["summary"]["stopped"] == {"record": 4, "byte": 8, "unfinished": 4}
 
 
 def test_without_a_server_from_the_beginning_an_interrupt_ends_it_at_once(start_server):

@@ -212,7 +212,7 @@ def test_what_ends_it_is_not_lost_in_the_end_of_a_connection(timeout):
         yield Dying()
 
     async def steps():
-        sending = Sending(dial, "server", "ann", "input", timeout, None)
+        sending = Sending(dial, "server", "ann", "input", "", timeout, None)
         if timeout:
             with pytest.raises(TimedOut):
                 await asyncio.wait_for(sending.welcomed(), 10)
