@@ -157,7 +157,7 @@ class Report:
         error, reason, code = _ending(failure)
         if unwritten := self._close():
             error, reason, code = "; ".join(filter(None, (error, *unwritten))), reason or "OUTPUT", code or 1
-        code = signal_code or code or bool(self._counts[Status.REJECTED])
+        code = signal_code or code or int(self._counts[Status.REJECTED] > 0)
         if not self.as_json:
             self._end_text(error, bool(failure or signal_code))
         elif error or signal_code or not self._quiet:
