@@ -13,7 +13,7 @@ from test_client_reconnect import ROOM, sending, stored, until
 
 from chatctl.client import ChatClient
 from chatctl.client.sending import RETRY_MOST_SECONDS, Sending
-from chatctl.errors import StoreFull, TimedOut, TooManyStreams, Unavailable, Unexpected
+from chatctl.errors import OtherVersion, StoreFull, TimedOut, TooManyStreams, Unavailable, Unexpected
 from chatctl.log import Status
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
@@ -108,6 +108,23 @@ def test_receipts_that_are_not_due_end_it_and_every_record_is_known(numbers):
             rest = [outcome.receipt.number + i for outcome in outcomes for i in range(outcome.receipt.count)]
             assert told + rest == [1, 2, 3]
             assert {outcome.receipt.status for outcome in outcomes} == {Status.UNCONFIRMED}
+
+    asyncio.run(steps())
+
+
+def test_what_only_a_newer_server_says_is_not_tried_again():
+    streams = []
+
+    async def steps():
+        async def answers(requests, context):
+            streams.append(await anext(requests))
+            yield pb.SendAndReceiveMessageResponse(receipts=[pb.Receipt(number=1, count=3, status=99)])
+
+        async with pretended(answers) as address, sending(address, timeout=5) as sent:
+            sent.texts(3)
+            with pytest.raises(OtherVersion, match="newer version"):
+                await sent.end()
+        assert len(streams) == 1
 
     asyncio.run(steps())
 

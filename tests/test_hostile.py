@@ -142,8 +142,8 @@ def test_what_clients_can_make_it_log_is_bounded_in_number_and_length(server, co
     assert max(map(len, server.lines)) < 2 * log_bound.MESSAGE_CHARACTERS
 
 
-def record(line=1, created=0.0, message="told %s", args=("it",), fault=None):
-    made = logging.LogRecord("chatctl", logging.ERROR, "file.py", line, message, args, fault)
+def record(line=1, created=0.0, message="told %s", args=("it",), fault=None, name="chatctl"):
+    made = logging.LogRecord(name, logging.ERROR, "file.py", line, message, args, fault)
     made.created = created
     return made
 
@@ -156,6 +156,21 @@ def test_a_place_in_the_code_logs_so_much_a_minute_and_then_says_what_was_left_o
     assert bound.filter(later)
     assert later.getMessage() == "told it (5 more of this kind were not logged)"
     assert bound.filter(record(created=61.1))
+
+
+def test_faults_of_one_method_do_not_hide_those_of_another():
+    ours, grpcs = "chatctl.server.interceptors", "grpc._cython.cygrpc"
+    bound = LogBound()
+    assert [bound.filter(record(args=(method,), name=ours)) for method in "aab" for _ in range(6)].count(True) == 10 + 6
+    assert [bound.filter(record(line=9, args=(peer,), name=grpcs)) for peer in range(50)].count(True) == 10
+
+
+def test_no_record_is_the_trouble_of_whoever_logs_it():
+    faulty = record(message="%d", args=("no number",))
+    assert LogBound().filter(faulty)
+    assert "no number" in faulty.getMessage()
+    left = record(message="ExecuteBatchError raised in core by servicer method [%s]", args=("/a/b",))
+    assert not LogBound().filter(left)
 
 
 def test_a_record_is_cut_and_of_a_traceback_the_end_is_kept():
