@@ -81,6 +81,8 @@ class Sending:
         while self._window.full and not self._task.done():
             self._room.clear()
             await self._room.wait()
+        if self._task.done():
+            await asyncio.sleep(0)  # whoever only puts and drains would never let `outcomes` say that it has ended
 
     def finish(self) -> None:
         """Say that no more records come; the outcomes end once all have receipts."""
