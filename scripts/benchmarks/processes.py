@@ -43,6 +43,7 @@ class Server:
     """A server that can serve. The peak of its memory is known when it has ended."""
 
     address: str
+    pid: int
     peak_mb: float = 0.0
 
 
@@ -112,7 +113,7 @@ def serving(command: Sequence[str], log: Path) -> Iterator[Server]:
     """A server from when it says `listening on ADDRESS` on stderr (which goes to `log`) to the end of the block."""
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     with log.open("wb") as stderr, _started(command, stderr=stderr, **streams) as process:
-        server = Server(_address(process, log))
+        server = Server(_address(process, log), process.pid)
         yield server
         process.terminate()
         server.peak_mb = _finish(process)

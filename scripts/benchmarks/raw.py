@@ -1,7 +1,8 @@
 """Raw grpc.aio without any work: what the transport alone takes.
 
 As a process: `serve`, and `send ADDRESS` (lines from stdin, 500 a frame), which prints how many replies came.
-The echo is of bytes; the stream has the contract's frames, and answers each with an empty one.
+The echo is of bytes; the stream has the contract's frames, and answers each with an empty one. The relay gives each frame of
+bytes from a sender (`/raw/Send`) to all followers (`/raw/Follow`) as it is; they begin with a frame that says they are live.
 """
 
 import asyncio
@@ -29,6 +30,32 @@ class Idle(chat_pb2_grpc.ChatServiceServicer):
             yield pb.SendAndReceiveMessageResponse()
 
 
+class Relay:
+    """Its followers are positions in one list of frames, woken all at once; nothing is parsed, serialised or copied."""
+
+    def __init__(self) -> None:
+        self._frames: list[bytes] = []
+        self._more = asyncio.Event()  # a new one for each frame
+
+    async def send(self, frames: AsyncIterator[bytes], context: Any) -> bytes:
+        """Take the frames of a sender."""
+        async for frame in frames:
+            self._frames.append(frame)
+            more, self._more = self._more, asyncio.Event()
+            more.set()
+        return b""
+
+    async def follow(self, request: bytes, context: Any) -> None:
+        """Give a follower each frame from now on, until it leaves."""
+        at = len(self._frames)
+        await context.write(pb.GetMessagesResponse(live=True).SerializeToString())
+        while True:
+            while at < len(self._frames):
+                at += 1
+                await context.write(self._frames[at - 1])
+            await self._more.wait()
+
+
 async def echo(request: bytes, context: Any) -> bytes:
     return request
 
@@ -36,7 +63,12 @@ async def echo(request: bytes, context: Any) -> bytes:
 async def serve() -> None:
     server = grpc.aio.server()
     chat_pb2_grpc.add_ChatServiceServicer_to_server(Idle(), server)
-    handlers = {"Echo": grpc.unary_unary_rpc_method_handler(echo)}
+    relay = Relay()
+    handlers = {
+        "Echo": grpc.unary_unary_rpc_method_handler(echo),
+        "Send": grpc.stream_unary_rpc_method_handler(relay.send),
+        "Follow": grpc.unary_stream_rpc_method_handler(relay.follow),
+    }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("raw", handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

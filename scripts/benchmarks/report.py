@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.steps import Figures
+from benchmarks.inputs import Figures
 
 TABLE_WIDTH = 140  # narrower, the columns are cut; where the output goes may say 80, or nothing
 STYLES = {"aim": "green", "floor": "yellow", "missed": "bold red", "": "dim"}
@@ -52,6 +52,30 @@ ROWS = (
     Row("stats", "GetStats, against an empty store", "stats full", "stats empty", "µs", 1.2, 1.0, at_most=True),
     Row("start-up", "chatctl --version, against python -c pass", "version", "python", "ms", 3, 1.5, at_most=True),
     Row("start-up", "chatctl stats --json, against python -c pass", "stats", "python", "ms", 20, 12, at_most=True),
+    Row("follow", "from send to seen, against a raw relay", "follow chat", "follow raw", "ms", 3, 2, at_most=True),
+    Row("fan-out", "1,000 followers, against a raw relay", "fan-out rate", "raw fan-out rate", "/s", 1.2, 1.7),
+    Row("fan-out", "… from send to seen", "fan-out delay", "raw fan-out delay", "ms"),
+    Row("fan-out", "… the server's share of a core", "fan-out cpu", "raw fan-out cpu", "%"),
+    Row("burst", "burst to 100 followers, against a raw relay", "burst rate", "raw burst rate", "/s", 50, 150),
+    Row("idle", "memory of an idle follower in the server", "idle memory", "", "kB", 40, 25, at_most=True),
+    Row("idle", "… 5,000, the server's share of a core", "idle cpu", "", "%", 2, 0.5, at_most=True),
+    Row("idle", "… each of its own room: memory", "idle, own rooms memory", "", "kB"),
+    Row("idle", "… and share of a core", "idle, own rooms cpu", "", "%"),
+    Row(
+        "stalled",
+        "1 of 100 stalled, the others against none",
+        "stalled stalled",
+        "stalled quiet",
+        "ms",
+        1.1,
+        1.0,
+        at_most=True,
+    ),
+    Row("full-house", "200 senders, 200 followers: stored", "house stored", "", "/s"),
+    Row("full-house", "… deliveries", "house deliveries", "", "/s"),
+    Row("full-house", "… from send to seen, median", "house lag", "", "ms"),
+    Row("full-house", "… from send to seen, slowest", "house slowest", "", "ms"),
+    Row("full-house", "… memory of the server, peak", "house memory", "", "MB"),
 )
 
 
@@ -116,7 +140,8 @@ def _cells(result: Result) -> list[str]:
 
 
 def _value(value: float, unit: str) -> str:
-    return f"{value:,.0f}{unit}" if unit == "/s" else f"{value:,.0f} {unit}"
+    digits = 1 if unit in ("ms", "%") and value < 100 else 0
+    return f"{value:,.{digits}f}{unit}" if unit == "/s" else f"{value:,.{digits}f} {unit}"
 
 
 def _ratio(value: float) -> str:

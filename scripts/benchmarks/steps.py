@@ -5,88 +5,17 @@ A part measures something and gives figures by name: messages a second, microsec
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from random import Random
 from statistics import median
-from tempfile import TemporaryDirectory
 
+from benchmarks import fanning
+from benchmarks.inputs import Figures, Inputs, fresh, new_chat
 from benchmarks.processes import CHATCTL, PYTHON, Failed, Finished, Server, chat_server, program, run, serving
 
-TEXT_BYTES = 100  # of each line, without its newline
 DELAY_MILLISECONDS = 50  # each way, to a server that is far away
 STARTS = 5  # of each command in a round
-
-Figures = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What the measurements start from, made when it is first asked for."""
-
-    folder: Path
-    count: int
-    """Lines to send; memory and stats take twice as many, the slow tutorial fewer (see below)."""
-    calls: int
-    """Round trips of each kind in a round."""
-
-    @property
-    def tutorial_sends(self) -> int:
-        """How many lines the tutorial gets: so many that its start-up is some 4 % of its time."""
-        return self.count // 20
-
-    @property
-    def tutorial_reads(self) -> int:
-        """How many messages are read from the tutorial, with the same in mind."""
-        return self.count // 10
-
-    @cached_property
-    def lines(self) -> Path:
-        """A file of `count` distinct lines."""
-        return self._lines("lines", self.count)
-
-    @cached_property
-    def fewer_lines(self) -> Path:
-        """As many of them as the tutorial gets."""
-        return self._lines("fewer-lines", self.tutorial_sends)
-
-    @cached_property
-    def more_lines(self) -> Path:
-        """Twice as many."""
-        return self._lines("more-lines", 2 * self.count)
-
-    def _lines(self, name: str, count: int) -> Path:
-        filling = "".join(Random(1).choices("abcdefghijklmnopqrstuvwxyz     ", k=4096))
-        path = self.folder / name
-        with path.open("w") as file:
-            for number in range(count):
-                start = number * 31 % 3900
-                file.write(f"{number:09d} {filling[start : start + TEXT_BYTES - 10]}\n")
-        return path
-
-    @cached_property
-    def scattered(self) -> Path:
-        """A store in which every message has another room and user than the one before: the worst case for reading."""
-        path = self.folder / "scattered"
-        run(program("probe", "scatter", path, self.count))
-        return path
-
-
-@contextmanager
-def fresh(inputs: Inputs) -> Iterator[Path]:
-    """A path for a new store on the disk; what was there is deleted afterwards."""
-    with TemporaryDirectory(dir=inputs.folder) as folder:
-        yield Path(folder, "store")
-
-
-@contextmanager
-def new_chat(inputs: Inputs) -> Iterator[Server]:
-    """`chatctl serve` with a new store."""
-    with fresh(inputs) as store, chat_server(store) as server:
-        yield server
 
 
 def send(server: Server, lines: Path) -> Finished:
@@ -259,6 +188,7 @@ STEPS: dict[str, tuple[Callable[[Inputs], Figures], ...]] = {
     "memory": (memory,),
     "stats": (stats,),
     "start-up": (start_up,),
+    **fanning.STEPS,
 }
 
 

@@ -1,0 +1,83 @@
+"""What the measurements start from: the lines, the stores, and new servers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+from benchmarks.processes import Server, chat_server, program, run
+
+TEXT_BYTES = 100  # of each line, without its newline
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the measurements start from, made when it is first asked for."""
+
+    folder: Path
+    count: int
+    """Lines to send; memory and stats take twice as many, the slow tutorial fewer (see below)."""
+    calls: int
+    """Round trips of each kind in a round."""
+    quick: bool
+    """Fewer followers, for a shorter time."""
+
+    @property
+    def tutorial_sends(self) -> int:
+        """How many lines the tutorial gets: so many that its start-up is some 4 % of its time."""
+        return self.count // 20
+
+    @property
+    def tutorial_reads(self) -> int:
+        """How many messages are read from the tutorial, with the same in mind."""
+        return self.count // 10
+
+    @cached_property
+    def lines(self) -> Path:
+        """A file of `count` distinct lines."""
+        return self._lines("lines", self.count)
+
+    @cached_property
+    def fewer_lines(self) -> Path:
+        """As many of them as the tutorial gets."""
+        return self._lines("fewer-lines", self.tutorial_sends)
+
+    @cached_property
+    def more_lines(self) -> Path:
+        """Twice as many."""
+        return self._lines("more-lines", 2 * self.count)
+
+    def _lines(self, name: str, count: int) -> Path:
+        filling = "".join(Random(1).choices("abcdefghijklmnopqrstuvwxyz     ", k=4096))
+        path = self.folder / name
+        with path.open("w") as file:
+            for number in range(count):
+                start = number * 31 % 3900
+                file.write(f"{number:09d} {filling[start : start + TEXT_BYTES - 10]}\n")
+        return path
+
+    @cached_property
+    def scattered(self) -> Path:
+        """A store in which every message has another room and user than the one before: the worst case for reading."""
+        path = self.folder / "scattered"
+        run(program("probe", "scatter", path, self.count))
+        return path
+
+
+@contextmanager
+def fresh(inputs: Inputs) -> Iterator[Path]:
+    """A path for a new store on the disk; what was there is deleted afterwards."""
+    with TemporaryDirectory(dir=inputs.folder) as folder:
+        yield Path(folder, "store")
+
+
+@contextmanager
+def new_chat(inputs: Inputs) -> Iterator[Server]:
+    """`chatctl serve` with a new store."""
+    with fresh(inputs) as store, chat_server(store) as server:
+        yield server
