@@ -39,7 +39,10 @@ Users = Annotated[
 SINCE_HELP = "Stored at this time or later: 10m or 1d3h (ago), RFC 3339, unix seconds."
 Since = Annotated[str | None, typer.Option(envvar="CHATCTL_SINCE", metavar="TIME", help=SINCE_HELP)]
 Until = Annotated[
-    str | None, typer.Option(envvar="CHATCTL_UNTIL", metavar="TIME", help="Stored before this time, written likewise.")
+    str | None,
+    typer.Option(
+        envvar="CHATCTL_UNTIL", metavar="TIME", help="Stored before this time, written likewise; +10m is from now."
+    ),
 ]
 LAST_HELP = "Only the last N; with --follow, 0 is only what comes from now on."
 Last = Annotated[int | None, typer.Option("--last", "-n", envvar="CHATCTL_LAST", min=0, help=LAST_HELP)]
@@ -59,9 +62,11 @@ FOLLOW_HELP = "Go on with what comes, until Ctrl-C, --count, --until or --wait; 
 Follow = Annotated[bool, typer.Option("--follow", "-f", envvar="CHATCTL_FOLLOW", help=FOLLOW_HELP)]
 WAIT_HELP = "Follow, and end with 3 when nothing that matches has come for so long."
 Wait = Annotated[str | None, typer.Option(envvar="CHATCTL_WAIT", metavar="DURATION", help=WAIT_HELP)]
-CURSOR_FILE_HELP = "Start behind the cursor in FILE, and keep in it how far all is out. --after or --last are for its first time."
+CURSOR_FILE_HELP = (
+    "Start behind the cursor in FILE, and keep in it how far all is out; --after or --last only the first time."
+)
 CursorPath = Annotated[str | None, typer.Option(envvar="CHATCTL_CURSOR_FILE", metavar="FILE", help=CURSOR_FILE_HELP)]
-EXEC_HELP = "Print nothing; run CMD with /bin/sh for each message, which is in CHATCTL_MESSAGE_TEXT, _ROOM, ... and on stdin."
+EXEC_HELP = "Print nothing; run CMD with /bin/sh for each message; it is in CHATCTL_MESSAGE_TEXT, _ROOM, ... and on stdin."
 Exec = Annotated[str | None, typer.Option("--exec", envvar="CHATCTL_EXEC", metavar="CMD", help=EXEC_HELP)]
 EXEC_RETRIES_HELP = "How often CMD is tried again when it fails; then it ends with 1."
 ExecRetries = Annotated[int, typer.Option(envvar="CHATCTL_EXEC_RETRIES", min=0, metavar="N", help=EXEC_RETRIES_HELP)]
