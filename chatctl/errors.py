@@ -20,7 +20,8 @@ ChatError
         └── OtherVersion     UNIMPLEMENTED        an answer that this version does not know
 
 StoreRefused (the store cannot be opened) and ListenRefused (the address cannot be served) are raised before there is a
-server, so they have no status.
+server, so they have no status. Nor have those of a reader's own: CursorUnsaved (its cursor file cannot be written) and
+CommandFailed (what it runs for each message failed).
 """
 
 from typing import ClassVar
@@ -129,3 +130,11 @@ class StoreRefused(Exception):
 
 class ListenRefused(Exception):
     """The address cannot be served; the text says why and what to do."""
+
+
+class CursorUnsaved(Exception):
+    """The cursor file cannot be written and stays as it was; the text names it and says why."""
+
+
+class CommandFailed(Exception):
+    """A command that is run for each message failed too often, or was ended; the text says for which message and how."""

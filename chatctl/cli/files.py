@@ -39,7 +39,7 @@ class OutputFile:
             if not self._in_place:
                 self.path = self.path.resolve()  # the file that a link leads to is replaced, not the link
             self._part = self.path if self._in_place else self.path.with_name(self.path.name + SUFFIX)
-            descriptor = os.open(self.path, os.O_WRONLY) if self._in_place else _locked(self._part)
+            descriptor = os.open(self.path, os.O_WRONLY) if self._in_place else locked(self._part)
             if found and not self._in_place:
                 os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
         except BlockingIOError:
@@ -82,8 +82,11 @@ class OutputFile:
         self.error = self.error or f"cannot write {self.path}: {error.strerror}"
 
 
-def _locked(path: Path) -> int:
-    """The file, empty and locked against others who want to write it. Raises BlockingIOError if one does."""
+def locked(path: Path) -> int:
+    """The file, empty and locked against others who want to write it, until it is closed or the process dies.
+
+    Raises BlockingIOError if another has it, and other OSErrors where it cannot be written.
+    """
     while True:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -94,7 +97,7 @@ def _locked(path: Path) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # whoever had it has just moved it to its place
+        os.close(descriptor)  # whoever had it has just moved it to its place, or removed it
 
 
 class Rejects:
