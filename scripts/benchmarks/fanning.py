@@ -45,7 +45,7 @@ def many(inputs: Inputs, kind: str, server: Server) -> Figures:
 def raw_burst(inputs: Inputs) -> Figures:
     """So few messages that it takes seconds: with all of chatctl's it would take minutes."""
     with relay(inputs) as server:
-        return named("raw burst", audience("burst", "raw", server.address, 100, 200 if inputs.quick else 5000))
+        return named("raw burst", audience("burst", "raw", server.address, 100, 200 if inputs.quick else 3000))
 
 
 def chat_burst(inputs: Inputs) -> Figures:
@@ -53,17 +53,16 @@ def chat_burst(inputs: Inputs) -> Figures:
         return named("burst", audience("burst", "chat", server.address, 100, 5000 if inputs.quick else 100_000))
 
 
-def idle(inputs: Inputs, rooms: str) -> Figures:
-    with new_chat(inputs) as server:
-        return audience("idle", server.address, server.pid, *((500, 1) if inputs.quick else (5000, 10)), rooms)
-
-
 def idle_of_one_room(inputs: Inputs) -> Figures:
-    return named("idle", idle(inputs, "one"))
+    with new_chat(inputs) as server:
+        size = (500, 1) if inputs.quick else (5000, 10)
+        return named("idle", audience("idle", server.address, server.pid, *size, "one"))
 
 
 def idle_of_many_rooms(inputs: Inputs) -> Figures:
-    return named("idle, own rooms", idle(inputs, "own"))
+    with new_chat(inputs) as server:
+        size = (500, 1) if inputs.quick else (2000, 3)
+        return named("idle, own rooms", audience("idle", server.address, server.pid, *size, "own"))
 
 
 def stalled(inputs: Inputs) -> Figures:

@@ -6,11 +6,10 @@ sequences have no gaps.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from statistics import median
-from zlib import crc32
 
 import grpc
 
@@ -60,13 +59,13 @@ class Seat:
         self.seen = 0
         self.live = asyncio.Event()
         self.delays: list[int] | None = None  # nanoseconds of each message, if wanted: it costs time
-        self.crc: int | None = None  # of all texts, if wanted
+        self.log: list[str] | None = None  # all texts, if wanted: shared by all who have to see the same
         self._goal = 0
         self._there = asyncio.Event()
 
     async def watch(self, call: grpc.aio.UnaryStreamCall) -> None:
         """Take what comes, until cancelled."""
-        while (response := await call.read()) is not grpc.aio.EOF:
+        async for response in call:
             self.take(response)
         raise RuntimeError("the server has ended a stream that follows")
 
@@ -80,14 +79,20 @@ class Seat:
     def _take(self, run: pb.Run) -> None:
         if run.sequence != self.seen + 1:
             raise RuntimeError(f"sequence {run.sequence} came after {self.seen}")
+        if self.log is not None:
+            self._compare(run.texts, self.log)
         self.seen += len(run.texts)
         if self.delays is not None:
             now = time.perf_counter_ns()
             self.delays.extend(now - int(text[:STAMP]) for text in run.texts)
-        if self.crc is not None:
-            self.crc = crc32("".join(run.texts).encode(), self.crc)
         if self.seen >= self._goal:
             self._there.set()
+
+    def _compare(self, texts: Sequence[str], log: list[str]) -> None:
+        known = log[self.seen : self.seen + len(texts)]
+        if texts[: len(known)] != known:
+            raise RuntimeError(f"others have seen other texts after sequence {self.seen}")
+        log.extend(texts[len(known) :])
 
     async def reach(self, sequence: int) -> None:
         """Wait until this one has been seen."""
