@@ -1,9 +1,9 @@
-"""Followers and senders of one room, in one process and on one clock. Prints figures as a JSON object.
+"""Followers and senders of one room, on one clock. Prints figures as a JSON object.
 
 As a process: `near RAW CHAT COUNT` (one sender and one follower of each, taking turns of 25), and for the server of a KIND
 (`chat` or `raw`) at ADDRESS with a PID: `many KIND ADDRESS PID FOLLOWERS SECONDS`, `burst KIND ADDRESS FOLLOWERS MESSAGES`,
-`idle ADDRESS PID FOLLOWERS SECONDS one|own` (all of one room, or each of its own), `stalled ADDRESS FOLLOWERS SECONDS TURNS`
-and `house ADDRESS SENDERS SECONDS` (as many followers as senders).
+`idle ADDRESS PID FOLLOWERS SECONDS one|own` (all of one room, or each of its own), `stalled ADDRESS FOLLOWERS SECONDS
+TURNS`, `house ADDRESS FOLLOWERS SECONDS`, and for its senders, which are as many, `talk ADDRESS SENDERS SECONDS`.
 """
 
 import asyncio
@@ -170,8 +170,7 @@ async def house(address: str, number: str, seconds: str) -> Figures:
 
     Raises if any follower has not seen exactly the messages that have receipts.
     """
-    texts: dict[int, str] = {}  # by sequence, from the receipts
-    log: list[str] = []  # from the followers
+    log: list[str] = []
     async with company() as beside:
         seats = await followers(beside, "chat", address, int(number))
         for seat in seats:
@@ -179,37 +178,46 @@ async def house(address: str, number: str, seconds: str) -> Figures:
         watched = seats[:: len(seats) // WATCHED]
         for seat in watched:
             seat.delays = []
-        spread = channels(address)
-        start = time.perf_counter()
-        async with asyncio.TaskGroup() as senders:
-            for i in range(int(number)):
-                senders.create_task(talk(spread[i % len(spread)], f"{USER}-{i}", start + float(seconds), texts))
-        took = time.perf_counter() - start
-        delivered = sum(seat.seen for seat in seats)
+        command = sys.executable, __file__, "talk", address, number, seconds
+        talking = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        texts = json.loads((await talking.communicate())[0])
         for seat in seats:
             await seat.reach(len(texts))
-        if [texts[sequence] for sequence in sorted(texts)] != log or any(seat.seen != len(log) for seat in seats):
+        took = (time.perf_counter_ns() - int(log[0][:STAMP])) / 1e9
+        if texts != log or any(seat.seen != len(texts) for seat in seats):
             raise RuntimeError("the followers have not seen exactly what has receipts")
         slowest = max(delay for seat in watched for delay in seat.delays or ()) / 1e6
-        rates = {"stored": len(texts) / took, "deliveries": delivered / took}
+        rates = {"stored": len(texts) / float(seconds), "deliveries": len(texts) * len(seats) / took}
         return rates | {"lag": milliseconds(watched), "slowest": slowest}
 
 
-async def talk(channel: grpc.aio.Channel, user: str, end: float, texts: dict[int, str]) -> None:
-    """Send single texts until the end, each after the receipt for the one before."""
-    call = chat_pb2_grpc.ChatServiceStub(channel).SendAndReceiveMessage()
-    while time.perf_counter() < end:
-        text = f"{stamped(STAMP)} {user}".ljust(TEXT_BYTES, "x")
-        await call.write(pb.SendAndReceiveMessageRequest(user=user, room=ROOM, texts=[text]))
-        while not (receipts := (await call.read()).receipts):
-            pass
-        texts[stored(receipts[0]).sequence] = text
-    await call.done_writing()
+async def talk(address: str, number: str, seconds: str) -> list[str]:
+    """Single texts of many senders, each sent after the receipt for the one before; all texts in the order of the log."""
+    texts: dict[int, str] = {}
+    spread = channels(address)
+    calls = [chat_pb2_grpc.ChatServiceStub(spread[i % len(spread)]).SendAndReceiveMessage() for i in range(int(number))]
+    for i, call in enumerate(calls):  # a busy server takes its time to accept a call: that is not what is measured
+        await call.write(pb.SendAndReceiveMessageRequest(user=f"{USER}-{i}", room=ROOM))
+    for call in calls:
+        await call.read()
+
+    async def pump(call: grpc.aio.StreamStreamCall, end: float) -> None:
+        while time.perf_counter() < end:
+            text = stamped(TEXT_BYTES)
+            await call.write(pb.SendAndReceiveMessageRequest(texts=[text]))
+            (receipt,) = (await call.read()).receipts
+            texts[stored(receipt).sequence] = text
+
+    end = time.perf_counter() + float(seconds)
+    async with asyncio.TaskGroup() as group:
+        for call in calls:
+            group.create_task(pump(call, end))
+    return [texts[sequence] for sequence in sorted(texts)]
 
 
 async def main(what: str, *arguments: str) -> None:
-    measure = {"near": near, "many": many, "burst": burst, "idle": idle, "stalled": stalled, "house": house}[what]
-    print(json.dumps(await measure(*arguments)))
+    programs = {"near": near, "many": many, "burst": burst, "idle": idle, "stalled": stalled, "house": house, "talk": talk}
+    print(json.dumps(await programs[what](*arguments)))
 
 
 if __name__ == "__main__":
