@@ -3,9 +3,10 @@
 import asyncio
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chatctl.errors import CursorBeyondHead, CursorMalformed, CursorOtherLog, InvalidRequest
+from chatctl.feeds import Feeds
 from chatctl.log import Draft, MessageLog, Reason, Receipt, Stats, Status
 
 MAX_NUMBER = 2**53 - 1  # what a JSON reader that keeps numbers as doubles still tells apart
@@ -47,6 +48,11 @@ class Chat:
 
     log: MessageLog
     limits: Limits
+    feeds: Feeds = field(init=False)
+    """For those who follow the log."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "feeds", Feeds(self.log, self.limits.batch_messages))
 
     def post(self, draft: Draft) -> "list[Receipt | asyncio.Future[list[Receipt]]]":
         """Store the records that break no rule; what comes back is, in order, receipts or futures of receipts."""

@@ -40,11 +40,14 @@ def duration(text: str) -> int:
 
 
 def moment(text: str, now: int) -> int:
-    """Microseconds since 1970 of a moment: a duration before `now`, RFC 3339, or unix seconds. Raises BadValue."""
-    bad = BadValue(f"{text[:40]!r} is no time: write 10m (ago), 2026-01-31T08:00:00Z, or unix seconds")
-    if re.fullmatch(r"(?:[0-9.]+[smhd])+", text):
+    """Microseconds since 1970 of a moment: a duration before `now` or with + after it, RFC 3339, or unix seconds.
+
+    Raises BadValue.
+    """
+    bad = BadValue(f"{text[:40]!r} is no time: write 10m (ago), +10m (from now), 2026-01-31T08:00:00Z, or unix seconds")
+    if re.fullmatch(r"\+?(?:[0-9.]+[smhd])+", text):
         try:
-            return max(0, now - duration(text))
+            return now + duration(text[1:]) if text.startswith("+") else max(0, now - duration(text))
         except BadValue:
             raise bad from None
     if re.fullmatch(r"[0-9]{1,11}(?:\.[0-9]{1,9})?", text):

@@ -1,16 +1,19 @@
 """Reading the log: what is stored, and with `follow` what comes after, without a gap."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from chatctl.chat import Chat
 from chatctl.errors import InvalidRequest
-from chatctl.log import Page, Run
+from chatctl.feeds import PAGE_MESSAGES, Answer, Feed
+from chatctl.filters import Filter
 
-PAGE_MESSAGES = 1000
 MAX_CONTAINS = 1024
 PROGRESS_SECONDS = 1.0  # a search that finds nothing says at least this often how far it has looked
+COMMIT_SECONDS = 1.0  # beyond `until`: what was given its time before may be on its way to the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,8 @@ def check(chat: Chat, query: Query) -> None:
             raise InvalidRequest(f"{what} is {number}: it must be at least 1, or 0 for no bound")
     if query.last and query.after:
         raise InvalidRequest("last and after exclude each other: one counts from the end, the other from a cursor")
-    if query.follow and (query.before or query.until is not None):
-        raise InvalidRequest("follow has no end: it excludes before and until")
+    if query.follow and query.before:
+        raise InvalidRequest("follow and before exclude each other: one goes on from the end, the other ends before it")
     if len(query.contains.encode()) > MAX_CONTAINS:
         raise InvalidRequest(f"the text to look for is longer than {MAX_CONTAINS} bytes")
     for cursor in (query.after, query.before):
@@ -47,114 +50,137 @@ def check(chat: Chat, query: Query) -> None:
             chat.position(cursor)
 
 
-async def read(chat: Chat, query: Query) -> AsyncIterator[Page]:
-    """Pages with every message that matches, exactly once and in log order; with `follow` it goes on for ever.
+async def read(chat: Chat, query: Query) -> AsyncGenerator[Answer, None]:
+    """Every message that matches, exactly once and in log order; with `follow` it goes on until it is closed, or `until`.
 
-    At least one page comes; a page may be empty, to say how far the log was looked through or that the live part begins.
+    At least one answer comes; one may be empty, to say how far the log was looked through or that the live part begins.
     Raises what `check` raises, StoreFailed, and Stopping while it waits for more.
     """
     check(chat, query)
-    log, clock = chat.log, asyncio.get_running_loop().time
-    after, end = await _span(chat, query)
-    full = min(PAGE_MESSAGES, chat.limits.batch_messages)
-    left, live, told, spoke = query.limit, False, -1, clock()
-    start = after
-    async for at in _before_last(chat, query, after, end):
-        start = at
+    clock = asyncio.get_running_loop().time
+    span = await _span(chat, query)
+    after, spoke = span.after, clock()
+    async for at in _before_last(chat, query, span):
+        after = at
         if clock() - spoke > PROGRESS_SECONDS:
             spoke = clock()
-            yield Page([], after)
-    after = start
-    while True:
-        while after < end:
-            count = min(left, full) if query.limit and not query.contains else full
-            page = matching(await log.read(query.rooms, query.users, after, end, count), query, left)
-            after = page.position
-            if query.limit:
-                left -= sum(len(run.texts) for run in page.runs)
-            if page.runs or clock() - spoke > PROGRESS_SECONDS:
-                live = live or (query.follow and after >= log.head)
-                told, spoke = after, clock()
-                due = [page._replace(live=live)]
-                del page  # or it would stay for as long as the reader stalls
+            yield Answer([], span.after)
+    left, live, told, position = query.limit, False, -1, after
+    async with aclosing((_follow if span.open else _stored)(chat, query, span, after)) as answers:
+        async for answer in answers:
+            position = answer.position
+            if left and answer.runs:
+                answer = answer.first(left)
+                left -= sum(len(run.texts) for run in answer.runs)
+            if answer.runs or answer.live > live or clock() - spoke > PROGRESS_SECONDS:
+                live, told, spoke = answer.live, answer.position, clock()
+                due = [answer]
+                del answer  # or it would stay for as long as the reader stalls
                 yield due.pop()
             if query.limit and not left:
                 return
-        if query.follow and after < log.head:
-            end = log.head
-            continue
-        if not query.follow:
-            if told < after or told < 0:
-                yield Page([], after)
-            return
-        if not live:
-            live = True
-            yield Page([], after, live)
-        await log.wait(after, query.rooms)  # what other rooms get costs a follower nothing
+    if told < position or told < 0:
+        yield Answer([], position)
 
 
-async def _span(chat: Chat, query: Query) -> tuple[int, int]:
-    """The part of the log to look at: after < sequence <= end."""
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The part of the log to look at: after < sequence <= end. `open`: and then what comes."""
+
+    after: int
+    end: int
+    open: bool
+    since: int
+    """What is still to be looked at: a time that no message has reached."""
+
+
+async def _span(chat: Chat, query: Query) -> Span:
     log = chat.log
-    after, end = 0, log.head
+    after, end, following, coming = 0, log.head, query.follow, 0
     if query.before:
         end = min(end, chat.position(query.before) - 1)
-    if query.until is not None:
-        end = min(end, await log.sequence_at(query.until) - 1)
+    if query.until is not None and (first := await log.sequence_at(query.until)) <= end:
+        end, following = first - 1, False  # nothing can be stored before that time any more
     if query.after:
         after = chat.position(query.after)
     if query.since is not None:
-        after = max(after, min(end, await log.sequence_at(query.since) - 1))
-    return after, end
+        first = await log.sequence_at(query.since)
+        coming = query.since if first > end else 0
+        after = max(after, min(end, first - 1))
+    return Span(after, end, following, coming)
 
 
-async def _before_last(chat: Chat, query: Query, after: int, end: int) -> AsyncIterator[int]:
+async def _stored(chat: Chat, query: Query, span: Span, after: int) -> AsyncGenerator[Answer, None]:
+    """The pages of what is stored."""
+    wanted = _filter(query, span)
+    count = min(PAGE_MESSAGES, chat.limits.batch_messages)
+    if query.limit and not query.contains:
+        count = min(count, query.limit)
+    while after < span.end:
+        page = await wanted.read(chat.log, after, span.end, count)
+        after = page.position
+        due = [Answer(page.runs, after)]
+        del page
+        yield due.pop()
+
+
+async def _follow(chat: Chat, query: Query, span: Span, after: int) -> AsyncGenerator[Answer, None]:
+    """The pages of what is stored, and of what comes; those that others follow, too, are shared with them."""
+    with chat.feeds.join(_filter(query, span)) as feed:
+        live, told = False, -1
+        while True:
+            after = feed.skip(after)
+            end = feed.head if live else feed.newest
+            if after < end:
+                answers = await feed.read(after, end)
+                if query.until is not None and answers[0].runs and answers[0].runs[-1].time >= query.until:
+                    break
+                after = told = answers[0].position
+                live = live or after >= feed.newest
+                due = [answers[live]]
+                del answers
+                yield due.pop()
+            elif not live or told < after:
+                live, told = True, after
+                yield Answer([], after, live=True)
+            elif not await _more(feed, query.until):
+                break
+    end = await chat.log.sequence_at(query.until) - 1 if query.until is not None else after
+    async for answer in _stored(chat, query, Span(after, end, False, span.since), after):
+        yield answer
+
+
+async def _more(feed: Feed, until: int | None) -> bool:
+    """Wait for more; whether some may come before that time."""
+    if until is None:
+        await feed.wait()
+        return True
+    try:
+        async with asyncio.timeout(until / 1e6 - time.time() + COMMIT_SECONDS):
+            await feed.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _filter(query: Query, span: Span) -> Filter:
+    return Filter.of(query.rooms, query.users, query.contains, span.since)
+
+
+async def _before_last(chat: Chat, query: Query, span: Span) -> AsyncIterator[int]:
     """How far it has looked back; the last one is where exactly the last `query.last` matching messages follow.
 
     Nothing if all are asked for.
     """
-    left = query.last
-    while left and after < end:
+    left, wanted = query.last, _filter(query, span)
+    end = span.end
+    while left and span.after < end:
         count = PAGE_MESSAGES if query.contains else min(left, PAGE_MESSAGES)
-        page = await chat.log.read(query.rooms, query.users, after, end, count, backwards=True)
-        for run in reversed(matching(page, query, 0).runs):
+        page = await wanted.read(chat.log, span.after, end, count, backwards=True)
+        for run in reversed(page.runs):
             if len(run.texts) >= left:
                 yield run.sequence + len(run.texts) - left - 1
                 return
             left -= len(run.texts)
         end = page.position
         yield end
-
-
-def matching(page: Page, query: Query, left: int) -> Page:
-    """The page without what does not match in time or text; at most `left` messages unless `left` is 0."""
-    if not query.contains and query.since is None:
-        return page
-    runs = [run for run in page.runs if query.since is None or run.time >= query.since]
-    if query.contains:
-        runs = _containing(runs, query.contains.casefold())
-    if left:
-        for i, run in enumerate(runs):
-            if len(run.texts) >= left:
-                runs[i:] = [run._replace(texts=run.texts[:left])]
-                return Page(runs, run.sequence + left - 1)
-            left -= len(run.texts)
-    return Page(runs, page.position)
-
-
-def _containing(runs: list[Run], needle: str) -> list[Run]:
-    """The parts of the runs whose texts contain the needle, which is casefolded."""
-    found: list[Run] = []
-    for run in runs:
-        # All texts at once first: where nothing matches, which is nearly everywhere, this is ten times as fast.
-        if needle not in "\n".join(run.texts).casefold():
-            continue
-        last = -2
-        for i, text in enumerate(run.texts):
-            if needle in text.casefold():
-                if i == last + 1:
-                    found[-1].texts.append(text)
-                else:
-                    found.append(run._replace(sequence=run.sequence + i, texts=[text]))
-                last = i
-    return found

@@ -5,7 +5,7 @@ Times are whole microseconds since 1970 in UTC, sizes are bytes of UTF-8.
 
 import asyncio
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -75,7 +75,6 @@ class Page(NamedTuple):
 
     runs: list[Run]
     position: int
-    live: bool = False
 
 
 class Message(NamedTuple):
@@ -153,14 +152,11 @@ class MessageLog(Protocol):
     async def sequence_at(self, time: int) -> int:
         """The sequence of the first message created at `time` or later; head + 1 if there is none."""
 
-    async def wait(self, after: int, rooms: Sequence[str] = ()) -> None:
-        """Return once there may be messages beyond `after` in one of these rooms; empty means any room.
+    def watch(self, rooms: Sequence[str], moved: Callable[[], None]) -> Callable[[], None]:
+        """Call `moved` whenever the head has been raised by messages in one of these rooms (empty: in any).
 
-        It may return for nothing: read up to the head before waiting again. Raises Stopping after `release`.
+        It is called in the event loop and must be quick. What comes back ends this; call it once.
         """
-
-    def release(self) -> None:
-        """Let everybody who waits, now or later, go with Stopping."""
 
     async def stats(self, top: int, rooms: Sequence[str]) -> Stats:
         """Figures of the log, in time that does not grow with the messages."""

@@ -118,7 +118,7 @@ def test_grep_does_not_mind_the_case(history):
         (("--last", "2", "--after", "x:1"), ("--last", "--after")),
         (("--limit", "0"), ("--limit", "1")),
         (("--limit", "-1"), ("--limit", "-1", "1")),
-        (("--last", "0"), ("--last", "1")),
+        (("--last", "-1"), ("--last", "1")),
         (("--last", "x"), ("--last", "x")),
         (("--since", "yesterday"), ("--since", "yesterday", "10m")),
         (("--until", ""), ("--until", "10m")),

@@ -12,7 +12,8 @@ from disks import small_disk
 from test_client_reconnect import ROOM, sending, stored, until
 
 from chatctl.client import ChatClient
-from chatctl.client.sending import RETRY_MOST_SECONDS, Sending
+from chatctl.client.retrying import RETRY_MOST_SECONDS
+from chatctl.client.sending import Sending
 from chatctl.errors import OtherVersion, StoreFull, TimedOut, TooManyStreams, Unavailable, Unexpected
 from chatctl.log import Status
 from chatctl.v1 import chat_pb2 as pb
@@ -225,7 +226,7 @@ class Dying:
 @pytest.mark.parametrize("timeout", [0, 0.1])
 def test_what_ends_it_is_not_lost_in_the_end_of_a_connection(timeout):
     @asynccontextmanager
-    async def dial(seconds):
+    async def dial(seconds, method):
         yield Dying()
 
     async def steps():

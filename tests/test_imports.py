@@ -1,4 +1,4 @@
-"""Imports point inward: errors <- log <- chat <- history, store <- wire <- client, server <- cli."""
+"""Imports point inward: errors <- log <- feeds <- chat <- history, store <- wire <- client, server <- cli."""
 
 import ast
 from pathlib import Path
@@ -12,8 +12,10 @@ MAY = {
     "__main__": ({"__init__", "cli"}, set()),
     "errors": (set(), set()),
     "log": ({"errors"}, set()),
-    "chat": ({"errors", "log"}, set()),
-    "history": ({"errors", "log", "chat"}, set()),
+    "filters": ({"log"}, set()),
+    "feeds": ({"errors", "log", "filters"}, set()),
+    "chat": ({"errors", "log", "feeds"}, set()),
+    "history": ({"errors", "log", "filters", "feeds", "chat"}, set()),
     "verify": ({"errors", "log", "chat"}, set()),
     "config": ({"errors", "chat"}, set()),
     "store": ({"errors", "log", "store"}, set()),
@@ -22,7 +24,8 @@ MAY = {
     "wire": ({"errors", "log", "chat", "history", "verify", "v1"}, {"grpc", "google"}),
     "client": ({"__init__", "errors", "log", "chat", "history", "verify", "config", "wire", "client", "v1"}, {"grpc"}),
     "server": (
-        {"__init__", "errors", "log", "chat", "history", "verify", "config", "store", "wire", "server", "v1", "tutorial"},
+        {"__init__", "errors", "log", "feeds", "chat", "history", "verify", "config", "store"}
+        | {"wire", "server", "v1", "tutorial"},
         {"grpc", "google", "grpc_health", "grpc_reflection"},
     ),
     "cli": (

@@ -6,7 +6,6 @@ import itertools
 import pytest
 from logs import STORES, draft, messages, on_log, records, texts
 
-from chatctl.errors import Stopping
 from chatctl.log import Reason, Status
 
 
@@ -193,21 +192,26 @@ def test_times_never_decrease_when_the_clock_is_set_back(url, monkeypatch):
     assert times == [2_000_000_000, 2_000_000_000, 2_000_000_000, 3_000_000_000]
 
 
-def test_waiting_ends_when_the_head_moves_and_for_good_with_release(url):
+def test_who_watches_is_called_when_the_head_has_moved_by_messages_of_their_rooms_and_until_they_say_stop(url):
     async def step(log):
-        waiting = [asyncio.ensure_future(log.wait(0)) for _ in range(3)]
-        await log.append(draft("a"))
-        await asyncio.gather(*waiting)
-        await log.wait(log.head - 1)
-        still = asyncio.ensure_future(log.wait(log.head))
-        await asyncio.sleep(0)
-        assert not still.done()
-        log.release()
-        for waiter in (still, log.wait(log.head)):
-            with pytest.raises(Stopping):
-                await waiter
-        (receipt,) = await log.append(draft("b", number=2))  # what comes in while the server stops is stored
-        assert receipt.status is Status.STORED
+        calls = []
+        stops = {
+            rooms: log.watch(rooms, lambda rooms=rooms: calls.append((rooms, log.head)))
+            for rooms in [(), ("a",), ("a", "b", "a"), ("c",)]
+        }
+        await log.append(draft("1", number=1, room="a"))
+        assert sorted(calls) == [((), 1), (("a",), 1), (("a", "b", "a"), 1)]
+        await log.append(draft("1", number=1, room="a"))  # a duplicate moves nothing
+        stops[("a",)]()
+        await log.append(draft("2", number=2, room="b"))
+        assert sorted(calls[3:]) == [((), 2), (("a", "b", "a"), 2)]
+        await asyncio.gather(log.append(draft("3", number=3, room="a")), log.append(draft("4", number=4, room="b")))
+        assert max(calls[5:]) == (("a", "b", "a"), 4)
+        for rooms in [(), ("a", "b", "a"), ("c",)]:
+            stops[rooms]()
+        calls.clear()
+        await log.append(draft("5", number=5, room="c"))
+        assert (calls, log.head) == ([], 5)
 
     on_log(url, step)
 

@@ -16,7 +16,6 @@ from streams import history as history_texts
 from chatctl import history
 from chatctl.chat import Chat, Limits
 from chatctl.history import Query
-from chatctl.store import wakes
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
@@ -62,23 +61,6 @@ def test_followers_of_quiet_rooms_read_nothing_while_another_is_busy(url):
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-
-    on_log(url, step)
-
-
-def test_who_waits_for_a_room_is_woken_however_many_rooms_there_are(url, monkeypatch):
-    monkeypatch.setattr(wakes, "KNOWN_ROOMS", 3)
-
-    async def step(log):
-        waiting = [asyncio.create_task(log.wait(0, [f"r{n}", "nowhere"])) for n in range(20)]
-        await asyncio.sleep(0)
-        for number in range(1, 20):
-            await log.append(draft("x", number=number, room=f"r{number}"))
-        await asyncio.wait_for(asyncio.gather(*waiting[1:]), 30)
-        assert not waiting[0].done()
-        await asyncio.wait_for(asyncio.gather(*(log.wait(n - 1, [f"r{n}"]) for n in range(1, 20))), 30)
-        waiting[0].cancel()
-        await asyncio.wait(waiting)
 
     on_log(url, step)
 

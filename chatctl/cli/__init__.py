@@ -76,11 +76,11 @@ def run(arguments: list[str]) -> int:
         )
         sys.stdout.flush()
     except ChatError as error:
-        return _report(str(error), error.reason, STATUS_OFFSET + error.code, wants_json)
+        return formats.report(str(error), error.reason, STATUS_OFFSET + error.code, wants_json)
     except (StoreRefused, ListenRefused) as error:
-        return _report(str(error), "NOT_STARTED", 1, wants_json)
+        return formats.report(str(error), "NOT_STARTED", 1, wants_json)
     except BadValue as error:
-        return _report(str(error), "USAGE", 2, wants_json)
+        return formats.report(str(error), "USAGE", 2, wants_json)
     except UsageError as error:
         return _usage(error, arguments, wants_json)
     except (KeyboardInterrupt, typer.Abort):
@@ -88,7 +88,7 @@ def run(arguments: list[str]) -> int:
     except (BrokenPipeError, SystemExit):  # Typer turns the first into the second
         return 0  # whoever read stdout has seen enough
     except OSError as error:  # a full disk behind stdout, for one
-        return _report(f"cannot read or write: {error.strerror}", "INPUT_OUTPUT", 1, wants_json)
+        return formats.report(f"cannot read or write: {error.strerror}", "INPUT_OUTPUT", 1, wants_json)
     return code if isinstance(code, int) else 0
 
 
@@ -114,12 +114,4 @@ def _usage(error: Exception, arguments: list[str], wants_json: bool) -> int:
     """Say what is wrong with how a command was called."""
     text = error.format_message()  # type: ignore[attr-defined]
     command = f" {arguments[0]}" if arguments[0] in COMMANDS else ""
-    return _report(text if wants_json else f"{text}\nTry `chatctl{command} --help`.", "USAGE", 2, wants_json)
-
-
-def _report(text: str, reason: str, code: int, wants_json: bool) -> int:
-    if wants_json:
-        formats.say_json({"error": text, "reason": reason, "exit_code": code})
-    else:
-        formats.say(text)
-    return code
+    return formats.report(text if wants_json else f"{text}\nTry `chatctl{command} --help`.", "USAGE", 2, wants_json)

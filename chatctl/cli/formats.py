@@ -65,3 +65,12 @@ def say_json(thing: dict[str, Any]) -> None:
     """The same for a program: one object on one line of stderr."""
     with suppress(OSError):
         print(json.dumps(thing, ensure_ascii=False), file=sys.stderr, flush=True)
+
+
+def report(text: str, reason: str, code: int, as_json: bool) -> int:
+    """Say what ended a command, for a person or a program; its exit code comes back."""
+    if as_json:
+        say_json({"error": text, "reason": reason, "exit_code": code})
+    else:
+        say(text)
+    return code

@@ -1,20 +1,19 @@
 """`chatctl history`."""
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import aclosing
+from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from chatctl import config
 from chatctl.cli import formats, options
+from chatctl.cli.cursor_file import CursorFile
+from chatctl.cli.printing import Lines, Printer, json_lines, texts
+from chatctl.cli.reading import Reading, Wanted
+from chatctl.cli.shell import Command
 from chatctl.history import Query
-
-if TYPE_CHECKING:
-    from chatctl.client import HistoryPage
 
 
 class Output(StrEnum):
@@ -40,10 +39,17 @@ Users = Annotated[
 SINCE_HELP = "Stored at this time or later: 10m or 1d3h (ago), RFC 3339, unix seconds."
 Since = Annotated[str | None, typer.Option(envvar="CHATCTL_SINCE", metavar="TIME", help=SINCE_HELP)]
 Until = Annotated[
-    str | None, typer.Option(envvar="CHATCTL_UNTIL", metavar="TIME", help="Stored before this time, written likewise.")
+    str | None,
+    typer.Option(
+        envvar="CHATCTL_UNTIL", metavar="TIME", help="Stored before this time, written likewise; +10m is from now."
+    ),
 ]
-Last = Annotated[int | None, typer.Option("--last", "-n", envvar="CHATCTL_LAST", min=1, help="Only the last N.")]
-Limit = Annotated[int | None, typer.Option(envvar="CHATCTL_LIMIT", min=1, help="At most N, then stop.")]
+LAST_HELP = "Only the last N; with --follow, 0 is only what comes from now on."
+Last = Annotated[int | None, typer.Option("--last", "-n", envvar="CHATCTL_LAST", min=0, help=LAST_HELP)]
+COUNT_HELP = "At most N, then end."
+Count = Annotated[
+    int | None, typer.Option("--count", "-c", "--limit", envvar=["CHATCTL_COUNT", "CHATCTL_LIMIT"], min=1, help=COUNT_HELP)
+]
 After = Annotated[
     str | None, typer.Option(envvar="CHATCTL_AFTER", metavar="CURSOR", help="After the message with this cursor.")
 ]
@@ -52,6 +58,18 @@ Grep = Annotated[str | None, typer.Option("--grep", "-g", envvar="CHATCTL_GREP",
 OUTPUT_HELP = "table for people, json a line each, text only the texts."
 OutputOption = Annotated[Output, typer.Option("--output", "-o", envvar="CHATCTL_OUTPUT", help=OUTPUT_HELP)]
 Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="Short for --output json; errors too.")]
+FOLLOW_HELP = "Go on with what comes, until Ctrl-C, --count, --until or --wait; connects again when the server goes away."
+Follow = Annotated[bool, typer.Option("--follow", "-f", envvar="CHATCTL_FOLLOW", help=FOLLOW_HELP)]
+WAIT_HELP = "Follow, and end with 3 when nothing that matches has come for so long."
+Wait = Annotated[str | None, typer.Option(envvar="CHATCTL_WAIT", metavar="DURATION", help=WAIT_HELP)]
+CURSOR_FILE_HELP = (
+    "Start behind the cursor in FILE, and keep in it how far all is out; --after or --last only the first time."
+)
+CursorPath = Annotated[str | None, typer.Option(envvar="CHATCTL_CURSOR_FILE", metavar="FILE", help=CURSOR_FILE_HELP)]
+EXEC_HELP = "Print nothing; run CMD with /bin/sh for each message; it is in CHATCTL_MESSAGE_TEXT, _ROOM, ... and on stdin."
+Exec = Annotated[str | None, typer.Option("--exec", envvar="CHATCTL_EXEC", metavar="CMD", help=EXEC_HELP)]
+EXEC_RETRIES_HELP = "How often CMD is tried again when it fails; then it ends with 1."
+ExecRetries = Annotated[int, typer.Option(envvar="CHATCTL_EXEC_RETRIES", min=0, metavar="N", help=EXEC_RETRIES_HELP)]
 
 
 def history(
@@ -61,17 +79,22 @@ def history(
     since: Since = None,
     until: Until = None,
     last: Last = None,
-    limit: Limit = None,
     after: After = None,
     grep: Grep = None,
+    follow: Follow = False,
+    count: Count = None,
+    wait: Wait = None,
+    cursor_file: CursorPath = None,
+    execute: Exec = None,
+    exec_retries: ExecRetries = 3,
     output: OutputOption = Output.TABLE,
     as_json: Json = False,
     utc: options.Utc = False,
     timeout: options.Timeout = "10s",
     no_color: options.NoColor = False,
-) -> None:
-    """Show stored messages, oldest first: all of them, or those that every option given lets through."""
-    if last and after:
+) -> int:
+    """Show stored messages, oldest first, or follow: all of them, or those that every option given lets through."""
+    if last is not None and after:
         raise typer.BadParameter("it excludes --after (CHATCTL_AFTER)", param_hint="'--last' (CHATCTL_LAST)")
     query = Query(
         rooms=tuple(options.filters("--room", room, "CHATCTL_ROOM")),
@@ -79,46 +102,42 @@ def history(
         since=options.moment("--since", since),
         until=options.moment("--until", until),
         last=min(last or 0, options.MOST),
-        limit=min(limit or 0, options.MOST),
+        limit=min(count or 0, options.MOST),
         after=options.utf8("--after", after),
         contains=options.utf8("--grep", grep),
+        follow=follow or wait is not None,
     )
     form = Output.JSON if as_json else output
-    asyncio.run(_show(options.address(server), options.seconds(timeout), query, form, utc, no_color))
+    seconds, patience = options.seconds("--timeout", timeout), options.seconds("--wait", wait) if wait else None
+    wanted = Wanted(options.address(server), seconds, query, last == 0, patience, form is Output.JSON)
+    file = _start(cursor_file, last is not None or bool(after)) if cursor_file is not None else None
+    if file and file.cursor:
+        wanted = replace(wanted, query=replace(query, after=file.cursor))
+    printer = None if execute is not None else _printer(form, utc, no_color)
+    return asyncio.run(_main(wanted, printer, execute, exec_retries, file))
 
 
-async def _show(server: str, seconds: float, query: Query, output: Output, utc: bool, no_color: bool) -> None:
-    from chatctl.client import ChatClient
-
-    notice = None if output is Output.JSON else formats.say
-    async with ChatClient(server, seconds, notice) as chat, aclosing(chat.read(query)) as pages:
-        if output is Output.TABLE:
-            from chatctl.cli import render
-
-            await render.history(pages, utc, no_color)
-        else:
-            await _write(pages, json_lines if output is Output.JSON else texts)
+async def _main(wanted: Wanted, printer: Printer | None, line: str | None, retries: int, file: CursorFile | None) -> int:
+    notice = None if wanted.as_json else formats.say
+    command = None if line is None else Command(line, retries, wanted.server, notice)
+    return await Reading(wanted, printer, command, file).main()
 
 
-async def _write(pages: "AsyncIterator[HistoryPage]", lines: "Callable[[HistoryPage], Iterable[str]]") -> None:
-    out = sys.stdout.buffer
-    async for page in pages:
-        out.write("".join(lines(page)).encode())
-        out.flush()
+def _start(path: str, start: bool) -> CursorFile:
+    """Take hold of the cursor file. `start`: whether other options say where to start."""
+    file = CursorFile(path)
+    if file.cursor and start:
+        file.close()
+        raise typer.BadParameter(
+            f"{path} says where to go on, so leave out --last and --after, or delete it to start over",
+            param_hint="'--cursor-file'",
+        )
+    return file
 
 
-def json_lines(page: "HistoryPage") -> Iterable[str]:
-    """A JSON object for each message, each on its line."""
-    for run in page.runs:
-        middle = f',"room":{formats.quote(run.room)},"user":{formats.quote(run.user)},"text":'
-        end = f',"time":"{formats.rfc3339(run.time)}","cursor":"{page.cursor_prefix}'
-        for sequence, text in enumerate(run.texts, run.sequence):
-            yield f'{{"sequence":{sequence}{middle}{formats.quote(text)}{end}{sequence}"}}\n'
+def _printer(form: Output, utc: bool, no_color: bool) -> Printer:
+    if form is Output.TABLE:
+        from chatctl.cli import render
 
-
-def texts(page: "HistoryPage") -> Iterable[str]:
-    """The texts alone, raw in a pipe so that they come back as they were sent, escaped at a terminal."""
-    show = formats.visible_lines if sys.stdout.isatty() else str
-    for run in page.runs:
-        for text in run.texts:
-            yield show(text) + "\n"
+        return render.HistoryTable(utc, no_color)
+    return Lines(json_lines if form is Output.JSON else texts)

@@ -39,9 +39,9 @@ def meant(option: str, read: Callable[[str], T], text: str) -> T:
         raise typer.BadParameter(str(error), param_hint=f"'{option}'") from None
 
 
-def seconds(text: str) -> float:
-    """The value of --timeout."""
-    return meant("--timeout", config.duration, text) / 1_000_000
+def seconds(option: str, text: str) -> float:
+    """A duration, in seconds."""
+    return meant(option, config.duration, text) / 1_000_000
 
 
 def moment(option: str, text: str | None) -> int | None:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -101,29 +101,43 @@ def uptime(seconds: float) -> str:
     return " ".join([*parts[:2], f"{rest}s"] if not days else parts[:2])
 
 
-async def history(pages: "AsyncIterator[HistoryPage]", utc: bool, no_color: bool) -> None:
-    """Print messages as a table; beyond TABLE_ROWS or TABLE_CHARS as lines of the same columns, without holding them."""
-    rows: list[Row] | None = []
-    widths: tuple[int, ...] = ()
-    chars = 0
-    async for page in pages:
-        fresh = _rows(page, utc)
-        if rows is not None:
-            rows += fresh
-            chars += sum(len(row[-1]) for row in fresh)
-            if len(rows) <= TABLE_ROWS and chars <= TABLE_CHARS:
-                continue
-            rows, widths = _aligned(rows)
-            _write_lines(rows, widths)
-            rows = None
-        else:
-            _write_lines(fresh, widths)
-    if rows and console(no_color).width < NARROW_COLUMNS:
-        _write_lines(*_aligned(rows))
-    elif rows:
-        _print_table(rows, no_color)
-    elif rows is not None:
-        say("no messages")
+class HistoryTable:
+    """Prints messages as a table; what follows TABLE_ROWS, TABLE_CHARS or `settle` as lines of the same columns."""
+
+    def __init__(self, utc: bool, no_color: bool) -> None:
+        self._utc, self._no_color = utc, no_color
+        self._rows: list[Row] | None = []
+        self._chars = 0
+        self._widths: tuple[int, ...] = ()
+
+    def show(self, page: "HistoryPage") -> bool:
+        """Take a page; whether all so far is printed."""
+        fresh = _rows(page, self._utc)
+        if self._rows is None:
+            _write_lines(fresh, self._widths)
+            return True
+        self._rows += fresh
+        self._chars += sum(len(row[-1]) for row in fresh)
+        if len(self._rows) <= TABLE_ROWS and self._chars <= TABLE_CHARS:
+            return False
+        self.settle()
+        return True
+
+    def settle(self) -> None:
+        """Hold nothing back any more: nobody knows how much more comes. Without any message yet, it waits for the first."""
+        if self._rows:
+            rows, self._widths = _aligned(self._rows)
+            self._rows = None
+            _write_lines(rows, self._widths)
+
+    def end(self) -> None:
+        """Print what was held back."""
+        if self._rows and console(self._no_color).width < NARROW_COLUMNS:
+            self.settle()
+        elif self._rows:
+            _print_table(self._rows, self._no_color)
+        elif self._rows is not None:
+            say("no messages")
 
 
 def _rows(page: "HistoryPage", utc: bool) -> list[Row]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 SHOWN_REJECTIONS = 20
 STATUS_OFFSET = 64  # exit codes 64 + N are gRPC statuses, as with grpcurl
-SIGNAL_OFFSET = 128  # exit codes 128 + N are signals, as in every shell
 INTERRUPTED = 130
 
 

@@ -4,10 +4,9 @@ import asyncio
 import getpass
 import os
 import secrets
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +16,8 @@ from chatctl import config
 from chatctl.chat import name_fault
 from chatctl.cli import formats, leftovers, options
 from chatctl.cli.files import SUFFIX, OutputFile
-from chatctl.cli.report import SIGNAL_OFFSET, Files, Report
+from chatctl.cli.interrupts import Interrupts
+from chatctl.cli.report import Files, Report
 from chatctl.cli.sources import Kept, Source, Stdin, Words
 from chatctl.errors import ChatError
 
@@ -80,7 +80,7 @@ def send(
 ) -> int:
     """Send a message, or every line of stdin, and wait until each has its receipt: then it is on disk."""
     words = " ".join(text) if text and text != ["-"] else None
-    seconds, server = options.seconds(timeout), options.address(server)
+    seconds, server = options.seconds("--timeout", timeout), options.address(server)
     user = login_name() if user is None else options.name("--user", user)
     typed = sys.stdin.isatty() and words is None and resume is None
     source: Source = Stdin(SEPARATORS[split], typed) if words is None else Words(words)
@@ -140,6 +140,12 @@ def login_name() -> str:
     return "anonymous" if name_fault("user", login, 128) else login
 
 
+def _show_cursor() -> None:
+    """The progress may have hidden it."""
+    if sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), SHOW_CURSOR)
+
+
 class Run:
     """One run of `send`: input goes in at one end, outcomes come out at the other."""
 
@@ -149,12 +155,11 @@ class Run:
         self._sending: Sending | None = None
         self._feeder: asyncio.Task[None] | None = None
         self._greeting = greeting
-        self._signal = 0  # the one that interrupted
 
     async def main(self, server: str, seconds: float, shows_progress: bool, no_color: bool) -> int:
         """Send everything; the exit code comes back, and all is told."""
         report = self._report
-        self._take_interrupts()
+        self._interrupts = Interrupts(self._interrupt, dying=_show_cursor)
         work = asyncio.ensure_future(self._send(server, seconds))
         self._work = work
         progress = asyncio.ensure_future(self._progress(no_color)) if shows_progress else None
@@ -164,7 +169,7 @@ class Run:
         except (ChatError, OSError) as error:
             failure = error
         except asyncio.CancelledError:
-            if not self._signal:
+            if not self._interrupts.code:
                 raise
         finally:
             if progress:
@@ -175,7 +180,7 @@ class Run:
                 report.tell(outcome)
         else:
             report.tell_unsent()
-        return report.end(failure, SIGNAL_OFFSET + self._signal if self._signal else 0)
+        return report.end(failure, self._interrupts.code)
 
     async def _send(self, server: str, seconds: float) -> None:
         from chatctl.client import ChatClient
@@ -209,24 +214,6 @@ class Run:
             await self._report.source.feed(sending, self._report.room, self._report.rejects)
         finally:
             sending.finish()
-
-    def _take_interrupts(self) -> None:
-        """A signal stops reading and gives receipts under way a moment; a second one ends everything at once."""
-        loop = asyncio.get_running_loop()
-
-        def interrupted(number: int, _: object) -> None:
-            if self._signal:
-                # Also out of a write to a stdout that nobody reads, where the event loop never gets to run.
-                if sys.stderr.isatty():
-                    os.write(sys.stderr.fileno(), SHOW_CURSOR)  # the progress may have hidden it
-                os._exit(SIGNAL_OFFSET + number)
-            self._signal = number
-            with suppress(RuntimeError):  # the loop has ended, and all is told
-                loop.call_soon_threadsafe(self._interrupt)
-
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
-                signal.signal(number, interrupted)
 
     def _interrupt(self) -> None:
         if self._feeder is None:

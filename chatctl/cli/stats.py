@@ -33,7 +33,7 @@ def stats(
 ) -> None:
     """Show what a server keeps: messages, rooms, users, limits."""
     rooms = options.filters("--room", room, "CHATCTL_ROOM")
-    seconds = options.seconds(timeout)
+    seconds = options.seconds("--timeout", timeout)
     answer = asyncio.run(_ask(options.address(server), seconds, top, rooms, as_json))
     if as_json:
         print(json.dumps(as_object(answer), ensure_ascii=False))

@@ -49,7 +49,7 @@ def verify(
     quiet: Quiet = False,
 ) -> int:
     """Ask a server whether everything that has a receipt is stored as it says, and show what is not."""
-    server, seconds = options.address(server), options.seconds(timeout)
+    server, seconds = options.address(server), options.seconds("--timeout", timeout)
     try:
         descriptor = STDIN if file == "-" else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         if os.path.isdir(descriptor):

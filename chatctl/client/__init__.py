@@ -11,22 +11,23 @@ async with ChatClient("127.0.0.1:50051") as chat:
 """
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
 
 from chatctl import config, wire
 from chatctl.chat import Limits
 from chatctl.client.call import Call
+from chatctl.client.following import Following, HistoryPage, pages
 from chatctl.client.sending import Sending
 from chatctl.client.verification import Verification, Verified
 from chatctl.client.window import Outcome
 from chatctl.errors import Unexpected
 from chatctl.history import Query
-from chatctl.log import Run, Stats
+from chatctl.log import Stats
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 from chatctl.verify import Claims
@@ -52,18 +53,6 @@ class ServerStats:
     store: str
     limits: Limits
     head: str
-
-
-class HistoryPage(NamedTuple):
-    """Messages in log order, and the cursor to read on from.
-
-    The cursor of any message is `cursor_prefix` and its sequence in decimal. `live`: everything stored so far has been read.
-    """
-
-    runs: list[Run]
-    cursor: str
-    cursor_prefix: str
-    live: bool
 
 
 class ChatClient:
@@ -130,13 +119,23 @@ class ChatClient:
         """
         call = self._call(self._stub.GetMessages(wire.query_request(query)))
         try:
-            while (response := await call.read()) is not None:
-                call.patience.heard(expecting=False)  # the reader's time is its own
-                yield HistoryPage(wire.runs(response.runs), response.cursor, response.cursor_prefix, response.live)
-                # Waiting for what nobody has written yet is no silence of the server's.
-                call.patience.heard(expecting=not response.live)
+            async with aclosing(pages(call, call.patience.heard)) as found:
+                async for page in found:
+                    yield page
         finally:
             call.close()
+
+    async def follow(self, query: Query, from_now: bool = False) -> AsyncGenerator[HistoryPage, None]:
+        """The same, and then what comes; for ever, or to the query's limit or `until`. Close the iterator to stop early.
+
+        `from_now`: only what comes. Connects again, and goes on from the last cursor, for as long as the timeout allows.
+        Raises what `read` raises; what passes (see `Passing`) only if it did not do so in time.
+        """
+        query = replace(query, follow=True)
+        following = Following(self._dial, self.server, query, from_now, self._timeout, self._notice)
+        async with aclosing(following.pages()) as found:
+            async for page in found:
+                yield page
 
     @asynccontextmanager
     async def send(self, user: str, sender: str = "", log: str = "") -> AsyncIterator[Sending]:
@@ -153,10 +152,10 @@ class ChatClient:
             await sending.close()
 
     @asynccontextmanager
-    async def _dial(self, seconds: float) -> AsyncIterator[Call]:
-        """A stream on a connection of its own: one that broke may be dead for minutes without anybody knowing."""
+    async def _dial(self, seconds: float, method: Callable[[Any], Any]) -> AsyncIterator[Call]:
+        """A call on a connection of its own: one that broke may be dead for minutes without anybody knowing."""
         async with self._open_channel() as channel:
-            call = Call(self.server, chat_pb2_grpc.ChatServiceStub(channel).SendAndReceiveMessage(), seconds, None)
+            call = Call(self.server, method(chat_pb2_grpc.ChatServiceStub(channel)), seconds, None)
             try:
                 yield call
             finally:

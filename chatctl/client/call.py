@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
 
 import grpc
@@ -134,6 +134,10 @@ class Call:
         if code in (2, 12, 13):  # UNKNOWN, UNIMPLEMENTED, INTERNAL: what others than a chatctl server say
             return Unexpected(f"what answers at {self._server} is no chatctl server, or another version ({detail})", code)
         return wire.error_of(code, details, trailers)
+
+
+Dial = Callable[[float, Callable[[Any], Any]], AbstractAsyncContextManager[Call]]
+"""Makes a call, given a stub, on a connection of its own; the seconds are those of silence that end it with TimedOut."""
 
 
 def silence(server: str, seconds: float) -> TimedOut:

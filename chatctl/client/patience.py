@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 
 STEPS = 20  # at least, in which silence is measured
 NOTICE_SECONDS, NOTICE_STEPS = 2.0, 4
@@ -36,6 +37,11 @@ class Patience:
         """An answer is expected; if one was already, the silence goes on."""
         if not self._expecting:
             self.heard(expecting=True)
+
+    @property
+    def left(self) -> float:
+        """Seconds until it gives up if nothing is heard; infinite if it never does."""
+        return inf if self._steps is None else (self._steps - self._silent) * self._step
 
     def _tick(self) -> None:
         if self._expecting:

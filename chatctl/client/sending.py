@@ -1,23 +1,17 @@
 """Sending: records go out on a stream, and on the next one when it breaks, until each has its receipt."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 
 from chatctl import wire
 from chatctl.chat import Limits
-from chatctl.client.call import NO_SERVER_ADVICE, Call, silence
+from chatctl.client.call import Call, Dial
 from chatctl.client.patience import Patience
+from chatctl.client.retrying import Retrying
 from chatctl.client.window import Outcome, Window
-from chatctl.errors import ChatError, LogChanged, OtherVersion, Passing, TimedOut, Unavailable, Unexpected
+from chatctl.errors import LogChanged, OtherVersion, Passing, Unavailable, Unexpected
 from chatctl.v1 import chat_pb2 as pb
-
-RETRY_SECONDS, RETRY_MOST_SECONDS = 0.1, 2.0  # before connecting again: doubled each time up to the most, less up to a half
-STALE_SECONDS = 30.0  # a stream silent for so long, or for half the timeout, may be dead: another is tried
-
-Dial = Callable[[float], AbstractAsyncContextManager[Call]]
-"""Opens a call on a connection of its own; the seconds are those of silence that end it with TimedOut."""
 
 
 class Sending:
@@ -38,19 +32,14 @@ class Sending:
         self.limits = Limits()
         self.log = log
         self.cursor_prefix = ""
-        self._timeout = timeout
-        self._notice = notice or (lambda _: None)
-        self._stale = min(timeout / 2 or STALE_SECONDS, STALE_SECONDS)
-        self._silences = self._tries = 0  # since the last receipts
-        self._trouble: ChatError | None = None  # what broke the last stream, until the server gets on with it again
-        self._told = False  # whether a notice of it was given
+        self._retrying = Retrying(server, timeout, notice)
         self._window = Window()
         self._finished = False
         self._welcomed = asyncio.Event()
         self._changed = asyncio.Event()  # for the writer: look again
         self._room = asyncio.Event()  # for `drain`: look again
         self._news = asyncio.Event()  # for `outcomes`: look again
-        self._patience = Patience(timeout, self._give_up, self._tell_silence)
+        self._patience = Patience(timeout, self._give_up, self._retrying.tell_silence)
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(self._ended)
 
@@ -128,34 +117,20 @@ class Sending:
         try:
             while True:
                 try:
-                    async with self._dial(self._stale * 2**self._silences) as call:
+                    async with self._dial(self._retrying.seconds, lambda stub: stub.SendAndReceiveMessage()) as call:
                         await self._exchange(call)
                     return
                 except (Passing, Unexpected) as error:
-                    if isinstance(error, OtherVersion) or (isinstance(error, Unexpected) and not self._welcomed.is_set()):
-                        raise  # waiting does not help, or it never was a chatctl server
                     if self._task.cancelling():  # in the very moment in which the call was given up
                         raise asyncio.CancelledError from None
-                    await self._pause(error)
+                    seconds = self._retrying.take(error)
+                self._window.rewind()  # what has no receipt is to be sent again
+                self._patience.expect()
+                await asyncio.sleep(seconds)
         except asyncio.CancelledError:
             if not self._patience.gone:
                 raise
-            raise self._gave_up() from None
-
-    async def _pause(self, error: ChatError) -> None:
-        """After a broken stream: what has no receipt is to be sent again, but not at once."""
-        self._window.rewind()
-        self._patience.expect()
-        silent = isinstance(error, TimedOut)
-        self._silences += silent  # a server that is only slow must get the time to answer some day
-        if not silent and (self._trouble is None or isinstance(self._trouble, TimedOut)):
-            tries = f"for up to {self._timeout:g} s" if self._timeout else "until it answers"
-            self._tell(f"{self._words(error)}; trying again {tries}")
-        self._trouble = error
-        most = min(RETRY_SECONDS * 2**self._tries, RETRY_MOST_SECONDS)
-        self._tries += 1
-        # Not all clients at once: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-        await asyncio.sleep(random.uniform(most / 2, most))  # noqa: S311
+            raise self._retrying.gave_up() from None
 
     async def _exchange(self, call: Call) -> None:
         """One stream, from its welcome to its end."""
@@ -188,13 +163,12 @@ class Sending:
         self._window.obey(self.limits)
         if self._window.answered or not self._window.may_send(self._finished):  # then no receipt is due
             self._got_on()
+        self._retrying.met = True
         self._welcomed.set()
 
     def _got_on(self) -> None:
         """The server does what it should: no more trouble, and time is counted anew."""
-        if self._told:
-            self._notice(f"{self._server} answers again")
-        self._trouble, self._told = None, False
+        self._retrying.got_on()
         self._patience.heard(expecting=self._window.waiting > 0)
 
     async def _write(self, call: Call) -> None:
@@ -221,7 +195,7 @@ class Sending:
         """The reader: takes receipts as they come; the window bounds how many can be waiting."""
         while (response := await call.read()) is not None:
             self._window.receive(wire.receipts(response.receipts))
-            self._silences = self._tries = 0  # a welcome alone does not count: a server may break after each
+            self._retrying.proved()  # a welcome alone does not count: a server may break after each
             call.patience.heard(expecting=self._window.waiting > 0)
             self._got_on()
             self._news.set()
@@ -229,29 +203,8 @@ class Sending:
 
     # --- the end
 
-    def _tell_silence(self) -> None:
-        if self._trouble is None or isinstance(self._trouble, TimedOut):
-            self._tell(f"waiting for {self._server} to answer")
-
-    def _tell(self, trouble: str) -> None:
-        self._told = True
-        self._notice(trouble)
-
     def _give_up(self) -> None:
         self._task.cancel()
-
-    def _gave_up(self) -> ChatError:
-        """The last trouble says most; without any, the server was silent."""
-        after = f"gave up after {self._timeout:g} s, wait longer with --timeout"
-        if self._trouble is None or isinstance(self._trouble, TimedOut):
-            return silence(self._server, self._timeout)
-        if isinstance(self._trouble, Unexpected):
-            return Unavailable(f"{self._trouble}; {after}")
-        return type(self._trouble)(f"{self._words(self._trouble)}; {after}")
-
-    def _words(self, error: ChatError) -> str:
-        """What an error says; whoever has met a server needs no advice to start one."""
-        return str(error).removesuffix(NO_SERVER_ADVICE) if self._welcomed.is_set() else str(error)
 
     def _ended(self, _: object) -> None:
         for event in (self._welcomed, self._room, self._news):

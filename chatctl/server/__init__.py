@@ -84,7 +84,7 @@ class Server:
         self._health = HealthService(self._streams)
         most = ("grpc.max_concurrent_streams", settings.limits.streams + SPARE_STREAMS)
         self._server = tolerant_server((self._guard,), (*OPTIONS, most))
-        chat = Chat(log, settings.limits)
+        self._chat = chat = Chat(log, settings.limits)
         chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatService(chat, self._streams), self._server)
         tutorial = TutorialService(chat, self._streams)
         tutorial_pb2_grpc.add_ChatServiceServicer_to_server(tutorial, self._server)
@@ -133,7 +133,7 @@ class Server:
         except TimeoutError:
             logger.warning("a health watcher does not read")
         self._streams.stop()
-        self._log.release()
+        self._chat.feeds.release()
         grace = self._settings.grace_seconds
         ended = asyncio.ensure_future(self._server.stop(grace * (1 - CUT_SHARE)))
         await asyncio.wait({ended}, timeout=grace + CUT_SECONDS)

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from chatctl import history, wire
 from chatctl.chat import MAX_NUMBER, Chat, utf8_size
 from chatctl.errors import InvalidRequest
+from chatctl.feeds import Answer
 from chatctl.history import Query
-from chatctl.log import Draft, Page
+from chatctl.log import Draft
 from chatctl.server.pipeline import Outcome, Pipeline
 from chatctl.server.streams import Streams, stopping
 from chatctl.v1 import chat_pb2 as pb
@@ -115,7 +116,7 @@ class Exchange:
             )
         return [response]
 
-    def _page(self) -> Page | None:
+    def _page(self) -> Answer | None:
         """The next page received. None once the server stops: then following fails, and receipts that are due come first."""
         return self._follower.take() if self._follower and not self._streams.stopping else None
 
@@ -130,7 +131,7 @@ class Follower:
     """Pages of a query that follows, one at a time: the next is read when this one is taken."""
 
     def __init__(self, chat: Chat, query: Query, wake: asyncio.Event) -> None:
-        self._pages: list[Page] = []  # at most one: so much a client costs that does not read
+        self._pages: list[Answer] = []  # at most one: so much a client costs that does not read
         self._taken = asyncio.Event()
         self._wake = wake
         self._task = asyncio.create_task(self._follow(chat, query))
@@ -146,7 +147,7 @@ class Follower:
         finally:
             self._wake.set()
 
-    def take(self) -> Page | None:
+    def take(self) -> Answer | None:
         """The next page, if it is there. Raises what ended the following."""
         if self._pages:
             self._taken.set()

@@ -72,7 +72,7 @@ class Guard(grpc.aio.ServerInterceptor):
                     raise request
                 async for response in responses:
                     # Here, and not by gRPC: it would keep the response, too, for as long as the client does not read.
-                    data = serialize(response)
+                    data = response if isinstance(response, bytes) else serialize(response)
                     del response
                     yield data
             except (Exception, asyncio.CancelledError) as error:

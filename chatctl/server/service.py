@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from chatctl import __version__, history, wire
 from chatctl.chat import Chat
-from chatctl.log import Page
+from chatctl.feeds import Answer
 from chatctl.server.exchange import Exchange
 from chatctl.server.streams import Streams
 from chatctl.server.verification import responses
@@ -47,19 +47,26 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
             head=f"{self._chat.cursor_prefix}{self._chat.log.head}",
         )
 
-    async def GetMessages(self, request: pb.GetMessagesRequest, context: Any) -> AsyncIterator[pb.GetMessagesResponse]:
-        """See the proto."""
+    async def GetMessages(self, request: pb.GetMessagesRequest, context: Any) -> AsyncIterator[bytes]:
+        """See the proto; the responses are serialised already."""
         with self._streams.open():
-            async for page in history.read(self._chat, wire.query(request)):
-                due = [self._response(page)]
-                del page  # or it would stay for as long as the client does not read
-                yield due.pop()
+            async with aclosing(history.read(self._chat, wire.query(request))) as answers:
+                async for answer in answers:
+                    due = [self._frame(answer)]
+                    del answer  # or it would stay for as long as the client does not read
+                    yield due.pop()
 
-    def _response(self, page: Page) -> pb.GetMessagesResponse:
-        prefix = self._chat.cursor_prefix
-        return pb.GetMessagesResponse(
-            runs=wire.run_messages(page.runs), cursor=f"{prefix}{page.position}", cursor_prefix=prefix, live=page.live
-        )
+    def _frame(self, answer: Answer) -> bytes:
+        """The response; made once for all who get the same."""
+        if not answer.frame:
+            prefix = self._chat.cursor_prefix
+            answer.frame = pb.GetMessagesResponse(
+                runs=wire.run_messages(answer.runs),
+                cursor=f"{prefix}{answer.position}",
+                cursor_prefix=prefix,
+                live=answer.live,
+            ).SerializeToString()
+        return answer.frame
 
     async def SendAndReceiveMessage(
         self, request_iterator: AsyncIterator[pb.SendAndReceiveMessageRequest], context: Any

@@ -15,7 +15,7 @@ from chatctl.log import Draft, Page, Picked, Receipt, Stats
 from chatctl.store import sqlite_read, sqlite_space
 from chatctl.store.sqlite_file import StoreFile
 from chatctl.store.sqlite_write import Writer
-from chatctl.store.wakes import Wakes
+from chatctl.store.watches import Watches
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class SQLiteLog:
         self._writer = Writer(self._connect())
         (self.id,) = self._connections[0].execute("SELECT id FROM log").fetchone()
         self._head = self._writer.totals.head
-        self._wakes = Wakes(self._head)
+        self._watches = Watches()
         self.failed: asyncio.Future[StoreFailed] = self._loop.create_future()
         """Done when the store has failed for good: nothing is tried on it again."""
         self._broken: StoreFailed | None = None  # the writer knows it at once, `failed` when the event loop hears of it
@@ -162,7 +162,7 @@ class SQLiteLog:
             self._jobs.put(HEARD)
 
     def _publish(self, group: list[Job], outcome: list[list[Receipt]] | ChatError, head: int) -> None:
-        """In the event loop: hand out the receipts, raise the head, wake those who wait for it."""
+        """In the event loop: hand out the receipts, raise the head, call those who watch it."""
         self._log_trouble(outcome if isinstance(outcome, ChatError) else None)
         if isinstance(outcome, StoreFailed) and not self.failed.done():
             self.failed.set_result(outcome)
@@ -176,7 +176,7 @@ class SQLiteLog:
                 job.receipts.set_result(outcome[i])
         if head > self._head:
             self._head = head
-            self._wakes.moved({job.draft.room for job in group}, head)
+            self._watches.moved({job.draft.room for job in group})
 
     def _log_trouble(self, error: ChatError | None) -> None:
         """Once when it begins and once when it ends: clients may try again many times a second."""
@@ -228,17 +228,12 @@ class SQLiteLog:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.stats(db, top, rooms))
 
-    async def wait(self, after: int, rooms: Sequence[str] = ()) -> None:
+    def watch(self, rooms: Sequence[str], moved: Callable[[], None]) -> Callable[[], None]:
         """See MessageLog."""
-        await self._wakes.wait(after, rooms)
-
-    def release(self) -> None:
-        """See MessageLog."""
-        self._wakes.release()
+        return self._watches.watch(rooms, moved)
 
     async def close(self) -> None:
         """See MessageLog."""
-        self.release()
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         self._readers.shutdown()

@@ -1,0 +1,186 @@
+"""One run of `history`: pages come in, and are printed or handed to a command; the cursor file says how far it is."""
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chatctl.cli import formats
+from chatctl.cli.interrupts import Interrupts
+from chatctl.cli.printing import Printer, json_lines
+from chatctl.errors import ChatError, CommandFailed, CursorBeyondHead, CursorMalformed, CursorOtherLog, CursorUnsaved
+from chatctl.history import Query
+
+if TYPE_CHECKING:
+    from chatctl.cli.cursor_file import CursorFile
+    from chatctl.cli.shell import Command
+    from chatctl.client import ChatClient, HistoryPage
+
+SILENCE = 3  # the exit code when nothing came for as long as --wait says
+STDOUT = 1
+
+
+class _Enough(Exception):
+    """A signal came while a command was at work, which has ended."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to read, and where. `from_now`: nothing of what is stored. `timeout` and `wait` are in seconds."""
+
+    server: str
+    timeout: float
+    query: Query
+    from_now: bool = False
+    wait: float | None = None
+    as_json: bool = False
+
+
+class Reading:
+    """Use it once: `main`."""
+
+    def __init__(
+        self, wanted: Wanted, printer: Printer | None, command: "Command | None", file: "CursorFile | None"
+    ) -> None:
+        """Either the printer gets the messages, or the command; the cursor file, if there is one, moves on behind them."""
+        self._wanted = wanted
+        self._printer = printer
+        self._command = command
+        self._file = file
+        self._cursor = wanted.query.after  # everything up to here is done
+        self._looking_back = wanted.query.last > 0
+        self._at_work = False  # whether the command is
+        self._deserted = False  # whether nobody reads stdout any more
+
+    async def main(self) -> int:
+        """Read all there is to read; the exit code comes back."""
+        self._work = asyncio.ensure_future(self._read())
+        self._interrupts = Interrupts(self._interrupt, self._command.end if self._command else None)
+        if self._printer and self._wanted.query.follow:
+            self._watch_stdout()
+        try:
+            await self._work
+        except asyncio.CancelledError:
+            if not (self._interrupts.code or self._deserted):
+                raise
+        except _Enough:
+            pass
+        except TimeoutError:
+            return self._report(f"nothing came for {self._wanted.wait:g} s (--wait)", "SILENCE", SILENCE)
+        except CommandFailed as error:
+            return self._report(f"{error}; {self._undone()}", "COMMAND_FAILED", self._interrupts.code or 1)
+        except CursorUnsaved as error:
+            return self._report(str(error), "CURSOR_UNSAVED", 1)
+        except (CursorMalformed, CursorOtherLog, CursorBeyondHead) as error:
+            raise self._named(error) from None
+        return self._interrupts.code
+
+    def _report(self, text: str, reason: str, code: int) -> int:
+        return formats.report(text, reason, code, self._wanted.as_json)
+
+    def _undone(self) -> str:
+        if self._file:
+            return f"it is not done, and {self._file.path} is before it"
+        return "it is not done" + (f": go on with --after {self._cursor}" if self._cursor else "")
+
+    def _named(self, error: ChatError) -> ChatError:
+        """The error, with the file that the cursor is from."""
+        if self._file and self._file.cursor and self._file.cursor == self._wanted.query.after:
+            return type(error)(f"{self._file.path}: {error}")
+        return error
+
+    # --- what ends it early
+
+    def _interrupt(self) -> None:
+        if self._command and self._at_work:
+            self._command.interrupt()
+        else:
+            self._work.cancel()
+
+    def _watch_stdout(self) -> None:
+        """Whoever reads a pipe may go (`| grep -m1`) long before there is something to write into it again."""
+        with suppress(OSError):
+            if stat.S_ISFIFO(os.fstat(STDOUT).st_mode):
+                # A pipe's writing end is never ready to be read, but for the error that nobody reads it.
+                asyncio.get_running_loop().add_reader(STDOUT, self._desert)
+
+    def _desert(self) -> None:
+        asyncio.get_running_loop().remove_reader(STDOUT)
+        self._deserted = True
+        self._work.cancel()
+
+    # --- reading
+
+    async def _read(self) -> None:
+        from chatctl.client import ChatClient
+
+        wanted = self._wanted
+        notice = None if wanted.as_json else formats.say
+        try:
+            async with (
+                ChatClient(wanted.server, wanted.timeout, notice) as chat,
+                aclosing(self._pages(chat)) as pages,
+                asyncio.timeout(wanted.wait) as silence,
+            ):
+                await self._take_all(pages, silence)
+            if self._printer:
+                self._printer.end()
+            self._save(self._newest)
+        finally:
+            if self._file:
+                self._file.close()
+
+    def _pages(self, chat: "ChatClient") -> "AsyncGenerator[HistoryPage, None]":
+        if self._wanted.query.follow:
+            return chat.follow(self._wanted.query, self._wanted.from_now)
+        return _nothing(chat) if self._wanted.from_now else chat.read(self._wanted.query)
+
+    async def _take_all(self, pages: "AsyncGenerator[HistoryPage, None]", silence: asyncio.Timeout) -> None:
+        clock = asyncio.get_running_loop().time
+        self._newest = self._cursor
+        async for page in pages:
+            self._newest = page.cursor
+            if page.runs:
+                silence.reschedule(None)
+            self._looking_back &= not (page.runs or page.live)
+            if self._command:
+                await self._execute(self._command, page)
+            if (self._printer is None or self._print(self._printer, page)) and not self._looking_back:
+                self._save(page.cursor)
+            if page.runs and self._wanted.wait is not None:
+                silence.reschedule(clock() + self._wanted.wait)
+
+    def _print(self, printer: Printer, page: "HistoryPage") -> bool:
+        """Whether all so far is out."""
+        printed = printer.show(page)
+        if page.live and self._wanted.query.follow and not printed:
+            printer.settle()
+            return True
+        return printed
+
+    async def _execute(self, command: "Command", page: "HistoryPage") -> None:
+        lines = iter(json_lines(page))
+        for run in page.runs:
+            for sequence, text in enumerate(run.texts, run.sequence):
+                self._at_work = True
+                await command.run(sequence, run.room, run.user, text, run.time, next(lines).encode())
+                self._at_work = False
+                self._save(f"{page.cursor_prefix}{sequence}")
+                if self._interrupts.code:
+                    raise _Enough
+
+    def _save(self, cursor: str) -> None:
+        self._cursor = cursor
+        if self._file and cursor:
+            self._file.save(cursor)
+
+
+async def _nothing(chat: "ChatClient") -> "AsyncGenerator[HistoryPage, None]":
+    """Nothing of what is stored, but the cursor behind it."""
+    from chatctl.client import HistoryPage
+
+    head = (await chat.stats(1)).head
+    yield HistoryPage([], head, head.rpartition(":")[0] + ":", live=True)
