@@ -6,47 +6,17 @@ higher pace, they get larger pages and not more of them. Whoever lags behind rea
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from chatctl.errors import Stopping
 from chatctl.filters import Filter
-from chatctl.log import MessageLog, Run
+from chatctl.log import MessageLog, Page, Run
+from chatctl.pages import PAGE_MESSAGES, Answers, Cache
 
-PAGE_MESSAGES = 1000
 WAKE_SECONDS = 80e-6  # for each follower: about what one frame takes server and client together
-CACHE_BYTES = 8 * 1024 * 1024
-ANSWER_BYTES = 2000  # of one without texts, about
+FRESH_CHARS, FRESH_RUNS = 1024 * 1024, 4096  # of what was just stored: so much is kept until it is looked at
 MOVE_ON_SECONDS = 30  # how often the cursors of quiet followers move on
 TICKS = 30  # in which all feeds have their turn to do so
-
-
-@dataclass(slots=True, eq=False)
-class Answer:
-    """A part of what a query is answered with: messages in log order, and the sequence up to which (inclusive) it goes."""
-
-    runs: list[Run]
-    position: int
-    live: bool = False
-    """Whether everything that was stored when it was made has come."""
-    frame: bytes = b""
-    """What it is on the wire; kept here by whoever sends it to many."""
-
-    def first(self, count: int) -> "Answer":
-        """Its first `count` messages, or all if they are fewer."""
-        left = count
-        for i, run in enumerate(self.runs):
-            if len(run.texts) >= left:
-                return Answer([*self.runs[:i], run._replace(texts=run.texts[:left])], run.sequence + left - 1, self.live)
-            left -= len(run.texts)
-        return self
-
-
-Answers = tuple[Answer, Answer]
-"""The same page for those who are still reading what is stored, and for those who are live."""
-Key = tuple[Filter, int]
-"""What is wanted, and after which cursor."""
 
 
 class Feeds:
@@ -59,27 +29,25 @@ class Feeds:
         self._timer: asyncio.TimerHandle | None = None
         self._released = False
 
-    @contextmanager
-    def join(self, wanted: Filter) -> Iterator["Feed"]:
-        """Be a follower. Raises Stopping once released."""
+    def join(self, wanted: Filter) -> "Feed":
+        """Be a follower; `leave` in the end. Raises Stopping once released."""
         if self._released:
             raise _stopping()
         feed = self._feeds.get(wanted)
         if feed is None:
-            if not self._feeds:
-                self._unwatch = self._log.watch((), self._moved)
             feed = self._feeds[wanted] = Feed(wanted, self._log, self._cache)
         feed.catch_up()
         feed.followers += 1
-        try:
-            yield feed
-        finally:
-            feed.followers -= 1
-            if not feed.followers:
-                feed.close()
-                del self._feeds[wanted]
-                if not self._feeds:
-                    self._unwatch()
+        if self._timer is None:
+            self._tick_later()
+        return feed
+
+    def leave(self, feed: "Feed") -> None:
+        """Be no follower any more."""
+        feed.followers -= 1
+        if not feed.followers:
+            feed.close()
+            del self._feeds[feed.wanted]
 
     def release(self) -> None:
         """Let everybody who waits, now or later, go with Stopping."""
@@ -87,9 +55,8 @@ class Feeds:
         for feed in self._feeds.values():
             feed.release()
 
-    def _moved(self) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(MOVE_ON_SECONDS / TICKS, self._tick)
+    def _tick_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(MOVE_ON_SECONDS / TICKS, self._tick)
 
     def _tick(self) -> None:
         """Some feeds at a time move on, so that thousands of quiet ones do not all want something in the same moment."""
@@ -98,32 +65,35 @@ class Feeds:
             wanted, feed = self._feeds.popitem(last=False)
             self._feeds[wanted] = feed
             feed.move_on()
-        if any(feed.stale for feed in self._feeds.values()):
-            self._moved()
+        if self._feeds:
+            self._tick_later()
 
 
 class Feed:
-    """What the followers of one filter share. `Feeds.join` gives it, and closes it with the last of them."""
+    """What the followers of one filter share. `Feeds.join` gives it, and `leave` closes it with the last of them."""
 
     def __init__(self, wanted: Filter, log: MessageLog, cache: "Cache") -> None:
         self.followers = 0
-        self._wanted = wanted
+        self.wanted = wanted
         self._log = log
         self._cache = cache
         self.newest = log.head
         """No message that is wanted is beyond it."""
         self.head = self.newest
         """Followers read up to here; it follows `newest` at the pace that they can bear."""
+        self._fresh: list[Run] | None = []  # all in its rooms beyond the head; None if that is much
+        self._fresh_chars = 0
         self._quiet = (self.head, self.head)  # after the first and up to the second nothing is wanted
         self._told = self.head  # the head when the followers were last woken
         self._sleepers: set[asyncio.Future[None]] = set()
+        self._resting: asyncio.TimerHandle | None = None
         self._look: asyncio.Task[None] | None = None
         self._unwatch = log.watch(wanted.rooms, self._moved)
         self._released = False
 
     async def read(self, after: int, end: int) -> Answers:
         """The next page of messages with after < sequence <= end; the position of an empty one says how far it looked."""
-        return await self._cache.read(self._wanted, after, end, keep=self.followers > 1)
+        return await self._cache.read(self.wanted, after, end, keep=self.followers > 1)
 
     def skip(self, after: int) -> int:
         """The position, moved on to where the feed already knows that nothing is wanted before."""
@@ -141,14 +111,9 @@ class Feed:
         finally:
             self._sleepers.discard(sleeper)
 
-    @property
-    def stale(self) -> bool:
-        """Whether the log has come further than the followers have been told."""
-        return self._told < self._log.head
-
     def catch_up(self) -> None:
         """Move on to the log's head, if nothing wanted can be there."""
-        if self._look is None and self.head < self._log.head:
+        if self.head == self.newest < self._log.head:
             self.newest = self._log.head
             self._pass_over(self.newest)
 
@@ -168,37 +133,62 @@ class Feed:
     def close(self) -> None:
         """Look no more."""
         self._unwatch()
+        if self._resting:
+            self._resting.cancel()
         if self._look:
             self._look.cancel()
 
-    def _moved(self) -> None:
+    def _moved(self, runs: Sequence[Run]) -> None:
+        """These are new."""
         self.newest = self._log.head
-        if self._look is None:
-            self._look = asyncio.create_task(self._look_on())
+        if self._fresh is not None:
+            self._fresh += runs
+            self._fresh_chars += sum(sum(map(len, run.texts)) for run in runs)
+            if self._fresh_chars > FRESH_CHARS or len(self._fresh) > FRESH_RUNS:
+                self._fresh = None
+        if not self._resting and not self._look:
+            self._go_on()
 
-    async def _look_on(self) -> None:
-        """Look at what is new, and wake the followers if they want some of it, until nothing is new."""
+    def _go_on(self) -> None:
+        """Show the followers what is new; if it is not at hand, and somebody waits for it, only after looking at it."""
+        self._resting = None
+        if self.head == self.newest:
+            return
+        fresh, self._fresh, self._fresh_chars = self._fresh, [], 0
+        if fresh is not None:
+            page = self.wanted.matching(Page(fresh, self.newest))
+            if page.runs:
+                self._cache.keep((self.wanted, self.head), page)
+            self._show(page.position, bool(page.runs))
+        elif self._sleepers:
+            self._look = asyncio.create_task(self._look_on(self.newest))
+        else:
+            self._show(self.newest, wanted=True)
+
+    async def _look_on(self, goal: int) -> None:
+        """Read on, until something is wanted or nothing is up to the goal."""
         clock = asyncio.get_running_loop().time
-        while self.head < self.newest:
-            start, goal, position = clock(), self.newest, 0
-            if self._sleepers:  # else there is nobody to read it for
-                position = await self._unwanted(goal)
-            if position:
-                self._pass_over(position)
-                await asyncio.sleep(clock() - start)  # what is rarely wanted must not slow those who write the rest
-            else:
-                self.head = goal
-                self._wake()
-                await asyncio.sleep(self.followers * WAKE_SECONDS)
-        self._look = None
-
-    async def _unwanted(self, goal: int) -> int:
-        """Read the next page for all; its position if nothing in it is wanted, else 0."""
+        start, position, wanted = clock(), self.head, False
         try:
-            answer, _ = await self._cache.read(self._wanted, self.head, goal)
+            while position < goal and not wanted:
+                answer, _ = await self._cache.read(self.wanted, position, goal)
+                position, wanted = answer.position, bool(answer.runs)
+                if not wanted:
+                    self._pass_over(position)
         except Exception:
-            return 0  # those who wait will meet the same, and tell their clients
-        return 0 if answer.runs else answer.position
+            wanted = True  # those who wait will meet the same, and tell their clients
+        self._look = None
+        self._show(goal, wanted, clock() - start)  # what is rarely wanted must not slow those who write the rest
+
+    def _show(self, head: int, wanted: bool, spent: float = 0.0) -> None:
+        """Raise the head, and wake the followers if there may be something for them; then rest."""
+        if wanted:
+            self.head = head
+            self._wake()
+        elif self.head < head:
+            self._pass_over(head)
+        pause = self.followers * WAKE_SECONDS if wanted else spent
+        self._resting = asyncio.get_running_loop().call_later(pause, self._go_on)
 
     def _pass_over(self, position: int) -> None:
         """Nothing is wanted up to this position."""
@@ -211,54 +201,6 @@ class Feed:
         for sleeper in self._sleepers:
             if not sleeper.done():
                 sleeper.set_result(None)
-
-
-class Cache:
-    """Pages that several followers want, those used last; each is read once even if they ask in the same moment."""
-
-    def __init__(self, log: MessageLog, count: int) -> None:
-        self._log = log
-        self._count = count
-        self._kept: OrderedDict[Key, Answers] = OrderedDict()
-        self._bytes = 0
-        self._reading: dict[Key, asyncio.Task[Answers]] = {}
-
-    async def read(self, wanted: Filter, after: int, end: int, keep: bool = True) -> Answers:
-        """The first page after a cursor that was read up to `end` or before; kept for others or not."""
-        key = (wanted, after)
-        if answers := self._kept.get(key):
-            if keep:
-                self._kept.move_to_end(key)
-            else:
-                self._drop(key)
-            return answers
-        reading = self._reading.get(key)
-        if reading is None:
-            reading = self._reading[key] = asyncio.create_task(self._read(key, end, keep))
-            reading.add_done_callback(lambda done: done.cancelled() or done.exception())  # even if nobody waits any more
-        return await asyncio.shield(reading)  # whoever goes must not take the page from the others
-
-    async def _read(self, key: Key, end: int, keep: bool) -> Answers:
-        wanted, after = key
-        try:
-            page = await wanted.read(self._log, after, end, self._count)
-        finally:
-            del self._reading[key]
-        answers = Answer(page.runs, page.position), Answer(page.runs, page.position, live=True)
-        if keep:
-            self._kept[key] = answers
-            self._bytes += _size(answers)
-            while self._bytes > CACHE_BYTES:
-                self._drop(next(iter(self._kept)))
-        return answers
-
-    def _drop(self, key: Key) -> None:
-        self._bytes -= _size(self._kept.pop(key))
-
-
-def _size(answers: Answers) -> int:
-    """About how many bytes it takes: the texts, and the frame that is made of them."""
-    return ANSWER_BYTES + 2 * sum(sum(map(len, run.texts)) for run in answers[0].runs)
 
 
 def _stopping() -> Stopping:

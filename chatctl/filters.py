@@ -22,9 +22,11 @@ class Filter(NamedTuple):
     async def read(self, log: MessageLog, after: int, end: int, count: int, backwards: bool = False) -> Page:
         """As `MessageLog.read`; `count` is how many messages to look at at most."""
         page = await log.read(self.rooms, self.users, after, end, count, backwards)
-        if not self.contains and not self.since:
-            return page
-        runs = [run for run in page.runs if run.time >= self.since]
+        return self.matching(page) if self.contains or self.since else page
+
+    def matching(self, page: Page) -> Page:
+        """The page without what is not wanted; its messages are in these rooms."""
+        runs = [run for run in page.runs if run.time >= self.since and (not self.users or run.user in self.users)]
         return Page(_containing(runs, self.contains) if self.contains else runs, page.position)
 
 

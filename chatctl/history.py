@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from chatctl.chat import Chat
 from chatctl.errors import InvalidRequest
-from chatctl.feeds import PAGE_MESSAGES, Answer, Feed
+from chatctl.feeds import Feed
 from chatctl.filters import Filter
+from chatctl.pages import PAGE_MESSAGES, Answer
 
 MAX_CONTAINS = 1024
 PROGRESS_SECONDS = 1.0  # a search that finds nothing says at least this often how far it has looked
@@ -126,7 +127,8 @@ async def _stored(chat: Chat, query: Query, span: Span, after: int) -> AsyncGene
 
 async def _follow(chat: Chat, query: Query, span: Span, after: int) -> AsyncGenerator[Answer, None]:
     """The pages of what is stored, and of what comes; those that others follow, too, are shared with them."""
-    with chat.feeds.join(_filter(query, span)) as feed:
+    feed = chat.feeds.join(_filter(query, span))
+    try:
         live, told = False, -1
         while True:
             after = feed.skip(after)
@@ -145,6 +147,8 @@ async def _follow(chat: Chat, query: Query, span: Span, after: int) -> AsyncGene
                 yield Answer([], after, live=True)
             elif not await _more(feed, query.until):
                 break
+    finally:
+        chat.feeds.leave(feed)
     end = await chat.log.sequence_at(query.until) - 1 if query.until is not None else after
     async for answer in _stored(chat, query, Span(after, end, False, span.since), after):
         yield answer

@@ -13,9 +13,10 @@ MAY = {
     "errors": (set(), set()),
     "log": ({"errors"}, set()),
     "filters": ({"log"}, set()),
-    "feeds": ({"errors", "log", "filters"}, set()),
+    "pages": ({"log", "filters"}, set()),
+    "feeds": ({"errors", "log", "filters", "pages"}, set()),
     "chat": ({"errors", "log", "feeds"}, set()),
-    "history": ({"errors", "log", "filters", "feeds", "chat"}, set()),
+    "history": ({"errors", "log", "filters", "pages", "feeds", "chat"}, set()),
     "verify": ({"errors", "log", "chat"}, set()),
     "config": ({"errors", "chat"}, set()),
     "store": ({"errors", "log", "store"}, set()),
@@ -24,7 +25,7 @@ MAY = {
     "wire": ({"errors", "log", "chat", "history", "verify", "v1"}, {"grpc", "google"}),
     "client": ({"__init__", "errors", "log", "chat", "history", "verify", "config", "wire", "client", "v1"}, {"grpc"}),
     "server": (
-        {"__init__", "errors", "log", "feeds", "chat", "history", "verify", "config", "store"}
+        {"__init__", "errors", "log", "pages", "chat", "history", "verify", "config", "store"}
         | {"wire", "server", "v1", "tutorial"},
         {"grpc", "google", "grpc_health", "grpc_reflection"},
     ),

@@ -4,9 +4,9 @@ import asyncio
 import itertools
 
 import pytest
-from logs import STORES, draft, messages, on_log, records, texts
+from logs import STORES, draft, flat, messages, on_log, pages, records, texts
 
-from chatctl.log import Reason, Status
+from chatctl.log import Page, Reason, Status
 
 
 @pytest.fixture(params=STORES)
@@ -192,26 +192,33 @@ def test_times_never_decrease_when_the_clock_is_set_back(url, monkeypatch):
     assert times == [2_000_000_000, 2_000_000_000, 2_000_000_000, 3_000_000_000]
 
 
-def test_who_watches_is_called_when_the_head_has_moved_by_messages_of_their_rooms_and_until_they_say_stop(url):
+def test_who_watches_gets_the_new_messages_of_their_rooms_when_the_head_has_moved_and_until_they_say_stop(url):
+    watched = [(), ("a",), ("a", "b", "a"), ("c",)]
+
     async def step(log):
-        calls = []
-        stops = {
-            rooms: log.watch(rooms, lambda rooms=rooms: calls.append((rooms, log.head)))
-            for rooms in [(), ("a",), ("a", "b", "a"), ("c",)]
-        }
+        calls = {rooms: [] for rooms in watched}
+        stops = [log.watch(rooms, lambda runs, seen=calls[rooms]: seen.append((log.head, runs))) for rooms in watched]
         await log.append(draft("1", number=1, room="a"))
-        assert sorted(calls) == [((), 1), (("a",), 1), (("a", "b", "a"), 1)]
         await log.append(draft("1", number=1, room="a"))  # a duplicate moves nothing
-        stops[("a",)]()
-        await log.append(draft("2", number=2, room="b"))
-        assert sorted(calls[3:]) == [((), 2), (("a", "b", "a"), 2)]
-        await asyncio.gather(log.append(draft("3", number=3, room="a")), log.append(draft("4", number=4, room="b")))
-        assert max(calls[5:]) == (("a", "b", "a"), 4)
-        for rooms in [(), ("a", "b", "a"), ("c",)]:
-            stops[rooms]()
-        calls.clear()
-        await log.append(draft("5", number=5, room="c"))
-        assert (calls, log.head) == ([], 5)
+        await log.append(draft("2", number=2, room="b", user="bob"))
+        await asyncio.gather(
+            log.append(draft("1", "3", "4", number=1, room="a")),  # only a part of it is new
+            log.append(draft("5", "6", number=10, room="b")),
+            log.append(draft("7", number=12, room="a")),
+        )
+        everything = await messages(log)
+        assert everything[-1][0] == 7 - 1 + 1
+        for rooms in watched:
+            seen = [message for head, runs in calls[rooms] for message in flat(Page(runs, head))]
+            assert seen == [message for message in everything if not rooms or message[1] in rooms]
+            assert all(runs and runs[-1].sequence + len(runs[-1].texts) - 1 <= head for head, runs in calls[rooms])
+        stored = [run.time async for page in pages(log) for run in page.runs for _ in run.texts]
+        assert stored == [run.time for _, runs in calls[()] for run in runs for _ in run.texts]
+        for stop in stops:
+            stop()
+        await log.append(draft("8", number=13, room="c"))
+        assert calls["c",] == []
+        assert log.head == 8
 
     on_log(url, step)
 

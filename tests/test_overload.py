@@ -54,10 +54,8 @@ def test_followers_of_quiet_rooms_read_nothing_while_another_is_busy(url):
         await drained(lambda: found[()] == [*busy, "at last"] and found["busy",] == busy and found["quiet",])
         await drained(lambda: found["busy", "quiet"] == [*busy, "at last"])
         assert (found["quiet",], found["never",], found["never", "nowhere"]) == (["at last"], [], [])
-        # Once at the start, if there was something by then; and then only for what it got.
-        assert reads["quiet",] <= 2
-        assert reads["never",] + reads["never", "nowhere"] <= 2
-        assert reads["busy",] > 3
+        # Once at the start, if there was something by then; what is stored after that is at hand.
+        assert max(reads.values(), default=0) <= 1
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)

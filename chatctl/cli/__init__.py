@@ -22,8 +22,8 @@ from chatctl.errors import ChatError, ListenRefused, StoreRefused
 app = typer.Typer(
     name="chatctl",
     help="A durable chat room for terminals and scripts. A receipt means that the message is on disk.",
-    epilog="Exit codes: 0 done, 1 not all of it succeeded, 2 wrong usage, 64 + N for the gRPC status N (78: no server), "
-    "130 interrupted.",
+    epilog="Exit codes: 0 done, 1 not all of it succeeded, 2 wrong usage, 3 silence (--wait), "
+    "64 + N for the gRPC status N (78: no server), 130 interrupted.",
     context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )

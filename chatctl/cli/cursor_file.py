@@ -1,6 +1,5 @@
 """The file in which a reader keeps how far it has come."""
 
-import errno
 import os
 import re
 import stat
@@ -93,8 +92,8 @@ class CursorFile:
             try:
                 if self._mode is not None:
                     os.fchmod(descriptor, self._mode)
-                if os.write(descriptor, data) < len(data):  # a limit may let a part through
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                while data:  # a limit may let a part through
+                    data = data[os.write(descriptor, data) :]
                 os.rename(self._part, self.path)
             except BaseException:
                 os.close(descriptor)

@@ -88,7 +88,7 @@ class Reading:
 
     def _named(self, error: ChatError) -> ChatError:
         """The error, with the file that the cursor is from."""
-        if self._file and self._file.cursor and self._file.cursor == self._wanted.query.after:
+        if self._file and self._file.cursor:
             return type(error)(f"{self._file.path}: {error}")
         return error
 

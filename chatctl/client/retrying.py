@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 
 from chatctl.client.call import NO_SERVER_ADVICE, silence
-from chatctl.errors import ChatError, OtherVersion, Passing, TimedOut, Unavailable, Unexpected
+from chatctl.errors import ChatError, OtherVersion, Passing, Stopping, TimedOut, Unavailable, Unexpected
 
 RETRY_SECONDS, RETRY_MOST_SECONDS = 0.1, 2.0  # before connecting again: doubled each time up to the most, less up to a half
 STALE_SECONDS = 30.0  # a stream silent for so long, or for half the timeout, may be dead: another is tried
@@ -75,5 +75,7 @@ class Retrying:
         self._notice(trouble)
 
     def _words(self, error: ChatError) -> str:
-        """What an error says; whoever has met a server needs no advice to start one."""
+        """What an error says; whoever has met a server needs no advice to start one, and tries again without being told."""
+        if isinstance(error, Stopping):
+            return f"{self._server} is stopping"
         return str(error).removesuffix(NO_SERVER_ADVICE) if self.met else str(error)

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from chatctl import history, wire
 from chatctl.chat import MAX_NUMBER, Chat, utf8_size
 from chatctl.errors import InvalidRequest
-from chatctl.feeds import Answer
 from chatctl.history import Query
 from chatctl.log import Draft
+from chatctl.pages import Answer
 from chatctl.server.pipeline import Outcome, Pipeline
 from chatctl.server.streams import Streams, stopping
 from chatctl.v1 import chat_pb2 as pb

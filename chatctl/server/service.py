@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from chatctl import __version__, history, wire
 from chatctl.chat import Chat
-from chatctl.feeds import Answer
+from chatctl.pages import Answer
 from chatctl.server.exchange import Exchange
 from chatctl.server.streams import Streams
 from chatctl.server.verification import responses
@@ -49,7 +49,7 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
 
     async def GetMessages(self, request: pb.GetMessagesRequest, context: Any) -> AsyncIterator[bytes]:
         """See the proto; the responses are serialised already."""
-        with self._streams.open():
+        with self._streams:
             async with aclosing(history.read(self._chat, wire.query(request))) as answers:
                 async for answer in answers:
                     due = [self._frame(answer)]

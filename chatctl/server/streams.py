@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from chatctl.errors import Stopping, TooManyStreams
 from chatctl.server.pipeline import Load
@@ -26,18 +26,26 @@ class Streams:
         """
         if self.stopping:
             raise stopping()
-        if counted and self._counted >= self._limit:
+        wake = asyncio.Event()
+        with self if counted else nullcontext():
+            self._wakes.add(wake)
+            try:
+                yield wake
+            finally:
+                self._wakes.discard(wake)
+
+    def __enter__(self) -> None:
+        """Hold a stream open that needs no alarm clock. Raises as `open` does."""
+        if self.stopping:
+            raise stopping()
+        if self._counted >= self._limit:
             raise TooManyStreams(
                 f"{self._limit} streams are open, which is this server's limit: try again later, or raise `serve --streams`"
             )
-        wake = asyncio.Event()
-        self._wakes.add(wake)
-        self._counted += counted
-        try:
-            yield wake
-        finally:
-            self._wakes.discard(wake)
-            self._counted -= counted
+        self._counted += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._counted -= 1
 
     def stop(self) -> None:
         """Ring all alarm clocks; open no more."""

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 from chatctl.errors import ChatError, StoreFailed, StoreFull, Unavailable
-from chatctl.log import Draft, Page, Picked, Receipt, Stats
+from chatctl.log import Draft, Page, Picked, Receipt, Run, Stats
 from chatctl.store import sqlite_read, sqlite_space
 from chatctl.store.sqlite_file import StoreFile
 from chatctl.store.sqlite_write import Writer
@@ -174,9 +174,9 @@ class SQLiteLog:
                 job.receipts.exception()  # its stream may be gone, and asyncio would complain that nobody looked
             else:
                 job.receipts.set_result(outcome[i])
-        if head > self._head:
+        if head > self._head and not isinstance(outcome, ChatError):
             self._head = head
-            self._watches.moved({job.draft.room for job in group})
+            self._watches.moved(zip((job.draft for job in group), outcome, strict=True))
 
     def _log_trouble(self, error: ChatError | None) -> None:
         """Once when it begins and once when it ends: clients may try again many times a second."""
@@ -228,7 +228,7 @@ class SQLiteLog:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.stats(db, top, rooms))
 
-    def watch(self, rooms: Sequence[str], moved: Callable[[], None]) -> Callable[[], None]:
+    def watch(self, rooms: Sequence[str], moved: Callable[[Sequence[Run]], None]) -> Callable[[], None]:
         """See MessageLog."""
         return self._watches.watch(rooms, moved)
 
