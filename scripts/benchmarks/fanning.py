@@ -45,7 +45,7 @@ def many(inputs: Inputs, kind: str, server: Server) -> Figures:
 def raw_burst(inputs: Inputs) -> Figures:
     """So few messages that it takes seconds: with all of chatctl's it would take minutes."""
     with relay(inputs) as server:
-        return named("raw burst", audience("burst", "raw", server.address, 100, 200 if inputs.quick else 3000))
+        return named("raw burst", audience("burst", "raw", server.address, 100, 200 if inputs.quick else 2000))
 
 
 def chat_burst(inputs: Inputs) -> Figures:
@@ -55,7 +55,7 @@ def chat_burst(inputs: Inputs) -> Figures:
 
 def idle_of_one_room(inputs: Inputs) -> Figures:
     with new_chat(inputs) as server:
-        size = (500, 1) if inputs.quick else (5000, 10)
+        size = (500, 1) if inputs.quick else (5000, 8)
         return named("idle", audience("idle", server.address, server.pid, *size, "one"))
 
 

@@ -52,7 +52,7 @@ ROWS = (
     Row("stats", "GetStats, against an empty store", "stats full", "stats empty", "µs", 1.2, 1.0, at_most=True),
     Row("start-up", "chatctl --version, against python -c pass", "version", "python", "ms", 3, 1.5, at_most=True),
     Row("start-up", "chatctl stats --json, against python -c pass", "stats", "python", "ms", 20, 12, at_most=True),
-    Row("follow", "send to seen, against a raw grpc.aio relay", "follow chat", "follow raw", "ms", 3, 2, at_most=True),
+    Row("follow", "send to seen, against a raw relay", "follow chat", "follow raw", "ms", 3, 2, at_most=True),
     Row("fan-out", "1,000 followers, against raw", "fan-out rate", "raw fan-out rate", "/s", 1.2, 1.7),
     Row("fan-out", "… send to seen", "fan-out delay", "raw fan-out delay", "ms"),
     Row("fan-out", "… the server's share of a core", "fan-out cpu", "raw fan-out cpu", "%"),
