@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from sys import getsizeof
 
 from chatctl.filters import Filter
 from chatctl.log import MessageLog, Page, Run
@@ -10,7 +11,7 @@ from chatctl.log import MessageLog, Page, Run
 PAGE_MESSAGES = 1000
 KEPT_CHARS = 128 * 1024  # of a page that was not read from the log, which gives none that are much larger
 CACHE_BYTES = 8 * 1024 * 1024
-ANSWER_BYTES = 2000  # of one without texts, about
+ANSWER_BYTES, RUN_BYTES = 2000, 350  # of one without messages, and of a run without texts: about
 
 
 @dataclass(slots=True, eq=False)
@@ -52,10 +53,9 @@ class Cache:
 
     def keep(self, key: Key, page: Page) -> None:
         """Have this page at hand, unless it is too large for one."""
-        if sum(len(run.texts) for run in page.runs) <= self._count:
-            answers = _answers(page)
-            if _size(answers) <= 2 * KEPT_CHARS:
-                self._keep(key, answers)
+        counts = [(len(run.texts), sum(map(len, run.texts))) for run in page.runs]
+        if sum(count for count, _ in counts) <= self._count and sum(chars for _, chars in counts) <= KEPT_CHARS:
+            self._keep(key, _answers(page))
 
     async def read(self, wanted: Filter, after: int, end: int, keep: bool = True) -> Answers:
         """The first page after a cursor that was read up to `end` or before; kept for others or not."""
@@ -100,5 +100,8 @@ def _answers(page: Page) -> Answers:
 
 
 def _size(answers: Answers) -> int:
-    """About how many bytes it takes: the texts, and the frame that is made of them."""
-    return ANSWER_BYTES + 2 * sum(sum(map(len, run.texts)) for run in answers[0].runs)
+    """About how many bytes it takes: the texts, and the frame that is made of them.
+
+    A page of short messages by many is nearly all overhead, 400 bytes for each of them.
+    """
+    return ANSWER_BYTES + sum(RUN_BYTES + 2 * sum(map(getsizeof, run.texts)) for run in answers[0].runs)
