@@ -1,7 +1,7 @@
 """Following: all followers of one filter share a feed, which looks into the log for them and wakes them.
 
-What many want is read once. A feed wakes its followers at most every 80 µs for each of them: with more of them, or at a
-higher pace, they get larger pages and not more of them. Whoever lags behind reads from the log like anybody else.
+What many want is read once. After it has woken its followers a feed rests, the longer the more they are: with more of them,
+or at a higher pace, they get larger pages and not more of them. Whoever lags behind reads from the log like anybody else.
 """
 
 import asyncio
@@ -14,6 +14,8 @@ from chatctl.log import MessageLog, Page, Run
 from chatctl.pages import PAGE_MESSAGES, Answers, Cache
 
 WAKE_SECONDS = 80e-6  # for each follower: about what one frame takes server and client together
+WAKE_SHARE = 2  # and at least so many times as long as waking them took, which is more where others need the machine, too
+WAKE_AT_ONCE = 50  # then whoever else waits for the event loop has a turn
 FRESH_CHARS, FRESH_RUNS = 1024 * 1024, 4096  # of what was just stored: so much is kept until it is looked at
 MOVE_ON_SECONDS = 30  # how often the cursors of quiet followers move on
 TICKS = 30  # in which all feeds have their turn to do so
@@ -86,7 +88,7 @@ class Feed:
         self._quiet = (self.head, self.head)  # after the first and up to the second nothing is wanted
         self._told = self.head  # the head when the followers were last woken
         self._sleepers: set[asyncio.Future[None]] = set()
-        self._resting: asyncio.TimerHandle | None = None
+        self._busy: asyncio.Handle | None = None  # waking its followers, or resting
         self._look: asyncio.Task[None] | None = None
         self._unwatch = log.watch(wanted.rooms, self._moved)
         self._released = False
@@ -120,7 +122,7 @@ class Feed:
     def move_on(self) -> None:
         """The same, and let quiet followers know how far the log has come without anything for them."""
         self.catch_up()
-        if self._told < self.head:
+        if self._told < self.head and not self._busy and not self._look:
             self._wake()
 
     def release(self) -> None:
@@ -133,8 +135,8 @@ class Feed:
     def close(self) -> None:
         """Look no more."""
         self._unwatch()
-        if self._resting:
-            self._resting.cancel()
+        if self._busy:
+            self._busy.cancel()
         if self._look:
             self._look.cancel()
 
@@ -146,12 +148,12 @@ class Feed:
             self._fresh_chars += sum(sum(map(len, run.texts)) for run in runs)
             if self._fresh_chars > FRESH_CHARS or len(self._fresh) > FRESH_RUNS:
                 self._fresh = None
-        if not self._resting and not self._look:
+        if not self._busy and not self._look:
             self._go_on()
 
     def _go_on(self) -> None:
         """Show the followers what is new; if it is not at hand, and somebody waits for it, only after looking at it."""
-        self._resting = None
+        self._busy = None
         if self.head == self.newest:
             return
         fresh, self._fresh, self._fresh_chars = self._fresh, [], 0
@@ -181,14 +183,14 @@ class Feed:
         self._show(goal, wanted, clock() - start)  # what is rarely wanted must not slow those who write the rest
 
     def _show(self, head: int, wanted: bool, spent: float = 0.0) -> None:
-        """Raise the head, and wake the followers if there may be something for them; then rest."""
+        """Raise the head, and wake the followers if there may be something for them; `spent` is what looking has taken."""
         if wanted:
             self.head = head
             self._wake()
-        elif self.head < head:
-            self._pass_over(head)
-        pause = self.followers * WAKE_SECONDS if wanted else spent
-        self._resting = asyncio.get_running_loop().call_later(pause, self._go_on)
+        else:
+            if self.head < head:
+                self._pass_over(head)
+            self._rest(spent)
 
     def _pass_over(self, position: int) -> None:
         """Nothing is wanted up to this position."""
@@ -197,10 +199,22 @@ class Feed:
         self.head = position
 
     def _wake(self) -> None:
+        """Wake all who sleep by now, some at a time, then rest."""
         self._told = self.head
-        for sleeper in self._sleepers:
+        self._wake_some(list(self._sleepers), asyncio.get_running_loop().time())
+
+    def _wake_some(self, sleepers: "list[asyncio.Future[None]]", start: float) -> None:
+        loop = asyncio.get_running_loop()
+        for sleeper in sleepers[:WAKE_AT_ONCE]:
             if not sleeper.done():
                 sleeper.set_result(None)
+        if sleepers:
+            self._busy = loop.call_soon(self._wake_some, sleepers[WAKE_AT_ONCE:], start)
+        else:
+            self._rest(max(self.followers * WAKE_SECONDS, WAKE_SHARE * (loop.time() - start)))
+
+    def _rest(self, seconds: float) -> None:
+        self._busy = asyncio.get_running_loop().call_later(seconds, self._go_on)
 
 
 def _stopping() -> Stopping:

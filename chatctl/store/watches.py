@@ -1,8 +1,11 @@
 """Who is told of what: a commit calls those who watch the rooms it has written to, and nobody else."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from chatctl.log import Draft, Receipt, Run, Status
+
+logger = logging.getLogger(__name__)
 
 ANY = ""  # stands for every room; no room is called that
 
@@ -41,7 +44,10 @@ class Watches:
                 due.setdefault(key, (call, []))[1].append(run)
         for call, wanted in due.values():
             if wanted:
-                call(wanted)
+                try:
+                    call(wanted)
+                except Exception:
+                    logger.exception("somebody who watches the log failed")  # the others must not go without
 
 
 def _runs(draft: Draft, receipts: Iterable[Receipt]) -> Iterable[Run]:
