@@ -7,7 +7,7 @@ from pathlib import Path
 MODULES = ("reading", "printing", "cursor_file", "shell")
 
 SOURCE = f"""
-import os, sys
+import inspect, os, sys
 number, last = map(int, os.environ.pop("STOP_AT").split())
 ends = tuple(f"chatctl/cli/{{module}}.py" for module in {MODULES})
 lines = 0
@@ -16,8 +16,8 @@ def trace(frame, event, _):
     global lines
     if not frame.f_code.co_filename.endswith(ends):
         return None
-    # What runs as a module is imported is no step.
-    if event == "line" and frame.f_code.co_name != "<module>":
+    # What runs as a module or class is made is no step, nor is each turn of a comprehension.
+    if event == "line" and frame.f_code.co_flags & inspect.CO_OPTIMIZED and frame.f_code.co_name[0] != "<":
         lines += 1
         if lines == last:
             os.kill(os.getpid(), number)
