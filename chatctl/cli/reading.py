@@ -123,7 +123,7 @@ class Reading:
             async with (
                 ChatClient(wanted.server, wanted.timeout, notice) as chat,
                 aclosing(self._pages(chat)) as pages,
-                asyncio.timeout(wanted.wait) as silence,
+                asyncio.timeout(None) as silence,  # from the first answer on: before it, it is the server that is waited for
             ):
                 await self._take_all(pages, silence)
             if self._printer:
@@ -144,13 +144,13 @@ class Reading:
         async for page in pages:
             self._newest = page.cursor
             if page.runs:
-                silence.reschedule(None)
+                silence.reschedule(None)  # what is done with it takes its own time
             self._looking_back &= not (page.runs or page.live)
             if self._command:
                 await self._execute(self._command, page)
             if (self._printer is None or self._print(self._printer, page)) and not self._looking_back:
                 self._save(page.cursor)
-            if page.runs and self._wanted.wait is not None:
+            if silence.when() is None and self._wanted.wait is not None:
                 silence.reschedule(clock() + self._wanted.wait)
 
     def _print(self, printer: Printer, page: "HistoryPage") -> bool:
