@@ -14,7 +14,7 @@ from chatctl.log import MessageLog, Page, Run
 from chatctl.pages import PAGE_MESSAGES, Answers, Cache
 
 WAKE_SECONDS = 80e-6  # for each follower: about what one frame takes server and client together
-WAKE_SHARE = 2  # and at least so many times as long as waking them took, which is more where others need the machine, too
+WAKE_SHARE = 1  # and at least so many times as long as waking them took, which is longer where others need the machine, too
 WAKE_AT_ONCE = 50  # then whoever else waits for the event loop has a turn
 FRESH_CHARS, FRESH_RUNS = 1024 * 1024, 4096  # of what was just stored: so much is kept until it is looked at
 MOVE_ON_SECONDS = 30  # how often the cursors of quiet followers move on
