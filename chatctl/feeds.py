@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from sys import getsizeof
 
 from chatctl.errors import Stopping
 from chatctl.filters import Filter
@@ -17,7 +18,7 @@ from chatctl.log import MessageLog, Run
 PAGE_MESSAGES = 1000
 WAKE_SECONDS = 80e-6  # for each follower: about what one frame takes server and client together
 CACHE_BYTES = 8 * 1024 * 1024
-ANSWER_BYTES = 2000  # of one without texts, about
+ANSWER_BYTES, RUN_BYTES = 2000, 350  # of one without messages, and of a run without texts: about
 MOVE_ON_SECONDS = 30  # how often the cursors of quiet followers move on
 TICKS = 30  # in which all feeds have their turn to do so
 
@@ -257,8 +258,11 @@ class Cache:
 
 
 def _size(answers: Answers) -> int:
-    """About how many bytes it takes: the texts, and the frame that is made of them."""
-    return ANSWER_BYTES + 2 * sum(sum(map(len, run.texts)) for run in answers[0].runs)
+    """About how many bytes it takes: the texts, and the frame that is made of them.
+
+    A page of short messages by many is nearly all overhead, 400 bytes for each of them.
+    """
+    return ANSWER_BYTES + sum(RUN_BYTES + 2 * sum(map(getsizeof, run.texts)) for run in answers[0].runs)
 
 
 def _stopping() -> Stopping:
