@@ -22,7 +22,7 @@ def url(tmp_path):
 def test_what_many_follow_is_read_once(url):
     async def step(log):
         reads = Reads(log)
-        async with following(log, 40, rooms=("lobby",)) as (_, followers):
+        async with following(log, 40, rooms=("lobby",)) as (chat, followers):
             expected = [f"{n}" for n in range(150)]
             await say(log, *expected)
             for follower in followers:
@@ -30,6 +30,8 @@ def test_what_many_follow_is_read_once(url):
             assert len(reads) <= len(expected)
             assert len(set(reads)) == len(reads)
             assert max(len(follower.answers) for follower in followers) <= len(expected) + 1
+            (feed,) = chat.feeds._feeds.values()
+            assert len(feed._sleepers) <= 40
 
     on_log(url, step)
 
@@ -115,17 +117,20 @@ def test_what_is_rarely_wanted_is_looked_for_once_for_all_and_their_cursors_move
 
 
 @pytest.mark.usefixtures("soon")
-def test_the_cursor_of_a_quiet_room_moves_on_without_a_read(url):
+def test_the_cursors_of_quiet_rooms_move_on_without_a_read(url):
     async def step(log):
         await say(log, "here", room="den")
-        async with following(log, 3, rooms=("den",), last=1) as (_, quiet):
+        async with following(log, 3, rooms=("den",), last=1) as (chat, quiet):
+            quiet += [Follower(chat, rooms=(f"room {n}",), after=cursor(log, 1)) for n in range(7)]
+            await until(lambda: all(follower.live for follower in quiet))
             reads = Reads(log)
             for _ in range(3):
-                await say(log, *"abc")
+                await say(log, "elsewhere")
                 await until(lambda: all(follower.position == log.head for follower in quiet))
             assert reads == []
+            await until(lambda: chat.feeds._timer is None)  # nothing goes on in an idle server
             await say(log, "there", room="den")
-            for follower in quiet:
+            for follower in quiet[:3]:
                 await follower.sees("here", "there")
 
     on_log(url, step)
