@@ -55,6 +55,32 @@ async def freeze_sender(trial):
     await _pause(trial, trial.rng.choice(trial.piped), trial.rng.random() * MOMENT)
 
 
+async def _follower(trial):
+    """One of the command line that is at work, as long as there is work."""
+    tail = trial.rng.choice(trial.tails)
+    await until(lambda: tail.at_work or trial.is_done, "a follower to print something")
+    return tail
+
+
+async def kill_follower(trial):
+    """Most often in the middle of a page, as nobody reads what it prints any more."""
+    tail = await _follower(trial)
+    tail.reads.clear()
+    try:
+        await asyncio.sleep(trial.rng.random() * MOMENT)
+        tail.signal(signal.SIGKILL)
+    finally:
+        tail.reads.set()
+
+
+async def stop_follower(trial):
+    (await _follower(trial)).signal(signal.SIGTERM)
+
+
+async def freeze_follower(trial):
+    await _pause(trial, trial.rng.choice(trial.tails), trial.rng.random() * MOMENT)
+
+
 async def cut(trial):
     trial.proxy.cut()
 
