@@ -27,7 +27,7 @@ class Tail:
         self.seen = seen
         self.ends = Counter()  # how often it ended with which code
         self.process = None
-        self.at_work = False  # whether it has printed something in this run
+        self._printed = False  # whether it has, in this run
         self.reads = asyncio.Event()  # cleared: nobody reads what it prints
         self.reads.set()
         rooms = [argument for room in seen.rooms for argument in ("--room", room)]
@@ -47,6 +47,15 @@ class Tail:
         """How often it was run again."""
         return self.ends.total()
 
+    @property
+    def is_running(self):
+        return self.process is not None and self.process.returncode is None
+
+    @property
+    def is_at_work(self):
+        """Whether it runs and has printed something."""
+        return self.is_running and self._printed
+
     def signal(self, number):
         """Send the process a signal, if it is running."""
         send_signal(self.process, number)
@@ -54,7 +63,7 @@ class Tail:
     async def _once(self):
         """One run: its exit code, and what it said on stderr."""
         streams = {"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE, "limit": 1 << 16}
-        self.at_work = False
+        self._printed = False
         self.process = await asyncio.create_subprocess_exec(*self._command, env=environment(), **streams)
         try:
             rest, said = await asyncio.gather(self._read(), self.process.stderr.read())
@@ -73,7 +82,7 @@ class Tail:
         """Tell the reader of what it prints, line by line; what is left at its end is a part of a line."""
         rest = b""
         while chunk := await self.process.stdout.read(1 << 16):
-            self.at_work = True
+            self._printed = True
             *lines, rest = (rest + chunk).split(b"\n")
             for message in map(json.loads, lines):
                 time = micros_of_text(message["time"])
