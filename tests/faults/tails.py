@@ -12,9 +12,13 @@ from readers import AGAIN_SECONDS
 from waiting import send_signal
 
 STOPPED = 128 + signal.SIGTERM
-# Ends after which the same command is to be run again: no server, a store that failed, and what only these tests send. The
-# last is SIGTERM before the command has taken hold of its signals.
-AGAIN = (78, 79, -signal.SIGKILL, STOPPED, -signal.SIGTERM)
+# Ends after which the same command is to be run again: a silent server, none, a store that failed, and what only these
+# tests send. The last is SIGTERM before the command has taken hold of its signals.
+AGAIN = (68, 78, 79, -signal.SIGKILL, STOPPED, -signal.SIGTERM)
+
+
+class Ended(Exception):
+    """A follower ended as it should not have."""
 
 
 class Tail:
@@ -39,7 +43,7 @@ class Tail:
             code, said = await self._once()
             self.ends[code] += 1
             if code not in AGAIN or b"Traceback" in said:
-                raise AssertionError(f"{self.seen.name} ended with {code}: {said.decode(errors='replace')}")
+                raise Ended(f"{self.seen.name} ended with {code}: {said.decode(errors='replace')}")
             await asyncio.sleep(AGAIN_SECONDS)
 
     @property
@@ -75,7 +79,7 @@ class Tail:
         if code == -signal.SIGKILL:
             self.seen.was_killed()
         elif rest:
-            raise AssertionError(f"{self.seen.name} ended with {code} in the middle of a line: {rest[-100:]!r}")
+            raise Ended(f"{self.seen.name} ended with {code} in the middle of a line: {rest[-100:]!r}")
         return code, said
 
     async def _read(self):
