@@ -37,11 +37,11 @@ class Feeds:
             raise _stopping()
         feed = self._feeds.get(wanted)
         if feed is None:
+            if not self._feeds:
+                self._unwatch = self._log.watch((), self._moved)
             feed = self._feeds[wanted] = Feed(wanted, self._log, self._cache)
         feed.catch_up()
         feed.followers += 1
-        if self._timer is None:
-            self._tick_later()
         return feed
 
     def leave(self, feed: "Feed") -> None:
@@ -50,6 +50,8 @@ class Feeds:
         if not feed.followers:
             feed.close()
             del self._feeds[feed.wanted]
+            if not self._feeds:
+                self._unwatch()
 
     def release(self) -> None:
         """Let everybody who waits, now or later, go with Stopping."""
@@ -57,8 +59,9 @@ class Feeds:
         for feed in self._feeds.values():
             feed.release()
 
-    def _tick_later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(MOVE_ON_SECONDS / TICKS, self._tick)
+    def _moved(self, _: Sequence[Run]) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(MOVE_ON_SECONDS / TICKS, self._tick)
 
     def _tick(self) -> None:
         """Some feeds at a time move on, so that thousands of quiet ones do not all want something in the same moment."""
@@ -67,8 +70,8 @@ class Feeds:
             wanted, feed = self._feeds.popitem(last=False)
             self._feeds[wanted] = feed
             feed.move_on()
-        if self._feeds:
-            self._tick_later()
+        if any(feed.stale for feed in self._feeds.values()):
+            self._moved(())
 
 
 class Feed:
@@ -112,6 +115,11 @@ class Feed:
             await sleeper
         finally:
             self._sleepers.discard(sleeper)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the log has come further than the followers have been told."""
+        return self._told < self._log.head
 
     def catch_up(self) -> None:
         """Move on to the log's head, if nothing wanted can be there."""

@@ -1,4 +1,4 @@
-"""A TCP proxy in the event loop of a test; it can swallow what goes over a connection."""
+"""A TCP proxy in the event loop of a test; it can swallow what goes over a connection, and cut it."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ class Proxy:
     def __init__(self, target):
         self._host, _, self._port = target.rpartition(":")
         self._tasks = set()
+        self._writers = set()
         self.connections = 0
         self.swallowed = set()
 
@@ -24,10 +25,16 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def cut(self):
+        """Break all connections there are."""
+        for writer in self._writers:
+            writer.transport.abort()
+
     async def _connected(self, reader, writer):
         self._tasks.add(asyncio.current_task())
         self.connections += 1
         number = self.connections
+        self._writers.add(writer)
         with contextlib.suppress(OSError):
             server_reader, server_writer = await asyncio.open_connection(self._host, self._port)
             try:
@@ -37,6 +44,7 @@ class Proxy:
             finally:
                 server_writer.close()
         writer.close()
+        self._writers.discard(writer)
 
     async def _pass(self, number, reader, writer):
         with contextlib.suppress(OSError):

@@ -96,3 +96,14 @@ def test_never_is_never(clock, said):
     told = said(0)
     clock.pass_by(10_000)
     assert told.gone == []
+
+
+def test_one_that_has_given_up_measures_the_next_silence_all_the_same(clock, said):
+    told = said(10)
+    clock.pass_by(11)
+    told.patience.heard(expecting=True)  # it answered, too late for some
+    clock.pass_by(5)
+    assert 0 < told.patience.left <= 6
+    clock.pass_by(6)
+    assert told.patience.left <= 0
+    assert len(told.notices) == len(told.gone) == 2

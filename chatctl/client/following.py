@@ -61,6 +61,8 @@ class Following:
                             yield page
                     return
                 except (Passing, Unexpected) as error:
+                    if (task := asyncio.current_task()) and task.cancelling():  # just when the call was given up
+                        raise asyncio.CancelledError from None
                     seconds = self._retrying.take(error)
                 self._patience.expect()
                 await asyncio.sleep(min(seconds, self._patience.left))

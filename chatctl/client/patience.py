@@ -50,8 +50,7 @@ class Patience:
                 self._notice()
             if self._silent == self._steps:
                 self.gone = True
-                self._give_up()
-                return
+                self._give_up()  # whose silence ends all the same is measured again: the timer goes on
         self._timer = self._loop.call_later(self._step, self._tick)
 
     def close(self) -> None:

@@ -40,6 +40,7 @@ OPTIONS = (
     ("grpc.so_reuseport", 0),  # on by default: a second server on a taken port would start, and take half the clients
     ("grpc.keepalive_time_ms", 60_000),  # dead followers go within 80 s; the default is 2 h
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),  # without it gRPC waits a minute, whatever the line above says
     ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
     ("grpc.server_handshake_timeout_ms", 20_000),  # whoever connects and says nothing goes; the default is 2 minutes
     # A flood of calls makes others wait. Beyond 1,000 to 3,000 it would by default have them cancelled, at random.

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from chatctl import history, wire
 from chatctl.chat import MAX_NUMBER, Chat, utf8_size
@@ -138,12 +139,13 @@ class Follower:
 
     async def _follow(self, chat: Chat, query: Query) -> None:
         try:
-            async for page in history.read(chat, query):
-                self._pages.append(page)
-                del page
-                self._wake.set()
-                await self._taken.wait()
-                self._taken.clear()
+            async with aclosing(history.read(chat, query)) as pages:
+                async for page in pages:
+                    self._pages.append(page)
+                    del page
+                    self._wake.set()
+                    await self._taken.wait()
+                    self._taken.clear()
         finally:
             self._wake.set()
 

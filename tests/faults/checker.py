@@ -6,34 +6,16 @@ since the last time, so what is kept of a million messages is a few numbers each
 
 from array import array
 from collections import Counter
-from enum import StrEnum
 from typing import NamedTuple
 
 from inputs import whose
+from kinds import ABSENT, UNKNOWN, Fault, Kind
+from seen import Reader
 
 KEPT_FAULTS = 50  # further ones are only counted
-ABSENT, UNKNOWN = 0, -1  # instead of a record's key: no message has the sequence, or one that nobody sent
 NUMBER_BITS = 40
 NUMBER_MASK = (1 << NUMBER_BITS) - 1
 EVERYTHING = ()
-
-
-class Kind(StrEnum):
-    """What can be wrong."""
-
-    LOST = "lost"  # receipted or seen, and not in the log
-    DOUBLED = "doubled"  # a record stored twice, or a message seen twice
-    DISORDER = "out of order"
-    GAP = "gap"  # a reader did not see what it should have
-    INVENTED = "invented"  # nobody sent it
-    CHANGED = "changed"  # its text, room, user or time is another
-    RECEIPT = "wrong receipt"
-    TIME = "time went back"
-
-
-class Fault(NamedTuple):
-    kind: Kind
-    what: str
 
 
 class Receipt(NamedTuple):
@@ -213,58 +195,3 @@ class Checker:
                     self.fault(Kind.LOST, f"{sender}:{number} is not in the log although its sender has finished")
                 elif not sent.confirmed[number]:
                     self.fault(Kind.RECEIPT, f"{sender}:{number} has none although its sender has finished")
-
-
-class Reader:
-    """What one reader sees. It reads some rooms, or everything, from the beginning on."""
-
-    def __init__(self, checker, name, rooms):
-        self.name = name
-        self.rooms = rooms
-        self.last = 0  # the sequence seen last
-        self._checker = checker
-        self._checked = 0  # up to where all is well, or was told
-        self._seen = array("q")  # since then: sequences, keys of records and times
-        self._keys = array("q")
-        self._times = array("q")
-
-    def see(self, first, room, user, time, texts):
-        """Consecutive messages, stored at one time; the reader's next ones."""
-        for self.last, text in enumerate(texts, first):
-            self._seen.append(self.last)
-            self._keys.append(self._checker.recognise(self.name, self.last, room, user, text))
-            self._times.append(time)
-
-    def check(self):
-        """See `Checker.check`."""
-        expected = self._checker.stored(self._checked, self.rooms)
-        if self._seen != expected:
-            self._explain(set(expected))
-        for sequence, key, time in zip(self._seen, self._keys, self._times, strict=True):
-            stored = self._checker.key(sequence)
-            if stored != ABSENT and (key, time) != (stored, self._checker.time(sequence)):
-                names = f"{self._checker.name(key)} of {time}, in the log {self._checker.name(stored)}"
-                self._fault(Kind.CHANGED, f"sequence {sequence} is {names} of {self._checker.time(sequence)}")
-        self._checked = self._checker.position
-        for seen in (self._seen, self._keys, self._times):
-            del seen[:]
-
-    def _explain(self, expected):
-        """Name what is missing, too much, or not in its place."""
-        seen, before = set(), self._checked
-        for sequence in self._seen:
-            if self._checker.key(sequence) == ABSENT:
-                self._fault(Kind.LOST, f"saw sequence {sequence}, which is not in the log")
-            elif sequence in seen or sequence <= self._checked:
-                self._fault(Kind.DOUBLED, f"saw sequence {sequence} again")
-            elif sequence not in expected:
-                self._fault(Kind.CHANGED, f"saw sequence {sequence}, which is in none of the rooms {self.rooms}")
-            elif sequence < before:
-                self._fault(Kind.DISORDER, f"saw sequence {sequence} after {before}")
-            seen.add(sequence)
-            before = max(before, sequence)
-        for sequence in sorted(expected - seen):
-            self._fault(Kind.GAP, f"did not see sequence {sequence} ({self._checker.name(self._checker.key(sequence))})")
-
-    def _fault(self, kind, what):
-        self._checker.fault(kind, f"{self.name}: {what}")

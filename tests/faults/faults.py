@@ -55,6 +55,34 @@ async def freeze_sender(trial):
     await _pause(trial, trial.rng.choice(trial.piped), trial.rng.random() * MOMENT)
 
 
+async def _end_follower(trial, number, stalls=0.0):
+    """End one of the command line that is at work, if there is work; nobody reads what it prints for so long before."""
+    tail = trial.rng.choice(trial.tails)
+    await until(lambda: tail.is_at_work or (trial.is_done and tail.is_running), "a follower to print something")
+    ends = tail.ends.total()
+    if stalls:
+        tail.reads.clear()
+    try:
+        await asyncio.sleep(stalls)
+        tail.signal(number)
+    finally:
+        tail.reads.set()
+    await until(lambda: tail.ends.total() > ends, "the follower to end")
+
+
+async def kill_follower(trial):
+    """Most often in the middle of a page, as its pipe is full."""
+    await _end_follower(trial, signal.SIGKILL, trial.rng.random() * MOMENT)
+
+
+async def stop_follower(trial):
+    await _end_follower(trial, signal.SIGTERM)
+
+
+async def freeze_follower(trial):
+    await _pause(trial, trial.rng.choice(trial.tails), trial.rng.random() * MOMENT)
+
+
 async def cut(trial):
     trial.proxy.cut()
 

@@ -10,6 +10,7 @@ import asyncio
 import random
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import faults
 from checker import Kind
+from tails import STOPPED
 from trial import Trial
 
 KILLS_PER_ROUND = 2
@@ -26,6 +28,7 @@ SELDOM = 12  # rounds between troubles that last longer than the senders' patien
 MORE_MESSAGES = 1000  # in a round that is only needed for more kills
 OTHERS = (
     faults.kill_sender, faults.kill_sender, faults.freeze_sender, faults.freeze_server, faults.kill_frozen_server,
+    faults.kill_follower, faults.kill_follower, faults.stop_follower, faults.freeze_follower,
     faults.cut, faults.half_close, faults.delay, faults.blackhole,
     faults.stop_server, faults.fail_write, faults.fill_disk, faults.limit_size, faults.set_clock_back,
 )  # fmt: skip
@@ -69,6 +72,7 @@ async def run(trial, kills, messages, happened):
 def record(trial, happened, seconds):
     """What happened, as (what, how much)."""
     checker, keeper = trial.checker, trial.keeper
+    ends = sum((tail.ends for tail in trial.tails), Counter())
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     wrong = {what: checker.counts[kind] for what, kind in (
         ("lost", Kind.LOST), ("doubled", Kind.DOUBLED), ("out of order", Kind.DISORDER), ("gaps", Kind.GAP))}  # fmt: skip
@@ -80,7 +84,11 @@ def record(trial, happened, seconds):
         "sent again and recognised as duplicates": checker.statuses["duplicate"],
         "runs of chatctl send": trial.runs,
         "followers": len(trial.followers) + len(trial.talkers),
-        "reconnects of followers": trial.reconnects,
+        "reconnects of followers": trial.reconnects - ends.total(),
+        "followers of the command line": len(trial.tails),
+        "ends of theirs by SIGKILL": ends[-signal.SIGKILL],
+        "ends of theirs by SIGTERM": ends[STOPPED],
+        "messages they saw again after a SIGKILL": sum(tail.seen.repeated for tail in trial.tails),
         "other faults": sum(count for name, count in happened.items() if name != "kill_server"),
         **wrong,
         "otherwise wrong": checker.counts.total() - sum(wrong.values()) + len(keeper.faults),

@@ -5,9 +5,12 @@ This is the short form; `scripts/faults` is the long one. The seed is new each t
 
 import asyncio
 import random
+import signal
+from collections import Counter
 
 import faults
 import pytest
+from tails import STOPPED
 from trial import Trial
 
 SEED = random.randrange(1_000_000)
@@ -45,6 +48,16 @@ def test_senders_go_on_by_themselves_when_the_server_is_killed_again_and_again(t
 def test_what_else_can_fail(tmp_path, fault):
     trial = try_out(tmp_path, [[fault]], 4000 if fault is faults.fill_disk else 2000, pipes=2)
     assert trial.checker.faults == []
+
+
+def test_followers_of_the_command_line_that_are_killed_stopped_and_frozen(tmp_path):
+    """After a SIGKILL they may see a page again, otherwise nothing; and never miss anything."""
+    chosen = [faults.kill_follower, faults.stop_follower] * 2
+    trial = try_out(tmp_path, [[*chosen, faults.kill_server], [faults.freeze_follower, *chosen]], 8000, pipes=2)
+    ends = sum((tail.ends for tail in trial.tails), Counter())
+    assert ends[-signal.SIGKILL] == 4
+    assert ends[STOPPED] + ends[-signal.SIGTERM] == 4
+    assert ends[STOPPED] >= 1
 
 
 def test_troubles_that_last_longer_than_the_patience_of_the_senders(tmp_path):

@@ -11,6 +11,7 @@ from keeper import Keeper
 from proxy import Proxy
 from readers import Follower, read
 from senders import FULL_EXIT, Piped, Talker
+from tails import Tail
 from waiting import until
 
 from chatctl.v1 import chat_pb2 as pb
@@ -40,6 +41,7 @@ class Trial:
         self.piped = []  # those of this round
         self.followers = []
         self.talkers = []
+        self.tails = []
         self.sent = 0
         self.runs = 0  # of `chatctl send`
         self._pipes = pipes
@@ -66,7 +68,10 @@ class Trial:
             what = Input("tim", f"talk-{number}", ROOMS[number], 0)
             seen = self.checker.reader(f"talker {number}")
             self.talkers.append(Talker(self.keeper, address, self.checker, what, seen, head, self.rng))
-        self._tasks = [asyncio.create_task(actor.run()) for actor in (*self.followers, *self.talkers)]
+        for number, (address, rooms) in enumerate(((direct, ()), (proxied, ROOMS[1:]))):
+            seen = self.checker.reader(f"follower of the command line {number}", rooms)
+            self.tails.append(Tail(address, self.directory / f"cursor-{number}", seen, self._timeout))
+        self._tasks = [asyncio.create_task(actor.run()) for actor in self._readers]
         return self
 
     async def __aexit__(self, kind, error, *_):
@@ -136,7 +141,7 @@ class Trial:
         """Read what is new in the log, wait until all readers have seen it, and compare. Raises Found."""
         await self.keeper.ready()
         self._cursor = await read(self.keeper.address, self.checker.log, self._cursor)
-        readers = [actor.seen for actor in (*self.followers, *self.talkers)]
+        readers = [actor.seen for actor in self._readers]
         due = {reader: self.checker.newest(reader.rooms) for reader in readers}
         with contextlib.suppress(AssertionError):  # the checker says it better
             await until(lambda: all(reader.last >= due[reader] for reader in readers) or self._ended(), "the readers")
@@ -173,4 +178,8 @@ class Trial:
 
     @property
     def reconnects(self):
-        return sum(actor.reconnects for actor in (*self.followers, *self.talkers))
+        return sum(actor.reconnects for actor in self._readers)
+
+    @property
+    def _readers(self):
+        return (*self.followers, *self.talkers, *self.tails)

@@ -1,0 +1,64 @@
+"""A follower over the client, in the process of a test, and what is sent for it to see."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from test_client_reconnect import PATIENCE, until
+
+from chatctl.client import ChatClient, Query
+
+
+class Followed:
+    """What a follower has seen, in a task; while `reads` is cleared it takes no further page."""
+
+    def __init__(self, chat, notices, query, from_now):
+        self.notices = notices
+        self.texts = []
+        self.sequences = []
+        self.pages = []
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.task = asyncio.create_task(self._follow(chat, query, from_now))
+
+    async def _follow(self, chat, query, from_now):
+        async for page in chat.follow(query, from_now):
+            self.pages.append(page)
+            for run in page.runs:
+                self.texts += run.texts
+                self.sequences += range(run.sequence, run.sequence + len(run.texts))
+            await self.reads.wait()
+
+    @property
+    def live(self):
+        return bool(self.pages) and self.pages[-1].live
+
+    async def sees(self, count):
+        """Wait until it has seen so many, and see that they are all, in order and once."""
+        await until(lambda: len(self.texts) >= count or self.task.done())
+        assert self.texts == [f"{n}" for n in range(1, count + 1)]
+        assert self.sequences == sorted(set(self.sequences))
+
+    async def ends(self):
+        await asyncio.wait_for(self.task, PATIENCE)
+
+
+@asynccontextmanager
+async def followed(address, timeout=PATIENCE, from_now=False, **conditions):
+    notices = []
+    async with ChatClient(address, timeout, notices.append) as chat:
+        follower = Followed(chat, notices, Query(**conditions), from_now)
+        try:
+            yield follower
+        finally:
+            follower.task.cancel()
+            await asyncio.wait([follower.task])
+
+
+async def say(address, first, last, room="lobby"):
+    """Store messages; the text of each is its number."""
+    async with ChatClient(address) as chat, chat.send("ann", room) as sending:
+        for start in range(first, last + 1, 500):
+            numbers = range(start, min(start + 500, last + 1))
+            sending.put(room, [f"{n}" for n in numbers], start)
+        sending.finish()
+        assert [outcome async for outcome in sending.outcomes()]

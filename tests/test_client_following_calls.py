@@ -1,0 +1,226 @@
+"""Which calls a follower makes, what it makes of their ends, and what is left of it in the end."""
+
+import asyncio
+import signal
+import threading
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from followed import followed, say
+from test_client_reconnect import PATIENCE, until
+
+from chatctl.client import ChatClient, Query
+from chatctl.client.following import Following
+from chatctl.errors import TimedOut, Unavailable, Unexpected
+from chatctl.v1 import chat_pb2 as pb
+from chatctl.v1 import chat_pb2_grpc
+
+BROKEN = grpc.StatusCode.UNAVAILABLE
+WAITS, ENDS = "waits", "ends"
+
+
+def page(*sequences, position=0, live=False):
+    """A response whose texts are the sequences."""
+    runs = [pb.Run(sequence=sequence, room="lobby", user="ann", texts=[f"{sequence}"]) for sequence in sequences]
+    position = position or sequences[-1]
+    return pb.GetMessagesResponse(runs=runs, cursor=f"log:{position}", cursor_prefix="log:", live=live)
+
+
+@asynccontextmanager
+async def pretended(*calls):
+    """The address of a server, and the requests it gets. Each call gives responses, then waits, ends or aborts."""
+    requests = []
+
+    class Service(chat_pb2_grpc.ChatServiceServicer):
+        async def GetStats(self, request, context):  # noqa: N802 (gRPC's name)
+            return pb.GetStatsResponse(head="log:7")
+
+        async def GetMessages(self, request, context):  # noqa: N802
+            requests.append(request)
+            *responses, end = calls[min(len(requests), len(calls)) - 1]
+            for response in responses:
+                yield response
+            if end == WAITS:
+                await asyncio.Event().wait()
+            elif end != ENDS:
+                await context.abort(end, "broken")
+
+    server = grpc.aio.server()
+    chat_pb2_grpc.add_ChatServiceServicer_to_server(Service(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}", requests
+    finally:
+        await server.stop(None)
+
+
+def asked(requests):
+    """Of each request its cursor, `last` and `limit`."""
+    assert all(request.follow for request in requests)
+    return [(request.after, request.last, request.limit) for request in requests]
+
+
+def test_every_call_goes_on_where_the_one_before_broke():
+    async def steps():
+        calls = [(page(1, 2, position=5), BROKEN), (page(6), ENDS), (BROKEN,), (page(position=9, live=True), WAITS)]
+        async with pretended(*calls) as (address, requests), followed(address) as follower:
+            await until(lambda: follower.live)
+            assert asked(requests) == [("", 0, 0), ("log:5", 0, 0), ("log:6", 0, 0), ("log:6", 0, 0)]
+            assert follower.texts == ["1", "2", "6"]
+            assert [page.cursor for page in follower.pages] == ["log:5", "log:6", "log:9"]
+
+    asyncio.run(steps())
+
+
+def test_the_last_ones_are_asked_for_until_the_first_of_them_has_come():
+    async def steps():
+        looking = page(position=3)  # it stands before all of them
+        calls = [(BROKEN,), (looking, BROKEN), (looking, page(10, position=12), BROKEN), (page(14, live=True), WAITS)]
+        async with pretended(*calls) as (address, requests), followed(address, last=5, limit=9) as follower:
+            await until(lambda: follower.live)
+            assert asked(requests) == [("", 5, 9)] * 3 + [("log:12", 0, 8)]
+            assert follower.texts == ["10", "14"]
+
+    asyncio.run(steps())
+
+
+def test_the_last_ones_of_nothing_are_what_comes_next():
+    async def steps():
+        calls = [(page(position=3, live=True), BROKEN), (page(4, live=True), WAITS)]
+        async with pretended(*calls) as (address, requests), followed(address, last=5) as follower:
+            await until(lambda: follower.texts)
+            assert asked(requests) == [("", 5, 0), ("log:3", 0, 0)]
+
+    asyncio.run(steps())
+
+
+@pytest.mark.parametrize("end", [BROKEN, ENDS, WAITS])
+def test_a_limit_that_is_reached_ends_it_however_the_call_ends(end):
+    async def steps():
+        calls = [(page(1, 2), BROKEN), (page(3, 4, 5), end)]
+        async with pretended(*calls) as (address, requests), followed(address, limit=5) as follower:
+            await follower.ends()
+            assert asked(requests) == [("", 0, 5), ("log:2", 0, 3)]
+            assert follower.texts == ["1", "2", "3", "4", "5"]
+
+    asyncio.run(steps())
+
+
+def test_from_now_is_asked_once():
+    async def steps():
+        calls = [(BROKEN,), (page(position=9, live=True), BROKEN), (page(10, live=True), WAITS)]
+        async with pretended(*calls) as (address, requests), followed(address, from_now=True) as follower:
+            await until(lambda: follower.texts)
+            assert asked(requests) == [("log:7", 0, 0)] * 2 + [("log:9", 0, 0)]
+
+    asyncio.run(steps())
+
+
+def test_until_is_over_when_the_server_says_so_and_not_when_it_breaks():
+    async def steps():
+        calls = [(page(1), BROKEN), (page(2, position=4), ENDS)]
+        async with pretended(*calls) as (address, requests), followed(address, until=2**40) as follower:
+            await follower.ends()
+            assert [request.until.ToMicroseconds() for request in requests] == [2**40] * 2
+            assert asked(requests) == [("", 0, 0), ("log:1", 0, 0)]
+            assert follower.pages[-1].cursor == "log:4"
+
+    asyncio.run(steps())
+
+
+def test_one_that_breaks_at_every_call_is_given_up():
+    async def steps():
+        async with pretended((BROKEN,)) as (address, requests), followed(address, timeout=1) as follower:
+            with pytest.raises(Unavailable, match="gave up after 1 s"):
+                await follower.ends()
+            assert len(requests) > 2
+            assert len(follower.notices) == 1
+
+    asyncio.run(steps())
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED])
+def test_who_never_was_a_chatctl_server_is_not_tried_again_and_who_was_is(code):
+    async def steps():
+        async with pretended((code,)) as (address, requests), followed(address) as follower:
+            with pytest.raises(Unexpected):
+                await follower.ends()
+            assert len(requests) == 1
+        async with pretended((page(1), code), (page(2), WAITS)) as (address, requests), followed(address) as follower:
+            await follower.sees(2)
+            assert len(requests) == 2
+
+    asyncio.run(steps())
+
+
+@pytest.mark.parametrize("state", ["live", "reading", "silent", "away", "failed", "finished", "closed"])
+def test_one_that_is_closed_leaves_nothing_behind(start_server, state):
+    async def steps():
+        server = start_server()
+        await say(server.address, 1, 5000)
+
+        async def once():
+            limit = 5000 if state == "finished" else 0
+            async with followed(server.address, timeout=0 if state != "failed" else 0.3, limit=limit) as follower:
+                if state in ("reading", "closed"):
+                    follower.reads.clear()
+                if state == "silent":
+                    server.process.send_signal(signal.SIGSTOP)
+                await until(lambda: follower.pages or state == "silent")
+                if state in ("live", "away"):
+                    await until(lambda: follower.live)
+                if state in ("away", "failed"):
+                    server.kill()
+                    await until(lambda: follower.notices)
+                if state == "failed":
+                    with pytest.raises(Unavailable):
+                        await follower.ends()
+                if state == "finished":
+                    await follower.ends()
+                if state == "closed":
+                    async with ChatClient(server.address) as chat:
+                        pages = chat.follow(Query())
+                        assert (await anext(pages)).runs
+                        await pages.aclose()
+            await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})  # one of grpc's takes a moment
+
+        await once()
+        threads = set(threading.enumerate())  # grpc.aio keeps one of its own
+        if state in ("live", "reading", "finished", "closed"):  # the server is there for another
+            await once()
+        assert set(threading.enumerate()) <= threads
+
+    asyncio.run(steps())
+
+
+def test_what_ends_it_is_not_lost_in_the_end_of_a_call():
+    class Dying:
+        """Taken for dead in the very moment in which it is cancelled."""
+
+        async def __aenter__(self):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise TimedOut("no answer") from None
+
+        async def __aexit__(self, *_):
+            pass
+
+    async def steps():
+        async def read():
+            async for _ in Following(lambda *_: Dying(), "server", Query(follow=True), False, 0, None).pages():
+                pass
+
+        for seconds in (0.01, None):
+            reading = asyncio.create_task(asyncio.wait_for(read(), seconds))
+            if seconds is None:
+                await asyncio.sleep(0.01)
+                reading.cancel()
+            with pytest.raises((TimeoutError, asyncio.CancelledError)):
+                await asyncio.wait_for(asyncio.shield(reading), PATIENCE)
+            assert reading.done()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(steps())

@@ -1,0 +1,248 @@
+"""Feeds: what many follow is read once, and nobody is disturbed by others."""
+
+import asyncio
+import tracemalloc
+
+import pytest
+from followers import Follower, Reads, bulk, cursor, following, say, soon, until  # noqa: F401 (a fixture)
+from logs import draft, on_log
+
+from chatctl import feeds, pages
+from chatctl.chat import Chat, Limits
+from chatctl.errors import StoreFailed
+from chatctl.filters import Filter
+from chatctl.server.service import ChatService
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:{tmp_path}/chat.db"
+
+
+def test_what_many_follow_is_read_once(url):
+    async def step(log):
+        reads = Reads(log)
+        async with following(log, 40, rooms=("lobby",)) as (chat, followers):
+            expected = [f"{n}" for n in range(150)]
+            await say(log, *expected)
+            for follower in followers:
+                await follower.sees(*expected)
+            assert len(reads) <= len(expected)
+            assert len(set(reads)) == len(reads)
+            assert max(len(follower.answers) for follower in followers) <= len(expected) + 1
+            (feed,) = chat.feeds._feeds.values()
+            assert len(feed._sleepers) <= 40
+
+    on_log(url, step)
+
+
+def test_what_is_stored_is_read_once_too_for_those_who_come_together(url):
+    async def step(log):
+        await bulk(log, 5000)
+        reads = Reads(log)
+        async with following(log, 30) as (_, followers):
+            for follower in followers:
+                await follower.sees(*(f"{n}" for n in range(1, 5001)))
+            assert [after for _, after in reads] == [0, 1000, 2000, 3000, 4000]
+            # All get the same page, and the frame that is made of it.
+            assert len({id(follower.answers[2]) for follower in followers}) == 1
+
+    on_log(url, step)
+
+
+def test_the_more_follow_the_larger_the_pages(url, monkeypatch):
+    monkeypatch.setattr(feeds, "WAKE_SECONDS", 0.005)
+
+    async def step(log):
+        async with following(log, 20) as (_, followers):
+            expected = [f"{n}" for n in range(100)]
+            await say(log, *expected)  # takes about as long as one wake of them all
+            for follower in followers:
+                await follower.sees(*expected)
+                assert len(follower.answers) < 50
+
+    on_log(url, step)
+
+
+def test_followers_of_other_rooms_neither_wake_nor_read(url, monkeypatch):
+    waits = []
+    wait = feeds.Feed.wait
+
+    async def counted(feed):
+        waits.append(feed)
+        await wait(feed)
+
+    monkeypatch.setattr(feeds.Feed, "wait", counted)
+
+    async def step(log):
+        await say(log, "before", room="den")
+        reads = Reads(log)
+        async with (
+            following(log, 5, rooms=("den", "attic"), after=cursor(log, 1)) as (_, quiet),
+            following(log, 1, rooms=("lobby",)) as (_, (busy,)),
+        ):
+            await until(lambda: len(waits) == 6)
+            await say(log, *"abc")
+            await busy.sees(*"abc")
+            assert len([feed for feed in waits if feed is waits[0]]) == 5
+            await say(log, "d", room="attic")
+            for follower in quiet:
+                await follower.sees("d")
+            assert reads == []  # what was just stored is at hand
+
+    on_log(url, step)
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("conditions", [{"contains": "NEEDLE"}, {"users": ("eve",)}], ids=str)
+def test_what_is_rarely_wanted_is_looked_for_once_for_all_and_their_cursors_move_on(url, conditions):
+    async def step(log):
+        reads = Reads(log)
+        async with following(log, 20, **conditions) as (_, followers):
+            await say(log, *(f"hay {n}" for n in range(100)))
+            await until(lambda: all(follower.position == log.head for follower in followers))
+            assert [follower.seen for follower in followers] == [[]] * 20
+            assert len(reads) <= 100
+            assert len(set(reads)) == len(reads)
+            await say(log, "the needle", user="eve")
+            await say(log, "more hay")
+            for follower in followers:
+                await follower.sees("the needle")
+                positions = [answer.position for answer in follower.answers]
+                assert positions == sorted(positions)
+            await until(lambda: all(follower.position == 102 for follower in followers))
+
+    on_log(url, step)
+
+
+@pytest.mark.usefixtures("soon")
+def test_the_cursors_of_quiet_rooms_move_on_without_a_read(url):
+    async def step(log):
+        await say(log, "here", room="den")
+        async with following(log, 3, rooms=("den",), last=1) as (chat, quiet):
+            quiet += [Follower(chat, rooms=(f"room {n}",), after=cursor(log, 1)) for n in range(7)]
+            await until(lambda: all(follower.live for follower in quiet))
+            reads = Reads(log)
+            for _ in range(3):
+                await say(log, "elsewhere")
+                await until(lambda: all(follower.position == log.head for follower in quiet))
+            assert reads == []
+            await until(lambda: chat.feeds._timer is None)  # nothing goes on in an idle server
+            await say(log, "there", room="den")
+            for follower in quiet[:3]:
+                await follower.sees("here", "there")
+
+    on_log(url, step)
+
+
+# --- late, slow, gone
+
+
+def test_one_that_comes_late_and_one_that_stalls_see_everything_once(url):
+    async def step(log):
+        async with following(log, 3) as (chat, (stalled, *others)):
+            stalled.reads.clear()
+            await bulk(log, 2500)
+            await others[0].sees(*(f"{n}" for n in range(1, 2501)))
+            late, middle = Follower(chat), Follower(chat, after=cursor(log, 1234))
+            await bulk(log, 700)
+            stalled.reads.set()
+            expected = [f"{n}" for n in range(1, 3201)]
+            for follower in (stalled, late, *others):
+                await follower.sees(*expected)
+            await middle.sees(*expected[1234:])
+            await say(log, "3201")
+            for follower in (stalled, late, middle):
+                await until(lambda follower=follower: follower.texts[-1] == "3201")
+                assert follower.live
+            await late.cancel()
+            await middle.cancel()
+
+    on_log(url, step)
+
+
+def test_the_cache_is_bounded_and_nothing_is_lost_when_it_forgets(url, monkeypatch):
+    monkeypatch.setattr(pages, "CACHE_BYTES", 100_000)
+
+    async def step(log):
+        await bulk(log, 3000)
+        async with following(log, 2, limits=Limits(batch_messages=100)) as (chat, followers):
+            kept = chat.feeds._cache._kept
+            laggards = [Follower(chat) for _ in range(5)]
+            for number, follower in enumerate(laggards):
+                follower.reads.clear()
+                await until(lambda follower=follower: follower.answers)
+                follower.reads.set()
+                await until(lambda follower=follower, number=number: len(follower.answers) > 3 * number)
+                follower.reads.clear()
+            await bulk(log, 1000)
+            for follower in laggards:
+                follower.reads.set()
+            for follower in (*followers, *laggards):
+                await follower.sees(*(f"{n}" for n in range(1, 4001)))
+                await follower.cancel()
+            assert 0 < sum(map(pages._size, kept.values())) == chat.feeds._cache._bytes <= 100_000
+
+    on_log(url, step)
+
+
+@pytest.mark.parametrize("text", ["", "hello", "😀" * 100], ids=len)
+def test_the_bound_of_the_cache_is_about_what_it_really_takes(url, monkeypatch, text):
+    monkeypatch.setattr(pages, "CACHE_BYTES", 1_000_000)
+
+    async def step(log):
+        # Each message is a run of its own, as people chat.
+        await asyncio.gather(*(log.append(draft(text, number=n, room=f"room {n % 3}")) for n in range(1, 8001)))
+        chat = Chat(log, Limits())
+        service = ChatService(chat, None)
+        tracemalloc.start()
+        for after in range(0, 8000, 1000):
+            for answer in await chat.feeds._cache.read(Filter(), after, log.head):
+                service._frame(answer)
+        del answer
+        taken, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(chat.feeds._cache._kept) < 8
+        assert 500_000 < taken < 3_000_000
+
+    on_log(url, step)
+
+
+def test_one_cancelled_in_the_middle_of_a_shared_read_disturbs_nobody(url):
+    async def step(log):
+        await bulk(log, 10)
+        reads, chat = Reads(log), Chat(log, Limits())
+        reads.gate.clear()
+        first, second, third = (Follower(chat) for _ in range(3))
+        await until(lambda: reads)
+        await first.cancel()
+        await second.cancel()
+        late = Follower(chat)
+        reads.gate.set()
+        for follower in (third, late):
+            await follower.sees(*map(str, range(1, 11)))
+        assert reads == [((), 0)]
+        await third.cancel()
+        await late.cancel()
+
+    on_log(url, step)
+
+
+def test_a_read_that_fails_is_told_to_those_who_follow_and_the_next_ones_work(url):
+    async def step(log):
+        async with following(log, 3) as (chat, followers):
+            reads = Reads(log)
+            reads.error = StoreFailed("the disk is broken")
+            await say(log, "one")
+            for follower in followers:
+                with pytest.raises(StoreFailed, match="broken"):
+                    await follower.task
+            reads.error = None
+            again = Follower(chat, last=1)
+            await again.sees("one")
+            await until(lambda: again.live)
+            await say(log, "two")
+            await again.sees("one", "two")
+            await again.cancel()
+
+    on_log(url, step)

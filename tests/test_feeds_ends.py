@@ -1,0 +1,174 @@
+"""Where following begins and ends, and what is left when the last follower has gone."""
+
+import asyncio
+
+import pytest
+from followers import Follower, Reads, bulk, following, say, soon, until  # noqa: F401 (a fixture)
+from logs import draft, on_log
+
+from chatctl import history
+from chatctl.chat import Chat, Limits
+from chatctl.errors import Stopping, StoreFailed
+
+SECOND = 1_000_000
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:{tmp_path}/chat.db"
+
+
+@pytest.mark.parametrize("stage", ["at once", "reading", "asleep", "looking", "woken", "stalled", "failed", "ended"])
+@pytest.mark.usefixtures("soon")
+def test_the_last_one_gone_leaves_nothing_behind(url, stage):
+    async def step(log):
+        await bulk(log, 10)
+        conditions = {"contains": "needle"} if stage == "looking" else {"limit": 10} if stage == "ended" else {}
+        reads, chat = Reads(log), Chat(log, Limits())
+        if stage == "reading":
+            reads.gate.clear()
+        followers = [Follower(chat, **conditions) for _ in range(2)]
+        if stage == "reading":
+            await until(lambda: reads)
+        elif stage == "ended":
+            await asyncio.gather(*(follower.task for follower in followers))
+        elif stage != "at once":
+            await until(lambda: all(follower.live for follower in followers))
+        if stage == "stalled":
+            followers[0].reads.clear()
+        if stage in ("looking", "woken", "stalled"):
+            reads.gate.clear()
+            reads.clear()
+            await say(log, "one", "two")
+            await until(lambda: reads)
+        if stage == "failed":
+            reads.error = StoreFailed("broken")
+            await say(log, "one")
+            await asyncio.wait([follower.task for follower in followers])
+        for follower in followers:
+            await follower.cancel()
+        assert chat.feeds._feeds == {}
+        assert log._watches._calls == {}
+        reads.error = None
+        reads.gate.set()
+        await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+        await until(lambda: chat.feeds._timer is None)
+        again = Follower(chat, last=1)  # and it can begin anew
+        await until(lambda: again.live)
+        await say(log, "new")
+        await until(lambda: again.texts[-1] == "new")
+        await again.cancel()
+
+    on_log(url, step)
+
+
+def test_last_and_limit_go_on_from_what_is_stored_into_what_comes(url):
+    async def step(log):
+        await bulk(log, 1500)
+        chat = Chat(log, Limits())
+        last = Follower(chat, last=2)
+        limited = Follower(chat, last=1, limit=3)
+        found = Follower(chat, last=1, contains="99", limit=2)
+        await until(lambda: last.live and limited.live and found.live)
+        await say(log, "a", "b 99", "c")
+        await last.sees("1499", "1500", "a", "b 99", "c")
+        await limited.sees("1500", "a", "b 99")
+        await found.sees("1499", "b 99")
+        await limited.task
+        await found.task
+        assert (limited.position, found.position) == (1502, 1502)
+        await last.cancel()
+
+    on_log(url, step)
+
+
+def test_since_may_be_in_the_future(url, monkeypatch):
+    async def step(log):
+        clock = [10]
+        monkeypatch.setattr("time.time_ns", lambda: clock[0] * 1_000_000_000)
+        await say(log, "early")
+        async with following(log, 2, since=20 * SECOND) as (chat, followers):
+            stored = Follower(chat, since=5 * SECOND)
+            await say(log, "too early")
+            clock[0] = 20
+            await say(log, "now")
+            clock[0] = 15  # times never decrease along the log
+            await say(log, "then")
+            for follower in followers:
+                await follower.sees("now", "then")
+            await stored.sees("early", "too early", "now", "then")
+            await stored.cancel()
+
+    on_log(url, step)
+
+
+def test_until_ends_it_with_exactly_what_was_stored_before(url, monkeypatch):
+    async def step(log):
+        clock = [10.0]
+        monkeypatch.setattr("time.time_ns", lambda: int(clock[0] * 1_000_000_000))
+        monkeypatch.setattr("time.time", lambda: clock[0])
+        await say(log, "one")
+        async with following(log, 2, until=20 * SECOND) as (chat, followers):
+            quiet, rare = Follower(chat, until=20 * SECOND, rooms=("den",)), Follower(chat, until=20 * SECOND, contains="W")
+            never = Follower(chat, until=10 * SECOND)
+            await never.sees()
+            await never.task
+            clock[0] = 19.999
+            await log.append(draft("two", "three", number=2))
+            for follower in followers:
+                await follower.sees("one", "two", "three")
+                assert not follower.task.done()
+            clock[0] = 20.0
+            await say(log, "too late")
+            for follower in followers:
+                await follower.task
+                await follower.sees("one", "two", "three")
+            clock[0] = 30.0
+            await say(log, "W", room="den")  # it wakes those who waited for longer than the clock has gone
+            for follower, expected in ((quiet, []), (rare, ["two"])):
+                await follower.task
+                assert follower.texts == expected
+                assert follower.position == 3
+
+    on_log(url, step)
+
+
+def test_until_ends_a_quiet_one_by_itself_and_waits_for_what_is_on_its_way_to_the_disk(url, monkeypatch):
+    async def step(log):
+        now = asyncio.get_running_loop().time
+        offset = 1_000_000 - now()
+        monkeypatch.setattr("time.time", lambda: now() + offset)
+        monkeypatch.setattr("time.time_ns", lambda: 999_999 * 1_000_000_000)  # that of the store stands still
+        monkeypatch.setattr(history, "COMMIT_SECONDS", 0.3)
+        ends = 1_000_000.2
+        async with following(log, 2, until=int(ends * SECOND)) as (_, followers):
+            await until(lambda: now() + offset > ends)
+            await say(log, "in the last moment")
+            for follower in followers:
+                await follower.task
+                assert follower.texts == ["in the last moment"]
+
+    on_log(url, step)
+
+
+def test_all_are_let_go_when_the_server_stops_and_nobody_comes_any_more(url):
+    async def step(log):
+        await bulk(log, 10)
+        async with following(log, 2, users=("nobody",)) as (chat, followers):
+            stalled = Follower(chat)
+            stalled.reads.clear()
+            await until(lambda: stalled.answers)
+            chat.feeds.release()
+            for follower in followers:
+                with pytest.raises(Stopping, match="last cursor"):
+                    await follower.task
+            stalled.reads.set()
+            with pytest.raises(Stopping):
+                await stalled.task
+            assert stalled.texts == [f"{n}" for n in range(1, 11)]
+            late = Follower(chat)
+            with pytest.raises(Stopping):
+                await late.task
+            assert chat.feeds._feeds == {}
+
+    on_log(url, step)
