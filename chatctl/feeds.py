@@ -16,7 +16,8 @@ from chatctl.pages import PAGE_MESSAGES, Answers, Cache
 WAKE_SECONDS = 80e-6  # for each follower: about what one frame takes server and client together
 WAKE_SHARE = 1  # and at least so many times as long as waking them took, which is longer where others need the machine, too
 WAKE_AT_ONCE = 50  # then whoever else waits for the event loop has a turn
-FRESH_CHARS, FRESH_RUNS = 1024 * 1024, 4096  # of what was just stored: so much is kept until it is looked at
+LOOK_SHARE = 2  # how many times as long as it has looked a feed rests, for each of those that look, too
+FRESH_BYTES, FRESH_RUNS = 1024 * 1024, 4096  # of what was just stored: so much is kept until it is looked at
 MOVE_ON_SECONDS = 30  # how often the cursors of quiet followers move on
 TICKS = 30  # in which all feeds have their turn to do so
 
@@ -28,6 +29,7 @@ class Feeds:
         self._log = log
         self._feeds: OrderedDict[Filter, Feed] = OrderedDict()
         self._cache = Cache(log, min(page_messages, PAGE_MESSAGES))
+        self._looking: set[Feed] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._released = False
 
@@ -39,7 +41,7 @@ class Feeds:
         if feed is None:
             if not self._feeds:
                 self._unwatch = self._log.watch((), self._moved)
-            feed = self._feeds[wanted] = Feed(wanted, self._log, self._cache)
+            feed = self._feeds[wanted] = Feed(wanted, self._log, self._cache, self._looking)
         feed.catch_up()
         feed.followers += 1
         return feed
@@ -59,7 +61,7 @@ class Feeds:
         for feed in self._feeds.values():
             feed.release()
 
-    def _moved(self, _: Sequence[Run]) -> None:
+    def _moved(self, _: Sequence[Run] = (), __: int = 0) -> None:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(MOVE_ON_SECONDS / TICKS, self._tick)
 
@@ -71,27 +73,30 @@ class Feeds:
             self._feeds[wanted] = feed
             feed.move_on()
         if any(feed.stale for feed in self._feeds.values()):
-            self._moved(())
+            self._moved()
 
 
 class Feed:
     """What the followers of one filter share. `Feeds.join` gives it, and `leave` closes it with the last of them."""
 
-    def __init__(self, wanted: Filter, log: MessageLog, cache: "Cache") -> None:
+    def __init__(self, wanted: Filter, log: MessageLog, cache: Cache, looking: "set[Feed]") -> None:
+        """`looking` are the feeds that have something to look at, or rest from it."""
         self.followers = 0
         self.wanted = wanted
         self._log = log
         self._cache = cache
+        self._looking = looking
         self.newest = log.head
         """No message that is wanted is beyond it."""
         self.head = self.newest
         """Followers read up to here; it follows `newest` at the pace that they can bear."""
         self._fresh: list[Run] | None = []  # all in its rooms beyond the head; None if that is much
-        self._fresh_chars = 0
+        self._fresh_bytes = 0
         self._quiet = (self.head, self.head)  # after the first and up to the second nothing is wanted
         self._told = self.head  # the head when the followers were last woken
         self._sleepers: set[asyncio.Future[None]] = set()
         self._busy: asyncio.Handle | None = None  # waking its followers, or resting
+        self._pause = 0.0  # seconds to rest for looking
         self._look: asyncio.Task[None] | None = None
         self._unwatch = log.watch(wanted.rooms, self._moved)
         self._released = False
@@ -143,18 +148,19 @@ class Feed:
     def close(self) -> None:
         """Look no more."""
         self._unwatch()
+        self._looking.discard(self)
         if self._busy:
             self._busy.cancel()
         if self._look:
             self._look.cancel()
 
-    def _moved(self, runs: Sequence[Run]) -> None:
+    def _moved(self, runs: Sequence[Run], size: int) -> None:
         """These are new."""
         self.newest = self._log.head
         if self._fresh is not None:
             self._fresh += runs
-            self._fresh_chars += sum(sum(map(len, run.texts)) for run in runs)
-            if self._fresh_chars > FRESH_CHARS or len(self._fresh) > FRESH_RUNS:
+            self._fresh_bytes += size
+            if self._fresh_bytes > FRESH_BYTES or len(self._fresh) > FRESH_RUNS:
                 self._fresh = None
         if not self._busy and not self._look:
             self._go_on()
@@ -163,22 +169,24 @@ class Feed:
         """Show the followers what is new; if it is not at hand, and somebody waits for it, only after looking at it."""
         self._busy = None
         if self.head == self.newest:
+            self._looking.discard(self)
             return
-        fresh, self._fresh, self._fresh_chars = self._fresh, [], 0
+        self._looking.add(self)
+        start = asyncio.get_running_loop().time()
+        fresh, self._fresh, self._fresh_bytes = self._fresh, [], 0
         if fresh is not None:
             page = self.wanted.matching(Page(fresh, self.newest))
             if page.runs:
                 self._cache.keep((self.wanted, self.head), page)
-            self._show(page.position, bool(page.runs))
+            self._show(page.position, bool(page.runs), start)
         elif self._sleepers:
             self._look = asyncio.create_task(self._look_on(self.newest))
         else:
-            self._show(self.newest, wanted=True)
+            self._show(self.newest, True, start)
 
     async def _look_on(self, goal: int) -> None:
         """Read on, until something is wanted or nothing is up to the goal."""
-        clock = asyncio.get_running_loop().time
-        start, position, wanted = clock(), self.head, False
+        start, position, wanted = asyncio.get_running_loop().time(), self.head, False
         try:
             while position < goal and not wanted:
                 answer, _ = await self._cache.read(self.wanted, position, goal)
@@ -188,17 +196,19 @@ class Feed:
         except Exception:
             wanted = True  # those who wait will meet the same, and tell their clients
         self._look = None
-        self._show(goal, wanted, clock() - start)  # what is rarely wanted must not slow those who write the rest
+        self._show(goal, wanted, start)
 
-    def _show(self, head: int, wanted: bool, spent: float = 0.0) -> None:
-        """Raise the head, and wake the followers if there may be something for them; `spent` is what looking has taken."""
+    def _show(self, head: int, wanted: bool, start: float) -> None:
+        """Raise the head, and wake the followers if there may be something for them; `start` is when it began to look."""
+        # However many look for what is rare in what is much, they leave half of the time to those who write it.
+        self._pause = LOOK_SHARE * len(self._looking) * (asyncio.get_running_loop().time() - start)
         if wanted:
             self.head = head
             self._wake()
         else:
             if self.head < head:
                 self._pass_over(head)
-            self._rest(spent)
+            self._rest(self._pause)
 
     def _pass_over(self, position: int) -> None:
         """Nothing is wanted up to this position."""
@@ -219,7 +229,7 @@ class Feed:
         if sleepers:
             self._busy = loop.call_soon(self._wake_some, sleepers[WAKE_AT_ONCE:], start)
         else:
-            self._rest(max(self.followers * WAKE_SECONDS, WAKE_SHARE * (loop.time() - start)))
+            self._rest(max(self.followers * WAKE_SECONDS, WAKE_SHARE * (loop.time() - start), self._pause))
 
     def _rest(self, seconds: float) -> None:
         self._busy = asyncio.get_running_loop().call_later(seconds, self._go_on)

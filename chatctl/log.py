@@ -152,10 +152,11 @@ class MessageLog(Protocol):
     async def sequence_at(self, time: int) -> int:
         """The sequence of the first message created at `time` or later; head + 1 if there is none."""
 
-    def watch(self, rooms: Sequence[str], moved: Callable[[Sequence[Run]], None]) -> Callable[[], None]:
+    def watch(self, rooms: Sequence[str], moved: Callable[[Sequence[Run], int], None]) -> Callable[[], None]:
         """Call `moved` with the new messages in these rooms (empty: any) whenever the head has been raised by some.
 
-        It is called in the event loop, in log order, and must be quick. What comes back ends this; call it once.
+        With them comes how many bytes of text they are at most. It is called in the event loop, in log order, and must be
+        quick. What comes back ends this; call it once.
         """
 
     async def stats(self, top: int, rooms: Sequence[str]) -> Stats:

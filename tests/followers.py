@@ -22,6 +22,12 @@ def soon(monkeypatch):
     monkeypatch.setattr(history, "PROGRESS_SECONDS", 0)
 
 
+@pytest.fixture
+def unkept(monkeypatch):
+    """What was just stored is not kept at hand: it is read from the log, as what comes in bulk is."""
+    monkeypatch.setattr(feeds, "FRESH_RUNS", 0)
+
+
 async def until(condition):
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 (there is no event for most of it)

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from followers import Follower, Reads, bulk, following, say, soon, until  # noqa: F401 (a fixture)
+from followers import Follower, Reads, bulk, following, say, soon, unkept, until  # noqa: F401 (fixtures)
 from logs import draft, on_log
 
 from chatctl import history
@@ -19,7 +19,7 @@ def url(tmp_path):
 
 
 @pytest.mark.parametrize("stage", ["at once", "reading", "asleep", "looking", "woken", "stalled", "failed", "ended"])
-@pytest.mark.usefixtures("soon")
+@pytest.mark.usefixtures("soon", "unkept")
 def test_the_last_one_gone_leaves_nothing_behind(url, stage):
     async def step(log):
         await bulk(log, 10)

@@ -197,7 +197,9 @@ def test_who_watches_gets_the_new_messages_of_their_rooms_when_the_head_has_move
 
     async def step(log):
         calls = {rooms: [] for rooms in watched}
-        stops = [log.watch(rooms, lambda runs, seen=calls[rooms]: seen.append((log.head, runs))) for rooms in watched]
+        stops = [
+            log.watch(rooms, lambda runs, size, seen=calls[rooms]: seen.append((log.head, runs, size))) for rooms in watched
+        ]
         await log.append(draft("1", number=1, room="a"))
         await log.append(draft("1", number=1, room="a"))  # a duplicate moves nothing
         await log.append(draft("2", number=2, room="b", user="bob"))
@@ -209,11 +211,12 @@ def test_who_watches_gets_the_new_messages_of_their_rooms_when_the_head_has_move
         everything = await messages(log)
         assert everything[-1][0] == 7 - 1 + 1
         for rooms in watched:
-            seen = [message for head, runs in calls[rooms] for message in flat(Page(runs, head))]
+            seen = [message for head, runs, _ in calls[rooms] for message in flat(Page(runs, head))]
             assert seen == [message for message in everything if not rooms or message[1] in rooms]
-            assert all(runs and runs[-1].sequence + len(runs[-1].texts) - 1 <= head for head, runs in calls[rooms])
+            assert all(runs and runs[-1].sequence + len(runs[-1].texts) - 1 <= head for head, runs, _ in calls[rooms])
+            assert all(size >= sum(len(text) for run in runs for text in run.texts) > 0 for _, runs, size in calls[rooms])
         stored = [run.time async for page in pages(log) for run in page.runs for _ in run.texts]
-        assert stored == [run.time for _, runs in calls[()] for run in runs for _ in run.texts]
+        assert stored == [run.time for _, runs, _ in calls[()] for run in runs for _ in run.texts]
         for stop in stops:
             stop()
         await log.append(draft("8", number=13, room="c"))

@@ -49,12 +49,15 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
 
     async def GetMessages(self, request: pb.GetMessagesRequest, context: Any) -> AsyncIterator[bytes]:
         """See the proto; the responses are serialised already."""
-        with self._streams:
+        self._streams.enter()
+        try:
             async with aclosing(history.read(self._chat, wire.query(request))) as answers:
                 async for answer in answers:
                     due = [self._frame(answer)]
                     del answer  # or it would stay for as long as the client does not read
                     yield due.pop()
+        finally:
+            self._streams.leave()
 
     def _frame(self, answer: Answer) -> bytes:
         """The response; made once for all who get the same."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 from chatctl.errors import Stopping, TooManyStreams
 from chatctl.server.pipeline import Load
@@ -18,24 +18,8 @@ class Streams:
         self.stopping = False
         self.load = Load()
 
-    @contextmanager
-    def open(self, counted: bool = True) -> Iterator[asyncio.Event]:
-        """Hold a stream open. The event is its alarm clock, and rings when the server stops. Uncounted ones have no bound.
-
-        Raises TooManyStreams, and Stopping when it is too late.
-        """
-        if self.stopping:
-            raise stopping()
-        wake = asyncio.Event()
-        with self if counted else nullcontext():
-            self._wakes.add(wake)
-            try:
-                yield wake
-            finally:
-                self._wakes.discard(wake)
-
-    def __enter__(self) -> None:
-        """Hold a stream open that needs no alarm clock. Raises as `open` does."""
+    def enter(self) -> None:
+        """Count a stream; `leave` in the end. Raises TooManyStreams, and Stopping when it is too late."""
         if self.stopping:
             raise stopping()
         if self._counted >= self._limit:
@@ -44,8 +28,28 @@ class Streams:
             )
         self._counted += 1
 
-    def __exit__(self, *_: object) -> None:
+    def leave(self) -> None:
+        """Count it no more."""
         self._counted -= 1
+
+    @contextmanager
+    def open(self, counted: bool = True) -> Iterator[asyncio.Event]:
+        """Hold a stream open. The event is its alarm clock, and rings when the server stops. Uncounted ones have no bound.
+
+        Raises as `enter` does.
+        """
+        if counted:
+            self.enter()
+        elif self.stopping:
+            raise stopping()
+        wake = asyncio.Event()
+        self._wakes.add(wake)
+        try:
+            yield wake
+        finally:
+            self._wakes.discard(wake)
+            if counted:
+                self.leave()
 
     def stop(self) -> None:
         """Ring all alarm clocks; open no more."""
@@ -56,4 +60,4 @@ class Streams:
 
 def stopping() -> Stopping:
     """The error that ends a stream of a server that stops."""
-    return Stopping("the server is stopping: reconnect and send again what has no receipt")
+    return Stopping("the server is stopping: reconnect, send again what has no receipt, and go on from the last cursor")

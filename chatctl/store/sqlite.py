@@ -228,7 +228,7 @@ class SQLiteLog:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.stats(db, top, rooms))
 
-    def watch(self, rooms: Sequence[str], moved: Callable[[Sequence[Run]], None]) -> Callable[[], None]:
+    def watch(self, rooms: Sequence[str], moved: Callable[[Sequence[Run], int], None]) -> Callable[[], None]:
         """See MessageLog."""
         return self._watches.watch(rooms, moved)
 

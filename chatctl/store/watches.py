@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from chatctl.log import Draft, Receipt, Run, Status
 
@@ -9,7 +10,16 @@ logger = logging.getLogger(__name__)
 
 ANY = ""  # stands for every room; no room is called that
 
-Call = Callable[[Sequence[Run]], None]
+Call = Callable[[Sequence[Run], int], None]
+
+
+@dataclass(slots=True)
+class Due:
+    """What a watcher is to be told."""
+
+    call: Call
+    runs: list[Run]
+    size: int = 0
 
 
 class Watches:
@@ -37,23 +47,27 @@ class Watches:
         """These drafts were taken, in this order, and got these receipts."""
         if not self._calls:
             return
-        runs = [run for draft, receipts in stored for run in _runs(draft, receipts)]
-        due: dict[object, tuple[Call, list[Run]]] = {key: (call, runs) for key, call in self._calls.get(ANY, {}).items()}
-        for run in runs:
-            for key, call in self._calls.get(run.room, {}).items():
-                due.setdefault(key, (call, []))[1].append(run)
-        for call, wanted in due.values():
-            if wanted:
-                try:
-                    call(wanted)
-                except Exception:
-                    logger.exception("somebody who watches the log failed")  # the others must not go without
+        due: dict[object, Due] = {}
+        for draft, receipts in stored:
+            calls = [*self._calls.get(draft.room, {}).items(), *self._calls.get(ANY, {}).items()]
+            if calls and (runs := _runs(draft, receipts)):
+                for key, call in calls:
+                    wanted = due.setdefault(key, Due(call, []))
+                    wanted.runs += runs
+                    wanted.size += draft.size
+        for wanted in due.values():
+            try:
+                wanted.call(wanted.runs, wanted.size)
+            except Exception:
+                logger.exception("somebody who watches the log failed")  # the others must not go without
 
 
-def _runs(draft: Draft, receipts: Iterable[Receipt]) -> Iterable[Run]:
+def _runs(draft: Draft, receipts: Iterable[Receipt]) -> list[Run]:
     """What of a draft is stored by now and was not before."""
+    runs = []
     for receipt in receipts:
         if receipt.status is Status.STORED:
             first = receipt.number - draft.number
             texts = list(draft.texts[first : first + receipt.count])
-            yield Run(receipt.sequence, draft.room, draft.user, receipt.time, texts)
+            runs.append(Run(receipt.sequence, draft.room, draft.user, receipt.time, texts))
+    return runs
