@@ -108,6 +108,20 @@ def test_a_limit_that_is_reached_ends_it_however_the_call_ends(end):
     asyncio.run(steps())
 
 
+def test_the_time_that_a_reader_takes_ends_no_call():
+    async def steps():
+        calls = [(page(1), page(2, live=True), WAITS)]
+        async with pretended(*calls) as (address, requests), followed(address, timeout=0.2) as follower:
+            follower.reads.clear()
+            await until(lambda: follower.pages)
+            await asyncio.sleep(0.5)
+            follower.reads.set()
+            await follower.sees(2)
+            assert len(requests) == 1
+
+    asyncio.run(steps())
+
+
 def test_from_now_is_asked_once():
     async def steps():
         calls = [(BROKEN,), (page(position=9, live=True), BROKEN), (page(10, live=True), WAITS)]
@@ -187,6 +201,8 @@ def test_one_that_is_closed_leaves_nothing_behind(start_server, state):
             await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})  # one of grpc's takes a moment
 
         await once()
+        timers = [timer for timer in asyncio.get_running_loop()._scheduled if not timer.cancelled()]
+        assert not [timer for timer in timers if "Patience" in repr(timer)]
         threads = set(threading.enumerate())  # grpc.aio keeps one of its own
         if state in ("live", "reading", "finished", "closed"):  # the server is there for another
             await once()
