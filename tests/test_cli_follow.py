@@ -1,5 +1,6 @@
 """`chatctl history --follow`: real processes that see what others send, line by line, and how they end."""
 
+import asyncio
 import itertools
 import json
 import os
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cli import Process, Terminal, run, until
+from test_client_following_calls import WAITS, page, pretended
 
 rooms = (f"room {number}" for number in itertools.count(1))
 
@@ -208,6 +210,16 @@ def test_wait_ends_it_when_nothing_that_matches_has_come_for_so_long(follow, say
     until(lambda: say("deployed", room=room) or deploy.popen.poll() is not None)
     deploy.ends(0)
     assert deploy.out.text == "deployed\n"
+
+
+def test_news_of_what_does_not_match_are_silence_to_wait():
+    async def steps():
+        progress = [part for n in range(1, 400) for part in (page(position=n, live=True), 0.1)]
+        async with pretended((page(1), *progress, WAITS)) as (address, _):
+            return await asyncio.to_thread(run, "history", "-o", "text", "--wait", "1s", server=address)
+
+    done = asyncio.run(steps())
+    assert (done.code, done.out) == (3, "1\n")
 
 
 def test_until_ends_it_when_its_time_has_passed(follow, say, room):

@@ -29,7 +29,7 @@ def page(*sequences, position=0, live=False):
 
 @asynccontextmanager
 async def pretended(*calls):
-    """The address of a server, and the requests it gets. Each call gives responses, then waits, ends or aborts."""
+    """The address of a server, and the requests it gets. Each call gives responses and pauses, then one of the ends."""
     requests = []
 
     class Service(chat_pb2_grpc.ChatServiceServicer):
@@ -40,7 +40,10 @@ async def pretended(*calls):
             requests.append(request)
             *responses, end = calls[min(len(requests), len(calls)) - 1]
             for response in responses:
-                yield response
+                if isinstance(response, float):
+                    await asyncio.sleep(response)
+                else:
+                    yield response
             if end == WAITS:
                 await asyncio.Event().wait()
             elif end != ENDS:
