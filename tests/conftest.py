@@ -138,3 +138,32 @@ def connect():
     yield connect
     for channel in channels:
         channel.close()
+
+
+@pytest.fixture
+def follow(address):
+    """Starts `chatctl history -f` on the shared server; what is under way ends with the test."""
+    from cli_following import Following
+
+    started = []
+
+    def follow(*args, **streams):
+        started.append(Following(address, *args, **streams))
+        return started[-1]
+
+    yield follow
+    for process in started:
+        process.popen.kill()
+        process.popen.wait()
+
+
+@pytest.fixture
+def say(address):
+    """Stores texts on the shared server."""
+    from cli import run
+
+    def say(*texts, room, user="ann"):
+        lines = "".join(f"{text}\n" for text in texts)
+        assert run("send", "--room", room, "--user", user, piped=lines, server=address).code == 0
+
+    return say

@@ -29,7 +29,7 @@ def page(*sequences, position=0, live=False):
 
 @asynccontextmanager
 async def pretended(*calls):
-    """The address of a server, and the requests it gets. Each call gives responses, then waits, ends or aborts."""
+    """The address of a server, and the requests it gets. Each call gives responses and pauses, then one of the ends."""
     requests = []
 
     class Service(chat_pb2_grpc.ChatServiceServicer):
@@ -40,7 +40,10 @@ async def pretended(*calls):
             requests.append(request)
             *responses, end = calls[min(len(requests), len(calls)) - 1]
             for response in responses:
-                yield response
+                if isinstance(response, float):
+                    await asyncio.sleep(response)
+                else:
+                    yield response
             if end == WAITS:
                 await asyncio.Event().wait()
             elif end != ENDS:
@@ -104,6 +107,20 @@ def test_a_limit_that_is_reached_ends_it_however_the_call_ends(end):
             await follower.ends()
             assert asked(requests) == [("", 0, 5), ("log:2", 0, 3)]
             assert follower.texts == ["1", "2", "3", "4", "5"]
+
+    asyncio.run(steps())
+
+
+def test_the_time_that_a_reader_takes_ends_no_call():
+    async def steps():
+        calls = [(page(1), page(2, live=True), WAITS)]
+        async with pretended(*calls) as (address, requests), followed(address, timeout=0.2) as follower:
+            follower.reads.clear()
+            await until(lambda: follower.pages)
+            await asyncio.sleep(0.5)
+            follower.reads.set()
+            await follower.sees(2)
+            assert len(requests) == 1
 
     asyncio.run(steps())
 
@@ -187,6 +204,8 @@ def test_one_that_is_closed_leaves_nothing_behind(start_server, state):
             await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})  # one of grpc's takes a moment
 
         await once()
+        timers = [timer for timer in asyncio.get_running_loop()._scheduled if not timer.cancelled()]
+        assert not [timer for timer in timers if "Patience" in repr(timer)]
         threads = set(threading.enumerate())  # grpc.aio keeps one of its own
         if state in ("live", "reading", "finished", "closed"):  # the server is there for another
             await once()

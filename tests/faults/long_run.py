@@ -1,8 +1,8 @@
 """The fault tests at length: many kills of the server and many messages, with every other fault mixed in.
 
-After each round (two kills, and some of the other faults) the checker compares all receipts, and what every reader saw, with
-the log; at the end all of it with what was sent. Prints progress on stderr and the record on stdout. Exit code 1, and the
-store is left, if anything is wrong.
+After each round (two kills, an end of a follower of the command line, and some of the other faults) the checker compares all
+receipts, and what every reader saw, with the log; at the end all of it with what was sent. Prints progress on stderr and the
+record on stdout. Exit code 1, and the store is left, if anything is wrong.
 """
 
 import argparse
@@ -28,10 +28,12 @@ SELDOM = 12  # rounds between troubles that last longer than the senders' patien
 MORE_MESSAGES = 1000  # in a round that is only needed for more kills
 OTHERS = (
     faults.kill_sender, faults.kill_sender, faults.freeze_sender, faults.freeze_server, faults.kill_frozen_server,
-    faults.kill_follower, faults.kill_follower, faults.stop_follower, faults.freeze_follower,
+    faults.freeze_follower,
     faults.cut, faults.half_close, faults.delay, faults.blackhole,
     faults.stop_server, faults.fail_write, faults.fill_disk, faults.limit_size, faults.set_clock_back,
 )  # fmt: skip
+FOLLOWERS = (faults.kill_follower, faults.kill_follower, faults.stop_follower)  # one in each round
+ENDS = ("kill_server", "kill_follower", "stop_follower")  # which are counted by themselves
 LONG = (faults.freeze_server_long, faults.blackhole_long)
 
 
@@ -61,7 +63,7 @@ async def run(trial, kills, messages, happened):
         others = trial.rng.sample(OTHERS, trial.rng.choice(OTHERS_PER_ROUND))
         if number % SELDOM == 0:
             others.append(LONG[number // SELDOM % len(LONG)])
-        chosen = [*[faults.kill_server] * KILLS_PER_ROUND, *others]
+        chosen = [*[faults.kill_server] * KILLS_PER_ROUND, *others, trial.rng.choice(FOLLOWERS)]
         happened.update(fault.__name__ for fault in chosen)
         await trial.round(max(min(part, messages - trial.sent), MORE_MESSAGES), chosen)
         say(f"round {number}: {trial.keeper.kills} kills, {trial.sent:,} messages; {' '.join(f.__name__ for f in others)}")
@@ -89,7 +91,7 @@ def record(trial, happened, seconds):
         "ends of theirs by SIGKILL": ends[-signal.SIGKILL],
         "ends of theirs by SIGTERM": ends[STOPPED],
         "messages they saw again after a SIGKILL": sum(tail.seen.repeated for tail in trial.tails),
-        "other faults": sum(count for name, count in happened.items() if name != "kill_server"),
+        "other faults": sum(count for name, count in happened.items() if name not in ENDS),
         **wrong,
         "otherwise wrong": checker.counts.total() - sum(wrong.values()) + len(keeper.faults),
         "seconds": round(seconds),
