@@ -13,6 +13,7 @@ class Followed:
 
     def __init__(self, chat, notices, query, from_now):
         self.notices = notices
+        self._chat = chat
         self.texts = []
         self.sequences = []
         self.pages = []
@@ -31,6 +32,10 @@ class Followed:
     @property
     def live(self):
         return bool(self.pages) and self.pages[-1].live
+
+    @property
+    def trouble(self):
+        return self._chat.trouble
 
     async def sees(self, count):
         """Wait until it has seen so many, and see that they are all, in order and once."""

@@ -130,7 +130,8 @@ def test_the_cursor_moves_on_behind_each_message_that_is_done(send, execute, cur
     send("a", "b", "c")
     assert execute("cat cursor >> notes 2> /dev/null; :").code == 0
     first, second, third = cursors().values()
-    assert notes() == [first, second]
+    log, _, sequence = first.partition(":")
+    assert notes() == [f"{log}:{int(sequence) - 1}", first, second]
     assert read("cursor") == third + "\n"
 
 
@@ -168,7 +169,8 @@ def test_three_times_if_nothing_else_is_said(send, execute):
     send("a")
     done = execute(f"{NOTE}; kill -9 $$", "--json")
     assert (done.code, notes()) == (1, ["a"] * 4)
-    (error,) = done.said
+    *notices, error = done.said
+    assert [list(notice) for notice in notices] == [["notice"]] * 3
     assert (error["reason"], error["exit_code"]) == ("COMMAND_FAILED", 1)
     assert "(ended by SIGKILL; tried 4 times)" in error["error"]
 
@@ -228,7 +230,7 @@ def test_a_second_signal_ends_it_and_the_message_is_not_done(send, follow, curso
     done = process.wait()
     assert done.code in (130, 143)  # two signals at once may come in any order
     assert "ended by SIGTERM" in done.err
-    assert sorted(os.listdir()) == ["number"]
+    assert sorted(os.listdir()) == ["cursor", "number"]
     assert not os.path.exists(f"/proc/{number.strip()}")
 
 

@@ -102,7 +102,7 @@ def test_a_restart_of_the_server_is_a_notice_and_no_more(start_server, end):
     assert re.fullmatch(r"chatctl: .*; trying again for up to 10 s", broke)
     assert back == f"chatctl: {address} answers again"
     counted = counted.wait()
-    assert (counted.code, counted.err) == (0, "")
+    assert (counted.code, [list(said) for said in counted.said]) == (0, [["notice"], ["notice"]])
     assert [message["text"] for message in counted.objects] == ["one", "two", "three", "four"]
 
 
@@ -115,7 +115,8 @@ def test_a_server_that_stays_away_is_given_up_and_one_that_comes_late_is_not(sta
     person, program = (process.wait() for process in followed)
     assert person.code == program.code == 78
     assert re.search(r"gave up after 0.5 s, wait longer with --timeout\n$", person.err)
-    (said,) = program.said
+    *notices, said = program.said
+    assert all(list(notice) == ["notice"] for notice in notices)
     assert (said["reason"], said["exit_code"]) == ("UNAVAILABLE", 78)
     early = Following(server.address, "-o", "text", "--last", "1", "--timeout", "30s")
     until(lambda: "chatctl serve" in early.err.text or early.popen.poll() is not None)

@@ -51,8 +51,11 @@ def test_news_of_what_does_not_match_are_silence_to_wait():
 
 def test_until_ends_it_when_its_time_has_passed(follow, say, room):
     say("one", room=room)
-    past = follow("--json", "--room", room, "--until", "0s")
+    past = follow("--json", "--room", room, "--until", "2020-01-01T00:00:00Z")
     past.ends(0)
+    refused = run("history", "--follow", "--until", "10m")
+    assert refused.code == 2
+    assert "+10m" in refused.err
     coming = follow("--json", "--room", room, "--until", "+2s")
     coming.shows("one")
     say("two", room=room)

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import threading
+import time
 from contextlib import asynccontextmanager
 
 import grpc
@@ -10,8 +11,9 @@ import pytest
 from followed import followed, say
 from test_client_reconnect import PATIENCE, until
 
-from chatctl.client import ChatClient, Query
+from chatctl.client import ChatClient, Query, following
 from chatctl.client.following import Following
+from chatctl.client.retrying import RETRY_MOST_SECONDS, Retrying
 from chatctl.errors import TimedOut, Unavailable, Unexpected
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
@@ -138,13 +140,37 @@ def test_from_now_is_asked_once():
 def test_until_is_over_when_the_server_says_so_and_not_when_it_breaks():
     async def steps():
         calls = [(page(1), BROKEN), (page(2, position=4), ENDS)]
-        async with pretended(*calls) as (address, requests), followed(address, until=2**40) as follower:
+        async with pretended(*calls) as (address, requests), followed(address, until=2**52) as follower:
             await follower.ends()
-            assert [request.until.ToMicroseconds() for request in requests] == [2**40] * 2
+            assert [request.until.ToMicroseconds() for request in requests] == [2**52] * 2
             assert asked(requests) == [("", 0, 0), ("log:1", 0, 0)]
             assert follower.pages[-1].cursor == "log:4"
 
     asyncio.run(steps())
+
+
+def test_until_is_given_up_when_it_has_long_passed_and_no_server_tells_of_it(monkeypatch):
+    monkeypatch.setattr(following, "OVER_SECONDS", 0.5)
+
+    async def steps():
+        moment = int((time.time() + 0.5) * 1_000_000)
+        calls = [(page(1, live=True), BROKEN), (BROKEN,)]
+        async with pretended(*calls) as (address, _), followed(address, timeout=0, until=moment) as follower:
+            with pytest.raises(Unavailable, match="gave up"):
+                await follower.ends()
+            assert follower.texts == ["1"]
+            assert isinstance(follower.trouble, Unavailable)
+
+    asyncio.run(steps())
+
+
+def test_however_often_it_is_tried_the_pauses_and_silences_stay_bounded():
+    retrying = Retrying("server", 0, None)
+    for error in [Unavailable("gone"), TimedOut("silent")] * 2000:
+        assert 0 < retrying.take(error) <= RETRY_MOST_SECONDS
+    assert retrying.seconds <= 30 * 2**10
+    retrying.answered()
+    assert retrying.seconds == 30
 
 
 def test_one_that_breaks_at_every_call_is_given_up():

@@ -133,7 +133,7 @@ def test_an_empty_file_is_refused(place):
 def test_a_directory_is_refused(place):
     assert "directory" in refused(place.parent)
     assert os.listdir(place.parent) == []
-    assert "directory" in refused("")
+    assert "name one" in refused("")
 
 
 def test_stdin_is_no_file():
@@ -296,8 +296,8 @@ def test_killed_at_any_step_it_leaves_the_old_cursor_or_the_new(place, first):
 
 def test_what_a_killed_one_left_half_written_is_thrown_away(place):
     place.write_text("log:5\n")
-    place.with_name("cursor.part").write_text("log:6")
-    place.with_name("cursor.lock").touch()
+    place.with_name("cursor.chatctl-part").write_text("log:6")
+    place.with_name("cursor.chatctl-lock").touch()
     with closing(CursorFile(str(place))) as file:
         assert file.cursor == "log:5"
         file.save("log:7")
@@ -331,7 +331,7 @@ said = []
 try:
     file.save("log:2")
 except CursorUnsaved as error:
-    said = [str(error), file.cursor, open(path).read(), os.path.exists(path + ".part")]
+    said = [str(error), file.cursor, open(path).read(), os.path.exists(path + ".chatctl-part")]
 limit(resource.RLIM_INFINITY)
 if fill == "df":
     os.unlink(filler)

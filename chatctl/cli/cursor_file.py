@@ -8,10 +8,13 @@ from pathlib import Path
 
 import typer
 
-from chatctl.cli.files import SUFFIX, locked
+from chatctl.cli.files import locked
 from chatctl.errors import CursorUnsaved
 
-LOCK_SUFFIX = ".lock"  # of an empty file that is there while the cursor file is in use, or after a process that was killed
+PART_SUFFIX = ".chatctl-part"  # of the next one, beside it: no other program's files are called so
+LOCK_SUFFIX = (
+    ".chatctl-lock"  # of an empty file that is there while the cursor file is in use, or after a process that was killed
+)
 CURSOR = re.compile(rb"([!-9;-~]+:[0-9]{1,19})\n?")
 MOST_BYTES = 1024  # of which a cursor has some 20; what is longer is another file
 
@@ -49,8 +52,8 @@ class CursorFile:
 
     def _look(self, path: str) -> None:
         """Settle where everything is. Raises BadParameter for what is there and no file, and OSError."""
-        if path == "-":
-            raise _refused("- is no file: name one")
+        if path in ("", "-"):
+            raise _refused(f"{path!r} is no file: name one")
         self.path = Path(path)
         try:
             mode = self.path.stat().st_mode
@@ -62,7 +65,7 @@ class CursorFile:
             if not stat.S_ISREG(mode):
                 raise _refused(f"{path} is no regular file, which could be replaced: name another")
         self.path = self.path.resolve()  # the file that a link leads to is replaced, not the link
-        self._part = self.path.with_name(self.path.name + SUFFIX)
+        self._part = self.path.with_name(self.path.name + PART_SUFFIX)
         self._lock_path = self.path.with_name(self.path.name + LOCK_SUFFIX)
 
     def _read(self) -> str:

@@ -1,4 +1,4 @@
-"""Files that `send` writes: each takes its place whole, at the end, or not at all."""
+"""Files that take their place whole or not at all, and the locks on them."""
 
 import fcntl
 import os

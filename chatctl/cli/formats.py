@@ -3,6 +3,7 @@
 import json
 import sys
 import unicodedata
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -65,6 +66,11 @@ def say_json(thing: dict[str, Any]) -> None:
     """The same for a program: one object on one line of stderr."""
     with suppress(OSError):
         print(json.dumps(thing, ensure_ascii=False), file=sys.stderr, flush=True)
+
+
+def notice(as_json: bool) -> Callable[[str], None]:
+    """How to say what does not end a command, for a person or a program."""
+    return (lambda text: say_json({"notice": text})) if as_json else say
 
 
 def report(text: str, reason: str, code: int, as_json: bool) -> int:

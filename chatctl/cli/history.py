@@ -45,10 +45,11 @@ Until = Annotated[
     ),
 ]
 LAST_HELP = "Only the last N; with --follow, 0 is only what comes from now on."
-Last = Annotated[int | None, typer.Option("--last", "-n", envvar="CHATCTL_LAST", min=0, help=LAST_HELP)]
+Last = Annotated[int | None, typer.Option("--last", "-n", envvar="CHATCTL_LAST", min=0, metavar="N", help=LAST_HELP)]
 COUNT_HELP = "At most N, then end."
 Count = Annotated[
-    int | None, typer.Option("--count", "-c", "--limit", envvar=["CHATCTL_COUNT", "CHATCTL_LIMIT"], min=1, help=COUNT_HELP)
+    int | None,
+    typer.Option("--count", "-c", "--limit", envvar=["CHATCTL_COUNT", "CHATCTL_LIMIT"], min=1, metavar="N", help=COUNT_HELP),
 ]
 After = Annotated[
     str | None, typer.Option(envvar="CHATCTL_AFTER", metavar="CURSOR", help="After the message with this cursor.")
@@ -108,8 +109,10 @@ def history(
         follow=follow or wait is not None,
     )
     form = Output.JSON if as_json else output
-    seconds, patience = options.seconds("--timeout", timeout), options.seconds("--wait", wait) if wait else None
-    wanted = Wanted(options.address(server), seconds, query, last == 0, patience, form is Output.JSON)
+    _check(query, until, execute)
+    wanted = Wanted(
+        options.address(server), options.seconds("--timeout", timeout), query, last == 0, _silence(wait), form is Output.JSON
+    )
     file = _start(cursor_file, last is not None or bool(after)) if cursor_file is not None else None
     if file and file.cursor:
         wanted = replace(wanted, query=replace(query, after=file.cursor))
@@ -117,9 +120,23 @@ def history(
     return asyncio.run(_main(wanted, printer, execute, exec_retries, file))
 
 
+def _check(query: Query, until: str | None, execute: str | None) -> None:
+    if query.follow and until and options.is_ago(until):
+        raise typer.BadParameter(f"{until} is in the past; +{until} is from now on", param_hint="'--until' (CHATCTL_UNTIL)")
+    if execute is not None and not execute.strip():
+        raise typer.BadParameter("there is no command", param_hint="'--exec' (CHATCTL_EXEC)")
+
+
+def _silence(wait: str | None) -> float | None:
+    """The value of --wait, in seconds."""
+    silence = None if wait is None else options.seconds("--wait", wait)
+    if silence == 0:
+        raise typer.BadParameter("0 is no time to wait", param_hint="'--wait' (CHATCTL_WAIT)")
+    return silence
+
+
 async def _main(wanted: Wanted, printer: Printer | None, line: str | None, retries: int, file: CursorFile | None) -> int:
-    notice = None if wanted.as_json else formats.say
-    command = None if line is None else Command(line, retries, wanted.server, notice)
+    command = None if line is None else Command(line, retries, wanted.server, formats.notice(wanted.as_json))
     return await Reading(wanted, printer, command, file).main()
 
 

@@ -52,6 +52,11 @@ def moment(option: str, text: str | None) -> int | None:
     return meant(option, lambda text: config.moment(text, now), text)
 
 
+def is_ago(text: str) -> bool:
+    """Whether a moment is written as how long it is ago."""
+    return text[-1:] in "smhd" and not text.startswith("+")
+
+
 def address(text: str) -> str:
     """The value of --server, as it was written."""
     meant("--server", config.address, text)

@@ -1,7 +1,11 @@
 """Messages as lines: JSON for programs, or the texts alone."""
 
+import fcntl
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from chatctl.cli import formats
@@ -31,8 +35,16 @@ class Lines:
 
     def show(self, page: "HistoryPage") -> bool:
         """See Printer."""
-        sys.stdout.buffer.write("".join(self._lines(page)).encode())
-        sys.stdout.buffer.flush()
+        out = sys.stdout.buffer
+        before = _end_of_file(out.fileno())
+        try:
+            out.write("".join(self._lines(page)).encode())
+            out.flush()
+        except OSError:
+            if before is not None:  # half a line would spoil the next one, when there is space again
+                with suppress(OSError):
+                    os.ftruncate(out.fileno(), before)
+            raise
         return True
 
     def settle(self) -> None:
@@ -40,6 +52,15 @@ class Lines:
 
     def end(self) -> None:
         """See Printer."""
+
+
+def _end_of_file(descriptor: int) -> int | None:
+    """Where what is written will go, if that is the end of a file."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    appends = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND
+    return status.st_size if appends or os.lseek(descriptor, 0, os.SEEK_CUR) == status.st_size else None
 
 
 def json_lines(page: "HistoryPage") -> Iterable[str]:

@@ -1,6 +1,7 @@
 """One run of `history`: pages come in, and are printed or handed to a command; the cursor file says how far it is."""
 
 import asyncio
+import fcntl
 import os
 import stat
 from collections.abc import AsyncGenerator
@@ -21,10 +22,18 @@ if TYPE_CHECKING:
 
 SILENCE = 3  # the exit code when nothing came for as long as --wait says
 STDOUT = 1
+MOMENT = 1.0  # seconds that nobody needs to be told about
 
 
 class _Enough(Exception):
     """A signal came while a command was at work, which has ended."""
+
+
+class _Unknown(Exception):
+    """Nothing came for as long as --wait says, but there was no server, either."""
+
+    def __init__(self, trouble: ChatError) -> None:
+        self.trouble = trouble
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ class Reading:
     ) -> None:
         """Either the printer gets the messages, or the command; the cursor file, if there is one, moves on behind them."""
         self._wanted = wanted
+        self._notice = formats.notice(wanted.as_json)
         self._printer = printer
         self._command = command
         self._file = file
@@ -54,6 +64,8 @@ class Reading:
         self._looking_back = wanted.query.last > 0
         self._at_work = False  # whether the command is
         self._deserted = False  # whether nobody reads stdout any more
+        self._at = ""  # the cursor of the message that the command is run for
+        self._synced = bool(file and printer and _is_file(STDOUT))
 
     async def main(self) -> int:
         """Read all there is to read; the exit code comes back."""
@@ -70,6 +82,9 @@ class Reading:
             pass
         except TimeoutError:
             return self._report(f"nothing came for {self._wanted.wait:g} s (--wait)", "SILENCE", SILENCE)
+        except _Unknown as error:
+            trouble = error.trouble
+            raise type(trouble)(f"nothing came for {self._wanted.wait:g} s (--wait), but {trouble}") from None
         except CommandFailed as error:
             return self._report(f"{error}; {self._undone()}", "COMMAND_FAILED", self._interrupts.code or 1)
         except CursorUnsaved as error:
@@ -82,9 +97,11 @@ class Reading:
         return formats.report(text, reason, code, self._wanted.as_json)
 
     def _undone(self) -> str:
+        """What became of the message whose command failed, and how to go on."""
         if self._file:
-            return f"it is not done, and {self._file.path} is before it"
-        return "it is not done" + (f": go on with --after {self._cursor}" if self._cursor else "")
+            return f"it is not done, and {self._file.path} is before it; to leave it out, write {self._at} there"
+        before = f"--after {self._cursor}" if self._cursor else "the same options"
+        return f"it is not done: go on with {before}, or without it with --after {self._at}"
 
     def _named(self, error: ChatError) -> ChatError:
         """The error, with the file that the cursor is from."""
@@ -97,14 +114,20 @@ class Reading:
     def _interrupt(self) -> None:
         if self._command and self._at_work:
             self._command.interrupt()
+            asyncio.get_running_loop().call_later(MOMENT, self._say_why)
         else:
             self._work.cancel()
+
+    def _say_why(self) -> None:
+        if self._at_work:
+            self._notice("waiting for the command to end; a second signal ends it")
 
     def _watch_stdout(self) -> None:
         """Whoever reads a pipe may go (`| grep -m1`) long before there is something to write into it again."""
         with suppress(OSError):
-            if stat.S_ISFIFO(os.fstat(STDOUT).st_mode):
-                # A pipe's writing end is never ready to be read, but for the error that nobody reads it.
+            only_written = fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
+            if stat.S_ISFIFO(os.fstat(STDOUT).st_mode) and only_written:
+                # Such an end of a pipe is never ready to be read, but for the error that nobody reads the other end.
                 asyncio.get_running_loop().add_reader(STDOUT, self._desert)
 
     def _desert(self) -> None:
@@ -118,14 +141,15 @@ class Reading:
         from chatctl.client import ChatClient
 
         wanted = self._wanted
-        notice = None if wanted.as_json else formats.say
         try:
-            async with (
-                ChatClient(wanted.server, wanted.timeout, notice) as chat,
-                aclosing(self._pages(chat)) as pages,
-                asyncio.timeout(None) as silence,  # from the first answer on: before it, it is the server that is waited for
-            ):
-                await self._take_all(pages, silence)
+            async with ChatClient(wanted.server, wanted.timeout, self._notice) as chat:
+                try:
+                    async with aclosing(self._pages(chat)) as pages, asyncio.timeout(None) as silence:
+                        await self._take_all(pages, silence)
+                except TimeoutError:
+                    if chat.trouble:
+                        raise _Unknown(chat.trouble) from None
+                    raise
             if self._printer:
                 self._printer.end()
             self._save(self._newest)
@@ -140,17 +164,20 @@ class Reading:
 
     async def _take_all(self, pages: "AsyncGenerator[HistoryPage, None]", silence: asyncio.Timeout) -> None:
         clock = asyncio.get_running_loop().time
-        self._newest = self._cursor
+        self._newest, live = self._cursor, False
         async for page in pages:
             self._newest = page.cursor
             if page.runs:
                 silence.reschedule(None)  # what is done with it takes its own time
             self._looking_back &= not (page.runs or page.live)
+            if page.runs and not self._cursor:
+                self._save(f"{page.cursor_prefix}{page.runs[0].sequence - 1}")  # --last must not count again from the end
             if self._command:
                 await self._execute(self._command, page)
             if (self._printer is None or self._print(self._printer, page)) and not self._looking_back:
                 self._save(page.cursor)
-            if silence.when() is None and self._wanted.wait is not None:
+            live = live or page.live or not self._wanted.query.follow
+            if live and silence.when() is None and self._wanted.wait is not None:
                 silence.reschedule(clock() + self._wanted.wait)
 
     def _print(self, printer: Printer, page: "HistoryPage") -> bool:
@@ -165,17 +192,25 @@ class Reading:
         lines = iter(json_lines(page))
         for run in page.runs:
             for sequence, text in enumerate(run.texts, run.sequence):
-                self._at_work = True
+                self._at_work, self._at = True, f"{page.cursor_prefix}{sequence}"
                 await command.run(sequence, run.room, run.user, text, run.time, next(lines).encode())
                 self._at_work = False
-                self._save(f"{page.cursor_prefix}{sequence}")
+                self._save(self._at)
                 if self._interrupts.code:
                     raise _Enough
 
     def _save(self, cursor: str) -> None:
         self._cursor = cursor
-        if self._file and cursor:
+        if self._file and cursor and cursor != self._file.cursor:
+            if self._synced:
+                os.fdatasync(STDOUT)  # a power cut must not leave a cursor that is ahead of what is in the file
             self._file.save(cursor)
+
+
+def _is_file(descriptor: int) -> bool:
+    with suppress(OSError):
+        return stat.S_ISREG(os.fstat(descriptor).st_mode)
+    return False
 
 
 async def _nothing(chat: "ChatClient") -> "AsyncGenerator[HistoryPage, None]":

@@ -15,8 +15,12 @@ END_SECONDS = 2.0  # how long a command has to end after SIGTERM
 VALUE_BYTES = 64 * 1024  # Linux takes twice that in one variable
 MESSAGE = "CHATCTL_MESSAGE_"
 # What says what this run does. A reader that the command starts must not run the command again, for ever and ever.
-OWN = (b"CHATCTL_EXEC", b"CHATCTL_CURSOR_FILE")
+OWN = {
+    b"CHATCTL_" + name
+    for name in b"AFTER COUNT CURSOR_FILE EXEC EXEC_RETRIES FOLLOW GREP LAST LIMIT SINCE UNTIL WAIT".split()
+}
 SHOWN = 60
+TERMINAL = (signal.SIGTTIN, signal.SIGTTOU)  # how the kernel stops who uses the terminal from the background
 
 
 class Command:
@@ -86,17 +90,29 @@ class Command:
             shell = _start(self._line, environment, json_line)
         except OSError as error:
             return f"it cannot be started: {error.strerror}"
-        self._shell = shell
+        self._shell, wants = shell, False
         try:
             # Its number stays its own until it is reaped, below: no signal of ours can reach another process.
-            await asyncio.to_thread(os.waitid, os.P_PID, shell.pid, os.WEXITED | os.WNOWAIT)
+            while stopped := await asyncio.to_thread(_stopped, shell.pid):
+                if stopped in TERMINAL:
+                    wants = True
+                    _signal(shell, signal.SIGKILL)
         except BaseException:
             _signal(shell, signal.SIGKILL)
             raise
         finally:
             self._shell = None
             code = shell.wait()
-        return _fault(code)
+        return "it wants to read from the terminal, which it cannot: give it another stdin" if wants else _fault(code)
+
+
+def _stopped(pid: int) -> int:
+    """Wait until a process is stopped, by which signal, or has ended, which is 0."""
+    result = os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
+    if result is None or result.si_code != os.CLD_STOPPED:
+        return 0
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)  # so that it is told once
+    return result.si_status
 
 
 def _start(line: str, environment: dict[bytes, bytes], stdin: bytes) -> "subprocess.Popen[bytes]":

@@ -25,7 +25,7 @@ from chatctl.client.following import Following, HistoryPage, pages
 from chatctl.client.sending import Sending
 from chatctl.client.verification import Verification, Verified
 from chatctl.client.window import Outcome
-from chatctl.errors import Unexpected
+from chatctl.errors import ChatError, Unexpected
 from chatctl.history import Query
 from chatctl.log import Stats
 from chatctl.v1 import chat_pb2 as pb
@@ -71,6 +71,7 @@ class ChatClient:
         self._target = config.address(server)
         self._channel = self._open_channel()
         self._stub = chat_pb2_grpc.ChatServiceStub(self._channel)
+        self._following: Following | None = None
 
     def _open_channel(self) -> grpc.aio.Channel:
         # A proxy for the web (http_proxy) is no way to this very machine.
@@ -133,10 +134,15 @@ class ChatClient:
         Raises what `read` raises; what passes (see `Passing`) only if it did not do so in time.
         """
         query = replace(query, follow=True)
-        following = Following(self._dial, self.server, query, from_now, self._timeout, self._notice)
-        async with aclosing(following.pages()) as found:
+        self._following = Following(self._dial, self.server, query, from_now, self._timeout, self._notice)
+        async with aclosing(self._following.pages()) as found:
             async for page in found:
                 yield page
+
+    @property
+    def trouble(self) -> ChatError | None:
+        """What keeps the last `follow` from going on at this moment; None while the server answers."""
+        return self._following.trouble if self._following else None
 
     @asynccontextmanager
     async def send(self, user: str, sender: str = "", log: str = "") -> AsyncIterator[Sending]:

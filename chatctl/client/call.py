@@ -109,10 +109,13 @@ class Call:
                 raise self._timed_out() from None
             raise self._translate(error) from None
         except asyncio.CancelledError:
+            task = asyncio.current_task()
             if not self.patience.gone:
                 raise
-            if self._writing and self._writing is asyncio.current_task():
+            if self._writing and self._writing is task:
                 self._writing.uncancel()
+            if task and task.cancelling():  # by somebody else, in the very moment in which the call was given up
+                raise
             raise self._timed_out() from None
 
     def _timed_out(self) -> TimedOut:

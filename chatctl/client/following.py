@@ -1,6 +1,7 @@
 """Following: a reader goes on over as many calls as it takes, each from the cursor where the last one broke."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -10,10 +11,12 @@ from chatctl import wire
 from chatctl.client.call import Call, Dial
 from chatctl.client.patience import Patience
 from chatctl.client.retrying import Retrying
-from chatctl.errors import Passing, Unavailable, Unexpected
+from chatctl.errors import ChatError, Passing, Unavailable, Unexpected
 from chatctl.history import Query
 from chatctl.log import Run
 from chatctl.v1 import chat_pb2 as pb
+
+OVER_SECONDS = 10.0  # after a query's end it is tried for so long to hear of it
 
 
 class HistoryPage(NamedTuple):
@@ -66,7 +69,7 @@ class Following:
                     seconds = self._retrying.take(error)
                 self._patience.expect()
                 await asyncio.sleep(min(seconds, self._patience.left))
-                if self._patience.left <= 0:
+                if self._patience.left <= 0 or self._is_over():
                     raise self._retrying.gave_up()
         finally:
             self._patience.close()
@@ -81,6 +84,7 @@ class Following:
             def heard(expecting: bool) -> None:
                 self._retrying.met = True
                 self._retrying.got_on()
+                self._retrying.answered()
                 self._patience.heard(expecting)
                 call.patience.heard(expecting)
 
@@ -92,6 +96,15 @@ class Following:
                         return
         if query.until is None:
             raise Unavailable(f"{self._server} ended the stream, which has no end")
+
+    @property
+    def trouble(self) -> ChatError | None:
+        """What keeps it from going on at this moment, if anything does."""
+        return self._retrying.trouble
+
+    def _is_over(self) -> bool:
+        """Whether the query's end has passed, and with it the time in which the server could have told of it."""
+        return self._query.until is not None and time.time() > self._query.until / 1e6 + OVER_SECONDS
 
     @property
     def _seconds(self) -> float:

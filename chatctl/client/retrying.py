@@ -8,6 +8,7 @@ from chatctl.errors import ChatError, OtherVersion, Passing, Stopping, TimedOut,
 
 RETRY_SECONDS, RETRY_MOST_SECONDS = 0.1, 2.0  # before connecting again: doubled each time up to the most, less up to a half
 STALE_SECONDS = 30.0  # a stream silent for so long, or for half the timeout, may be dead: another is tried
+DOUBLINGS = 10  # at most, of either
 
 
 class Retrying:
@@ -20,7 +21,8 @@ class Retrying:
         self._notice = notice or (lambda _: None)
         self._stale = min(timeout / 2 or STALE_SECONDS, STALE_SECONDS)
         self._silences = self._tries = 0  # since the server last got on with it
-        self._trouble: ChatError | None = None  # what broke the last call, until the server gets on with it again
+        self.trouble: ChatError | None = None
+        """What broke the last call, until the server gets on with it again."""
         self._told = False  # whether a notice of it was given
         self.met = False
         """Whether there was ever a chatctl server."""
@@ -28,7 +30,7 @@ class Retrying:
     @property
     def seconds(self) -> float:
         """How long the next call may be silent; it grows, as a server that is only slow must get the time to answer."""
-        return self._stale * 2.0**self._silences
+        return self._stale * 2.0 ** min(self._silences, DOUBLINGS)
 
     def take(self, error: ChatError) -> float:
         """A call broke: how many seconds to pause before the next. Raises the error if waiting does not help."""
@@ -37,11 +39,11 @@ class Retrying:
             raise error
         silent = isinstance(error, TimedOut)
         self._silences += silent
-        if not silent and (self._trouble is None or isinstance(self._trouble, TimedOut)):
+        if not silent and (self.trouble is None or isinstance(self.trouble, TimedOut)):
             tries = f"for up to {self._timeout:g} s" if self._timeout else "until it answers"
             self._tell(f"{self._words(error)}; trying again {tries}")
-        self._trouble = error
-        most = min(RETRY_SECONDS * 2**self._tries, RETRY_MOST_SECONDS)
+        self.trouble = error
+        most = min(RETRY_SECONDS * 2 ** min(self._tries, DOUBLINGS), RETRY_MOST_SECONDS)
         self._tries += 1
         # Not all clients at once: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
         return random.uniform(most / 2, most)  # noqa: S311
@@ -50,25 +52,29 @@ class Retrying:
         """The server does what it should: the trouble is over."""
         if self._told:
             self._notice(f"{self._server} answers again")
-        self._trouble, self._told = None, False
+        self.trouble, self._told = None, False
+
+    def answered(self) -> None:
+        """It does answer: the next silence is a new one."""
+        self._silences = 0
 
     def proved(self) -> None:
-        """It also gave what was asked for: from here on a new trouble is a new one."""
+        """It also gave what was asked for: from here on any trouble is a new one."""
         self._silences = self._tries = 0
 
     def tell_silence(self) -> None:
         """It has not answered for a while."""
-        if self._trouble is None or isinstance(self._trouble, TimedOut):
+        if self.trouble is None or isinstance(self.trouble, TimedOut):
             self._tell(f"waiting for {self._server} to answer")
 
     def gave_up(self) -> ChatError:
         """The error for when the time is over. The last trouble says most; without any, the server was silent."""
-        after = f"gave up after {self._timeout:g} s, wait longer with --timeout"
-        if self._trouble is None or isinstance(self._trouble, TimedOut):
-            return silence(self._server, self._timeout)
-        if isinstance(self._trouble, Unexpected):
-            return Unavailable(f"{self._trouble}; {after}")
-        return type(self._trouble)(f"{self._words(self._trouble)}; {after}")
+        after = f"gave up after {self._timeout:g} s, wait longer with --timeout" if self._timeout else "gave up"
+        if self.trouble is None or isinstance(self.trouble, TimedOut):
+            return silence(self._server, self._timeout or self.seconds)
+        if isinstance(self.trouble, Unexpected):
+            return Unavailable(f"{self.trouble}; {after}")
+        return type(self.trouble)(f"{self._words(self.trouble)}; {after}")
 
     def _tell(self, trouble: str) -> None:
         self._told = True
