@@ -252,7 +252,7 @@ def printed(address, room, place, env):
     return [int(line) for line in done.lines], done.code
 
 
-STEPS = [*range(1, 60, 8), *range(60, 140, 5), 200, 300, 400]  # to start takes some 60, each page some 35
+STEPS = [*range(1, 60, 16), *range(60, 150, 9), 250, 400]  # to start takes some 60, each page some 35
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

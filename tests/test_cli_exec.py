@@ -254,7 +254,7 @@ def test_a_signal_between_messages_ends_it_at_once(send, follow, cursors):
     assert sorted(os.listdir()) == ["cursor", "notes"]
 
 
-STEPS = [*range(1, 75, 12), *range(75, 180, 5)]  # to start takes some 75, each message some 50
+STEPS = [*range(1, 75, 24), *range(76, 190, 9)]  # to start takes some 75, each message some 50
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
