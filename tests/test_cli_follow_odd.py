@@ -108,6 +108,17 @@ def test_the_last_ones_are_counted_once_even_if_the_first_command_fails(address,
     assert (left_out.code, left_out.lines) == (0, ["c"])
 
 
+def test_the_file_is_before_the_message_whose_command_fails_wherever_it_was_begun(address, room, say, tmp_path):
+    say("a", "b", room=room)
+    first, second = run("history", "--room", room, "--json", server=address).objects
+    file = tmp_path / "cursor"
+    failing = ("--cursor-file", str(file), "--exec", "false", "--exec-retries", "0")
+    failed = run("history", "--room", room, "--after", first["cursor"], *failing, server=address)
+    assert failed.code == 1
+    assert f"{file} is before it" in failed.err
+    assert file.read_text().strip() == f"{second['cursor'].partition(':')[0]}:{second['sequence'] - 1}"
+
+
 OWN_TERMINAL = """
 import fcntl, os, sys, termios
 os.setsid()

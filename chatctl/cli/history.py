@@ -59,18 +59,25 @@ Grep = Annotated[str | None, typer.Option("--grep", "-g", envvar="CHATCTL_GREP",
 OUTPUT_HELP = "table for people, json a line each, text only the texts."
 OutputOption = Annotated[Output, typer.Option("--output", "-o", envvar="CHATCTL_OUTPUT", help=OUTPUT_HELP)]
 Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="Short for --output json; errors too.")]
+PANEL = "Following"
 FOLLOW_HELP = "Go on with what comes, until Ctrl-C, --count, --until or --wait; connects again when the server goes away."
-Follow = Annotated[bool, typer.Option("--follow", "-f", envvar="CHATCTL_FOLLOW", help=FOLLOW_HELP)]
+Follow = Annotated[bool, typer.Option("--follow", "-f", envvar="CHATCTL_FOLLOW", help=FOLLOW_HELP, rich_help_panel=PANEL)]
 WAIT_HELP = "Follow, and end with 3 when nothing that matches has come for so long."
-Wait = Annotated[str | None, typer.Option(envvar="CHATCTL_WAIT", metavar="DURATION", help=WAIT_HELP)]
+Wait = Annotated[str | None, typer.Option(envvar="CHATCTL_WAIT", metavar="DURATION", help=WAIT_HELP, rich_help_panel=PANEL)]
 CURSOR_FILE_HELP = (
     "Start behind the cursor in FILE, and keep in it how far all is out; --after or --last only the first time."
 )
-CursorPath = Annotated[str | None, typer.Option(envvar="CHATCTL_CURSOR_FILE", metavar="FILE", help=CURSOR_FILE_HELP)]
+CursorPath = Annotated[
+    str | None, typer.Option(envvar="CHATCTL_CURSOR_FILE", metavar="FILE", help=CURSOR_FILE_HELP, rich_help_panel=PANEL)
+]
 EXEC_HELP = "Print nothing; run CMD with /bin/sh for each message; it is in CHATCTL_MESSAGE_TEXT, _ROOM, ... and on stdin."
-Exec = Annotated[str | None, typer.Option("--exec", envvar="CHATCTL_EXEC", metavar="CMD", help=EXEC_HELP)]
+Exec = Annotated[
+    str | None, typer.Option("--exec", envvar="CHATCTL_EXEC", metavar="CMD", help=EXEC_HELP, rich_help_panel=PANEL)
+]
 EXEC_RETRIES_HELP = "How often CMD is tried again when it fails; then it ends with 1."
-ExecRetries = Annotated[int, typer.Option(envvar="CHATCTL_EXEC_RETRIES", min=0, metavar="N", help=EXEC_RETRIES_HELP)]
+ExecRetries = Annotated[
+    int, typer.Option(envvar="CHATCTL_EXEC_RETRIES", min=0, metavar="N", help=EXEC_RETRIES_HELP, rich_help_panel=PANEL)
+]
 
 
 def history(

@@ -170,7 +170,7 @@ class Reading:
             if page.runs:
                 silence.reschedule(None)  # what is done with it takes its own time
             self._looking_back &= not (page.runs or page.live)
-            if page.runs and not self._cursor:
+            if page.runs and not (self._file.cursor if self._file else self._cursor):
                 self._save(f"{page.cursor_prefix}{page.runs[0].sequence - 1}")  # --last must not count again from the end
             if self._command:
                 await self._execute(self._command, page)
