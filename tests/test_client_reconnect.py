@@ -5,6 +5,7 @@ import contextlib
 import signal
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from math import inf
 
 import pytest
 from relay import Proxy
@@ -41,10 +42,14 @@ class Sent:
         self.sending.put(ROOM, [f"{self.put + i}" for i in range(1, count + 1)])
         self.put += count
 
-    async def many_until(self, enough):
-        """Put records, as fast as they go, until the condition holds."""
+    async def many_until(self, enough, most=inf):
+        """Put records, at most so many, as fast as they go until the condition holds."""
+        end = self.put + most
         while not enough():
-            self.texts(250)
+            if self.put < end:
+                self.texts(250)
+            else:
+                await asyncio.sleep(0.01)
             with contextlib.suppress(TimeoutError):  # whoever waits for a server that is away may have enough, too
                 await asyncio.wait_for(self.sending.drain(), 0.1)
 
