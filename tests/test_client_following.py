@@ -94,6 +94,7 @@ def test_no_server_and_a_silent_one_are_given_up_after_the_timeout(start_server)
         async with followed(server.address, timeout=1) as follower, followed(server.address, timeout=1) as stalled:
             stalled.reads.clear()
             await follower.sees(3000)
+            await until(lambda: stalled.texts)
             server.kill()
             with pytest.raises(Unavailable, match=r"gave up after 1 s.*--timeout"):
                 await follower.ends()
