@@ -61,9 +61,12 @@ class Feeds:
         for feed in self._feeds.values():
             feed.release()
 
-    def _moved(self, _: Sequence[Run] = (), __: int = 0) -> None:
+    def _moved(self, _: Sequence[Run], __: int) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(MOVE_ON_SECONDS / TICKS, self._tick)
+            self._tick_later()
+
+    def _tick_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(MOVE_ON_SECONDS / TICKS, self._tick)
 
     def _tick(self) -> None:
         """Some feeds at a time move on, so that thousands of quiet ones do not all want something in the same moment."""
@@ -73,7 +76,7 @@ class Feeds:
             self._feeds[wanted] = feed
             feed.move_on()
         if any(feed.stale for feed in self._feeds.values()):
-            self._moved()
+            self._tick_later()
 
 
 class Feed:

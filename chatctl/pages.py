@@ -47,7 +47,7 @@ class Cache:
     def __init__(self, log: MessageLog, count: int) -> None:
         self._log = log
         self._count = count
-        self._kept: OrderedDict[Key, Answers] = OrderedDict()
+        self._kept: OrderedDict[Key, tuple[Answers, int]] = OrderedDict()  # and how many bytes each takes
         self._bytes = 0
         self._reading: dict[Key, asyncio.Task[Answers]] = {}
 
@@ -60,12 +60,12 @@ class Cache:
     async def read(self, wanted: Filter, after: int, end: int, keep: bool = True) -> Answers:
         """The first page after a cursor that was read up to `end` or before; kept for others or not."""
         key = (wanted, after)
-        if answers := self._kept.get(key):
+        if kept := self._kept.get(key):
             if keep:
                 self._kept.move_to_end(key)
             else:
                 self._drop(key)
-            return answers
+            return kept[0]
         reading = self._reading.get(key)
         if reading is None:
             reading = self._reading[key] = asyncio.create_task(self._read(key, end, keep))
@@ -86,13 +86,14 @@ class Cache:
     def _keep(self, key: Key, answers: Answers) -> None:
         if key in self._kept:
             self._drop(key)
-        self._kept[key] = answers
-        self._bytes += _size(answers)
+        size = _size(answers)
+        self._kept[key] = answers, size
+        self._bytes += size
         while self._bytes > CACHE_BYTES:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, key: Key) -> None:
-        self._bytes -= _size(self._kept.pop(key))
+        self._bytes -= self._kept.pop(key)[1]
 
 
 def _answers(page: Page) -> Answers:

@@ -167,3 +167,9 @@ def say(address):
         assert run("send", "--room", room, "--user", user, piped=lines, server=address).code == 0
 
     return say
+
+
+@pytest.fixture
+def send(say, room):
+    """Stores texts in the test's own room."""
+    return lambda *texts: say(*texts, room=room, user="tess")

@@ -3,9 +3,11 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import pytest
 from test_client_reconnect import PATIENCE, until
 
 from chatctl.client import ChatClient, Query
+from chatctl.errors import Unavailable
 
 
 class Followed:
@@ -57,6 +59,13 @@ async def followed(address, timeout=PATIENCE, from_now=False, **conditions):
         finally:
             follower.task.cancel()
             await asyncio.wait([follower.task])
+
+
+async def outlasted(timeout):
+    """Wait for as long as another follower, who has no server, needs to give up."""
+    async with followed("127.0.0.1:1", timeout=timeout) as other:
+        with pytest.raises(Unavailable):
+            await other.ends()
 
 
 async def say(address, first, last, room="lobby"):

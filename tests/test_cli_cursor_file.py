@@ -20,16 +20,6 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture
-def send(address, room):
-    """Send texts to a room that no other test knows."""
-
-    def send(*texts):
-        assert run("send", "--room", room, piped="".join(f"{text}\n" for text in texts), server=address).code == 0
-
-    return send
-
-
-@pytest.fixture
 def place(tmp_path):
     """Of the cursor file, with nothing beside it."""
     (tmp_path / "reader").mkdir()

@@ -21,16 +21,6 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def send(address, room):
-    """Send texts to a room that no other test knows."""
-
-    def send(*texts):
-        assert run("send", "--room", room, piped="".join(f"{text}\n" for text in texts), server=address).code == 0
-
-    return send
-
-
-@pytest.fixture
 def arguments(room):
     """Those of a reader with a command."""
     return lambda line, *more: ["history", "--room", room, "--cursor-file", "cursor", "--exec", line, *map(str, more)]

@@ -5,7 +5,7 @@ import shutil
 import signal
 
 import pytest
-from followed import followed, say
+from followed import followed, outlasted, say
 from relay import Proxy
 from test_client_reconnect import PATIENCE, until
 
@@ -83,6 +83,7 @@ def test_one_that_is_live_notices_it_too(server, monkeypatch):
             await until(lambda: proxy.connections > 1)
             await say(server.address, 1, 3)
             await follower.sees(3)
+            assert len(follower.notices) == 2  # that it broke, and that it is back
 
     asyncio.run(steps())
 
@@ -178,6 +179,7 @@ def test_from_now_means_the_first_moment_and_not_that_of_another_call(start_serv
             server = await asyncio.to_thread(start_server, listen=server.address, store=server.store)
             await say(server.address, 1, 3)  # most likely before it is back
             await follower.sees(3)
+            assert follower.texts == ["1", "2", "3"]
 
     asyncio.run(steps())
 
@@ -192,7 +194,8 @@ def test_a_slow_reader_takes_its_time_and_misses_nothing(start_server):
             server = await again(start_server, server, "stop")
             await say(server.address, 5001, 5010)
             await quick.sees(5010)
-            await asyncio.sleep(1)  # twice its timeout: this much is its own
+            await outlasted(0.5)
+            await outlasted(0.5)  # so much is its own
             assert not slow.task.done()
             assert slow.notices == []
             slow.reads.set()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import grpc
 import pytest
-from followed import followed, say
+from followed import followed, outlasted, say
 from test_client_reconnect import PATIENCE, until
 
 from chatctl.client import ChatClient, Query, following
@@ -119,7 +119,8 @@ def test_the_time_that_a_reader_takes_ends_no_call():
         async with pretended(*calls) as (address, requests), followed(address, timeout=0.2) as follower:
             follower.reads.clear()
             await until(lambda: follower.pages)
-            await asyncio.sleep(0.5)
+            await outlasted(0.2)
+            await outlasted(0.2)
             follower.reads.set()
             await follower.sees(2)
             assert len(requests) == 1

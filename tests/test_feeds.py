@@ -64,6 +64,19 @@ def test_the_more_follow_the_larger_the_pages(url, monkeypatch):
     on_log(url, step)
 
 
+def test_all_are_woken_even_if_only_some_at_a_time(url, monkeypatch):
+    monkeypatch.setattr(feeds, "WAKE_AT_ONCE", 2)
+
+    async def step(log):
+        async with following(log, 7) as (_, followers):
+            await say(log, "the only one")
+            for follower in followers:
+                await follower.sees("the only one")
+            assert all(follower.live for follower in followers)
+
+    on_log(url, step)
+
+
 def test_followers_of_other_rooms_neither_wake_nor_read(url, monkeypatch):
     waits = []
     wait = feeds.Feed.wait
@@ -186,7 +199,7 @@ def test_the_cache_is_bounded_and_nothing_is_lost_when_it_forgets(url, monkeypat
             for follower in (*followers, *laggards):
                 await follower.sees(*(f"{n}" for n in range(1, 4001)))
                 await follower.cancel()
-            assert 0 < sum(map(pages._size, kept.values())) == chat.feeds._cache._bytes <= 100_000
+            assert 0 < sum(pages._size(answers) for answers, _ in kept.values()) == chat.feeds._cache._bytes <= 100_000
 
     on_log(url, step)
 

@@ -97,6 +97,7 @@ def test_since_may_be_in_the_future(url, monkeypatch):
             for follower in followers:
                 await follower.sees("now", "then")
             await stored.sees("early", "too early", "now", "then")
+            assert [follower.texts for follower in followers] == [["now", "then"]] * 2
             await stored.cancel()
 
     on_log(url, step)

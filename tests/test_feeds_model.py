@@ -78,6 +78,7 @@ def test_each_sees_what_it_wants_in_order_and_once(tmp_path, monkeypatch, paced)
         monkeypatch.setattr(history, "PROGRESS_SECONDS", 0.01)
         monkeypatch.setattr(feeds, "WAKE_SECONDS", 1e-3)
         monkeypatch.setattr(feeds, "FRESH_RUNS", 2)
+        monkeypatch.setattr(feeds, "WAKE_AT_ONCE", 2)
 
     async def step(log):
         chat = Chat(log, Limits(batch_messages=7))

@@ -12,9 +12,7 @@ from chatctl.cli.files import locked
 from chatctl.errors import CursorUnsaved
 
 PART_SUFFIX = ".chatctl-part"  # of the next one, beside it: no other program's files are called so
-LOCK_SUFFIX = (
-    ".chatctl-lock"  # of an empty file that is there while the cursor file is in use, or after a process that was killed
-)
+LOCK_SUFFIX = ".chatctl-lock"  # of an empty file that is there while it is in use, or after a process that was killed
 CURSOR = re.compile(rb"([!-9;-~]+:[0-9]{1,19})\n?")
 MOST_BYTES = 1024  # of which a cursor has some 20; what is longer is another file
 
