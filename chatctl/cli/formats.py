@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
+from zlib import crc32
 
 quote = json.encoder.encode_basestring
 """A JSON string, without the object around that makes json.dumps ten times as slow."""
@@ -80,3 +81,8 @@ def report(text: str, reason: str, code: int, as_json: bool) -> int:
     else:
         say(text)
     return code
+
+
+def hue(user: str, hues: int) -> int:
+    """Which of so many colours is a user's: always the same, here and on every machine."""
+    return crc32(user.encode("utf-8", "surrogatepass")) % hues
