@@ -1,5 +1,6 @@
-"""Messages as lines: JSON for programs, or the texts alone."""
+"""Messages as lines: JSON for programs, or the texts alone; and whoever reads them."""
 
+import asyncio
 import fcntl
 import os
 import stat
@@ -78,3 +79,21 @@ def texts(page: "HistoryPage") -> Iterable[str]:
     for run in page.runs:
         for text in run.texts:
             yield show(text) + "\n"
+
+
+def when_deserted(call: Callable[[], None]) -> None:
+    """Call this once, from the event loop, when nobody reads the pipe any more that stdout is; never if it is none.
+
+    Whoever reads a pipe may go (`| grep -m1`) long before there is something to write into it again.
+    """
+    descriptor, loop = sys.stdout.fileno(), asyncio.get_running_loop()
+
+    def deserted() -> None:
+        loop.remove_reader(descriptor)
+        call()
+
+    with suppress(OSError):
+        only_written = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode) and only_written:
+            # Such an end of a pipe is never ready to be read, but for the error that nobody reads the other end.
+            loop.add_reader(descriptor, deserted)
