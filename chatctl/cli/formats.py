@@ -49,6 +49,24 @@ def visible_lines(text: str) -> str:
     return text if text.isprintable() else text.translate(_LINE_ESCAPES)
 
 
+# Letters and marks that show nothing, or nothing of their own: fillers, variation selectors, a blank of Braille.
+_BLANK = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
+_BLANK |= set(range(0xE0100, 0xE01F0))
+
+
+@lru_cache(1024)
+def visible_name(name: str) -> str:
+    """The name of a room or a user on one line: whatever does not show is escaped, so that none looks like another."""
+    composed = unicodedata.normalize("NFC", name) == name  # if not, another name consists of the same pictures
+    shown, marks = "", 0
+    for character in name:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        clear = character.isascii() or (composed and marks < 3 and ord(character) not in _BLANK)
+        shown += character if clear and character.isprintable() else character.encode("unicode_escape").decode()
+    start, end = len(shown) - len(shown.lstrip(" ")), len(shown.rstrip(" "))
+    return r"\x20" * start + shown[start:end] + r"\x20" * (len(shown) - end) if end else r"\x20" * start
+
+
 def cells(text: str) -> int:
     """How many columns of a terminal the text takes."""
     if text.isascii():
