@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from chatctl import config
 from chatctl.chat import MAX_FILTERS
 from chatctl.cli import options
 from chatctl.cli.send import User, login_name
-
-if TYPE_CHECKING:
-    from chatctl.errors import ChatError
 
 
 class Theme(StrEnum):

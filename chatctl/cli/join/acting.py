@@ -31,8 +31,7 @@ class Acting:
             case Refused(error):
                 return error
             case Called(name, argument):
-                error: str = getattr(self, f"_{name}")(argument)
-                return error
+                return str(getattr(self, f"_{name}")(argument))
             case text:
                 return self._send(text.text)
 

@@ -54,7 +54,7 @@ class ChatApp(App[int]):
         self._session.finish()
         if count := self._session.pending:
             texts = "a text has" if count == 1 else f"{count:,} texts have"
-            self.room.close(f"leaving in {LEAVE_SECONDS:g} s at most: {texts} no receipt yet (Ctrl+C: at once)")
+            self.room.wind_up(f"leaving in {LEAVE_SECONDS:g} s at most: {texts} no receipt yet (Ctrl+C: at once)")
             self.set_timer(LEAVE_SECONDS, lambda: self.exit(code))
         else:
             self.exit(code)

@@ -6,11 +6,12 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
-from chatctl.cli.formats import visible, visible_name
+from chatctl.cli.formats import visible
+from chatctl.cli.join import bars
 from chatctl.cli.join.acting import Acting
 from chatctl.cli.join.composer import Composer
 from chatctl.cli.join.messages import Messages
@@ -31,7 +32,6 @@ class ChatScreen(Screen[None]):
     .-narrow Sidebar { display: none; }
     #header, #status { height: 1; padding: 0 2 0 1; background: $surface; }
     #hint { height: auto; max-height: 4; padding: 0 2 0 1; color: $text-warning; display: none; }
-    Messages { height: 1fr; padding: 0 2 0 1; }
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012 (it is Textual's)
     BINDINGS = [  # noqa: RUF012
@@ -56,7 +56,7 @@ class ChatScreen(Screen[None]):
         self.session = session
         self.end = end
         self.current = next(iter(session.rooms.values()))
-        self._closing = ""  # what is waited for at the end
+        self._waits = ""  # what is waited for at the end
         self._drafts: dict[str, str] = {}  # of the other rooms
         self._due = False
         self._acting = Acting(self)
@@ -108,8 +108,10 @@ class ChatScreen(Screen[None]):
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
-        if not self._closing:
-            self.hint(self._acting.do(event.text))
+        error = "" if self._waits else self._acting.do(event.text)
+        if error or self._waits:  # nothing that was typed is lost
+            self._write(event.text + self.composer.text)
+        self.hint(error)
 
     @on(Messages.WantOlder)
     def _want_older(self) -> None:
@@ -165,9 +167,9 @@ class ChatScreen(Screen[None]):
 
     # --- what is shown
 
-    def close(self, why: str) -> None:
+    def wind_up(self, why: str) -> None:
         """Take no more: what is waited for is all that is shown of the state."""
-        self._closing = why
+        self._waits = why
         self.composer.read_only = True
         self.state_changed()
 
@@ -189,8 +191,7 @@ class ChatScreen(Screen[None]):
             self._drafts[self.current.name] = self.composer.text
             self.current.watch(False)
             self.current = room
-            self.composer.text = self._drafts.pop(room.name, "")
-            self.composer.move_cursor(self.composer.document.end)
+            self._write(self._drafts.pop(room.name, ""))
         self._show()
 
     def forget(self, room: Room) -> None:
@@ -201,6 +202,10 @@ class ChatScreen(Screen[None]):
         """Show what contains this text in the current room."""
         self.session.search = Search(self.current.name, self.session.user, needle)
         self._show()
+
+    def _write(self, text: str) -> None:
+        self.composer.load_text(text)
+        self.composer.move_cursor(self.composer.document.end)
 
     def _show(self) -> None:
         search = self.session.search
@@ -223,27 +228,8 @@ class ChatScreen(Screen[None]):
 
     def _draw(self) -> None:
         self._due = False
-        session, here = self.session, self.session.present.get(self.current.name)
-        self._sidebar.tell(list(session.rooms.values()), self.current, here)
-        header = Text(visible_name(self.current.name), style="bold", no_wrap=True)
-        if session.search:
-            header.append(f"  messages with {visible(session.search.needle)}  (Esc leaves)", style="not bold")
-        elif here:
-            header.append(f"  {here.num_users:,} here", style="not bold dim")
-        self._header.update(header)
-        self._status.update(Text(self._state(), no_wrap=True, overflow="ellipsis"))
-
-    def _state(self) -> str:
-        session, newer = self.session, self.messages.newer
-        parts = [f"{visible_name(session.user)} at {session.server}", "F1 help"]
-        if session.round_trip is not None:
-            parts.insert(1, f"{session.round_trip * 1000:.0f} ms")
-        if session.trouble:
-            parts.insert(0, f"reconnecting: {visible(str(session.trouble))}")
-        else:
-            parts.insert(0, "connected" if session.met else "connecting")
-        if newer and not self.messages.at_end:
-            parts.insert(0, f"{newer:,} newer below, Ctrl+End shows them")
-        if unread := sum(room.unread for room in session.rooms.values() if room is not self.current):
-            parts.insert(0, f"{unread:,} unread, Alt+A") if self.size.width < 60 else None
-        return "  ·  ".join([self._closing] if self._closing else parts)
+        session = self.session
+        self._sidebar.tell(list(session.rooms.values()), self.current, session.present.get(self.current.name))
+        self._header.update(bars.header(session, self.current))
+        scrolled = 0 if self.messages.at_end else self.messages.newer
+        self._status.update(Text(self._waits) if self._waits else bars.status(session, scrolled))

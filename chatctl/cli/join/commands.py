@@ -69,7 +69,9 @@ def parse(typed: str) -> Text | Called | Refused:
     name, _, argument = typed[1:].partition(" ")
     command = next((command for command in COMMANDS if command.name == name.strip().lower()), None)
     if command is None:
-        return Refused(f"there is no command /{name.strip()[:40]}: /help shows them all, //{name.strip()[:40]} sends it as a text")
+        return Refused(
+            f"there is no command /{name.strip()[:40]}: /help shows them all, //{name.strip()[:40]} sends it as a text"
+        )
     argument = argument.strip()
     if command.needs and not argument:
         return Refused(f"/{command.name} needs more: /{command.name} {command.arguments}")

@@ -11,12 +11,17 @@ if TYPE_CHECKING:
 
 
 def tell(outcomes: "Iterable[Outcome]", drafts: Mapping[str, str], as_json: bool) -> bool:
-    """Say what was sent and has no receipt, and what was typed and not sent, by room; whether all that was sent is stored."""
+    """Say what was sent and has no receipt, and what was typed and not sent ; whether all that was sent is stored."""
     left = [outcome for outcome in outcomes if outcome.receipt.status in (Status.UNCONFIRMED, Status.REJECTED)]
     for outcome in left:
         why = outcome.receipt.error
         for text in outcome.texts:
-            _say(f"not stored: {why}" if why else "no receipt came, so it may or may not be stored", outcome.room, text, as_json)
+            _say(
+                f"not stored: {why}" if why else "no receipt came, so it may or may not be stored",
+                outcome.room,
+                text,
+                as_json,
+            )
         if why and not outcome.texts:  # it never was a text
             formats.notice(as_json)(f"line {outcome.receipt.number} was not sent: {why}")
     for room, text in drafts.items():

@@ -96,7 +96,7 @@ class Room(View):
         self.pend(Line((PENDING, number), time, self.user, text, "pending"))
 
     def settle(self, receipt: Receipt, texts: Iterable[str], now: int) -> None:
-        """Put texts where their receipt says: to their sequence, or behind what is there with the reason of the rejection."""
+        """Put texts where their receipt says: to their sequence, or behind what is there with why they were rejected."""
         for at, text in enumerate(texts):
             self.drop((PENDING, receipt.number + at))
             if receipt.status in (Status.STORED, Status.DUPLICATE):

@@ -1,9 +1,11 @@
 """The help screen."""
 
+from typing import ClassVar
+
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -16,9 +18,9 @@ class HelpScreen(ModalScreen[None]):
 
     CSS = """
     HelpScreen { align: center middle; }
-    HelpScreen VerticalScroll { width: 100%; max-width: 84; height: 100%; max-height: 32; padding: 1 2; background: $surface; }
+    VerticalScroll { width: 100%; max-width: 84; height: 100%; max-height: 32; padding: 1 2; background: $surface; }
     """
-    BINDINGS = [Binding("escape,f1,q,enter", "leave", "leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q,enter", "leave", "leave")]
 
     def compose(self) -> ComposeResult:
         """One table."""
