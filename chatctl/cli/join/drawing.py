@@ -34,6 +34,11 @@ class Columns(NamedTuple):
         user = min(max(width // 8, 4), 16)
         return cls(time, user, max(width - (time + 1 if time else 0) - user - 3, 2))
 
+    @property
+    def all(self) -> int:
+        """The width of a row."""
+        return sum(self) + 3 + bool(self.time)
+
 
 class Styles(NamedTuple):
     """How the parts look in a theme."""
@@ -65,14 +70,16 @@ def named(line: Line, before: Line | None) -> bool:
 
 def timed(line: Line, before: Line | None) -> bool:
     """Whether a line is to say when it was, after the line before."""
-    return named(line, before) or before is None or line.time // 60_000_000 != before.time // 60_000_000
+    return (
+        before is None or named(line, before) or line.state in MARKS or line.time // 60_000_000 != before.time // 60_000_000
+    )
 
 
 def date(time: int, columns: Columns, styles: Styles) -> Strip:
     """The row above the first line of a day."""
-    text = f"── {_moment(time // 60_000_000):%A, %d %B %Y} "
-    width = sum(columns) + 3 + bool(columns.time)
-    return Strip([Segment(set_cell_size(text + "─" * max(width - len(text), 0), width), styles.faint)], width)
+    moment = _moment(time // 60_000_000)
+    text = f"── {moment:%A}, {moment.day} {moment:%B %Y} "
+    return Strip([Segment(set_cell_size(text + "─" * columns.all, columns.all), styles.base + styles.faint)], columns.all)
 
 
 def row(
@@ -87,9 +94,7 @@ def row(
         Segment(f"{_name(line.user, columns.user) if heads[1] else ' ' * columns.user}  ", base + _user_style(line, styles)),
         *_text(wrapped.text, start, end, needle, base + _text_style(line, styles), styles.needle),
     ]
-    width = sum(columns) + 3 + bool(columns.time)
-    # Not beyond what is drawn, and not cut where a wide character stands in two columns of text.
-    return Strip(segments).adjust_cell_length(width, base)
+    return Strip(segments).adjust_cell_length(columns.all, base)
 
 
 def _time(line: Line, head: bool) -> str:

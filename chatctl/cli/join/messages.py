@@ -3,6 +3,7 @@
 from functools import partial
 from typing import ClassVar
 
+from rich.style import Style
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
@@ -16,6 +17,7 @@ from chatctl.cli.join.wrapping import Wrapped, Wrappings
 
 PERIOD = 1 / 30  # seconds between drawings while lines come in
 WHEEL = 3  # rows
+PARTS = ("faint", "notice", "rejected", "mention", "mark", "needle")  # those of drawing.Styles that CSS says
 
 
 class Messages(Widget):
@@ -31,9 +33,7 @@ class Messages(Widget):
     Messages > .messages--mark { color: $warning; }
     Messages > .messages--needle { color: black; background: $warning; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"messages--{name}" for name in ("faint", "notice", "rejected", "mention", "mark", "needle")
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"messages--{name}" for name in PARTS}
     ALLOW_SELECT = False  # what is selected would move away under the mouse; the terminal's own selection stays
 
     class WantOlder(Message):
@@ -184,11 +184,11 @@ class Messages(Widget):
         return strips
 
     def _styles(self) -> Styles:
-        parts = {
-            name: self.get_component_rich_style(f"messages--{name}", partial=True)
-            for name in ("faint", "notice", "rejected", "mention", "mark", "needle")
-        }
-        return Styles(base=self.rich_style, dark=self.app.current_theme.dark, **parts)
+        full = {name: self.get_component_rich_style(f"messages--{name}") for name in PARTS}
+        texts = {name: Style(color=style.color, italic=style.italic) for name, style in full.items()}
+        texts["mention"] = Style(bgcolor=full["mention"].bgcolor)
+        texts["needle"] += Style(bgcolor=full["needle"].bgcolor)
+        return Styles(base=self.rich_style, dark=self.app.current_theme.dark, **texts)
 
     def _say(self) -> None:
         now = self.at_end, self.newer
