@@ -131,6 +131,8 @@ class Composer(TextArea, inherit_bindings=False):
         """Keys that type are the text area's; Enter is not one of them."""
         if event.key not in ("enter", "tab"):
             await super()._on_key(event)
+        else:
+            event.prevent_default()
 
     async def _on_paste(self, event: events.Paste) -> None:
         """What is pasted goes in as one text and is not sent. No control character comes along but newline and tab."""
