@@ -28,7 +28,7 @@ class ChatScreen(Screen[None]):
 
     CSS = """
     ChatScreen { layout: horizontal; }
-    Sidebar { width: 20; padding: 0 1; background: $surface; }
+    Sidebar { width: 20; height: 100%; padding: 0 1; background: $surface; }
     .-narrow Sidebar { display: none; }
     #header, #status { height: 1; padding: 0 2 0 1; background: $surface; }
     #hint { height: auto; max-height: 4; padding: 0 2 0 1; color: $text-warning; display: none; }
@@ -210,14 +210,14 @@ class ChatScreen(Screen[None]):
     def _show(self) -> None:
         search = self.session.search
         self.messages.show(self.view, search.needle if search else "")
-        if not self.view.loaded:
-            self.session.load_older(self.view)
         self._look(self._focused)
 
     def _look(self, focused: bool) -> None:
         """Somebody looks at the terminal, or no more."""
         self._focused = focused
         self.current.watch(focused)
+        if not self.view.loaded:
+            self.session.load_older(self.view)
         self.messages.changed()
         self.state_changed()
 

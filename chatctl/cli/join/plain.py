@@ -101,7 +101,8 @@ class Plain:
 
     def _end_if_done(self, joining: Joining) -> None:
         """The input has ended, all has its receipt, and what is stored of it has been printed: that is the confirmation."""
-        if self._feeder and self._feeder.done() and (self._deserted or self._seen.get(self._rooms[0], 0) >= self._own):
+        ended = self._feeder is not None and self._feeder.done() and joining.settled
+        if ended and (self._deserted or self._seen.get(self._rooms[0], 0) >= self._own):
             joining.finish()
 
     async def _begin(self, chat: ChatClient) -> None:
