@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from rich.text import Text
 from textual import on
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -20,20 +21,22 @@ from chatctl.cli.join.screens import HelpScreen
 from chatctl.cli.join.session import Session
 from chatctl.cli.join.sidebar import Sidebar
 
+WIDE = 60  # columns
 BARS_SECONDS = 0.05  # what comes in between is shown together
+
+for digit in "0123456789":  # Alt and a digit, which Textual takes for what a Mac may have on that key
+    ANSI_SEQUENCES_KEYS.pop(f"\x1b{digit}", None)  # type: ignore[attr-defined]
 
 
 class ChatScreen(Screen[None]):
     """Shows a session: one of its rooms, or a search in that."""
 
     CSS = """
-    ChatScreen { layout: horizontal; }
+    Horizontal { height: 1fr; }
     Sidebar { width: 20; height: 100%; padding: 0 1; background: $surface; }
-    .-narrow Sidebar { display: none; }
     #header, #status { height: 1; padding: 0 2 0 1; background: $surface; }
     #hint { height: auto; max-height: 4; padding: 0 2 0 1; color: $text-warning; display: none; }
     """
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012 (it is Textual's)
     BINDINGS = [  # noqa: RUF012
         Binding("f1", "help", priority=True),
         Binding("escape", "back", priority=True),
@@ -68,13 +71,14 @@ class ChatScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The parts, which are there for as long as the screen."""
-        yield self._sidebar
-        with Vertical():
-            yield self._header
-            yield self.messages
-            yield self._hint
-            yield self.composer
-            yield self._status
+        with Horizontal():
+            yield self._sidebar
+            with Vertical():
+                yield self._header
+                yield self.messages
+                yield self._hint
+                yield self.composer
+        yield self._status
 
     def on_mount(self) -> None:
         """Show the first room."""
@@ -83,7 +87,8 @@ class ChatScreen(Screen[None]):
         self.watch(self.app, "app_focus", self._look)
 
     def on_resize(self) -> None:
-        """The bars are as wide as the screen."""
+        """The bars are as wide as the screen; a narrow one is for the messages."""
+        self._sidebar.display = self.size.width >= WIDE
         self.call_after_refresh(self._draw)
 
     # --- what the session says
@@ -110,7 +115,7 @@ class ChatScreen(Screen[None]):
     def _submitted(self, event: Composer.Submitted) -> None:
         error = "" if self._waits else self._acting.do(event.text)
         if error or self._waits:  # nothing that was typed is lost
-            self._write(event.text + self.composer.text)
+            self.composer.swap(event.text + self.composer.draft)
         self.hint(error)
 
     @on(Messages.WantOlder)
@@ -181,17 +186,16 @@ class ChatScreen(Screen[None]):
     @property
     def drafts(self) -> dict[str, str]:
         """What was typed and not sent, by room."""
-        drafts = {**self._drafts, self.current.name: self.composer.text}
+        drafts = {**self._drafts, self.current.name: self.composer.draft}
         return {room: text for room, text in drafts.items() if text}
 
     def go(self, room: Room) -> None:
         """Show a room, at its scroll position and with its draft; a search ends."""
         self.session.search = None
         if room is not self.current:
-            self._drafts[self.current.name] = self.composer.text
             self.current.watch(False)
+            self._drafts[self.current.name] = self.composer.swap(self._drafts.pop(room.name, ""))
             self.current = room
-            self._write(self._drafts.pop(room.name, ""))
         self._show()
 
     def forget(self, room: Room) -> None:
@@ -202,10 +206,6 @@ class ChatScreen(Screen[None]):
         """Show what contains this text in the current room."""
         self.session.search = Search(self.current.name, self.session.user, needle)
         self._show()
-
-    def _write(self, text: str) -> None:
-        self.composer.load_text(text)
-        self.composer.move_cursor(self.composer.document.end)
 
     def _show(self) -> None:
         search = self.session.search

@@ -31,7 +31,7 @@ KEYS = (
     ("PageUp, PageDown, wheel", "scroll; older messages load by themselves"),
     ("Shift+Up, Shift+Down", "scroll by a line"),
     ("Ctrl+Home, Ctrl+End", "to the oldest one loaded, to the newest one"),
-    ("Ctrl+N, Ctrl+P, Alt+Down, Alt+Up", "next and previous room"),
+    ("Ctrl+N, Ctrl+P", "next and previous room (Alt+Down, Alt+Up)"),
     ("Alt+1 to Alt+9", "the first to the ninth room"),
     ("Alt+A", "the next room with unread messages"),
     ("Esc", "leave a search, or this help"),

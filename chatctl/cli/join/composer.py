@@ -75,10 +75,30 @@ class Composer(TextArea, inherit_bindings=False):
             return
         if not self._sent or self._sent[-1] != text:
             self._sent.append(text)
-        self._inputs = [*self._sent, ""]
+        draft = "" if self._input == len(self._inputs) - 1 else self._inputs[-1]
+        self._inputs = [*self._sent, draft]
         self._input = len(self._sent)
-        self.load_text("")
+        self._write(draft)
         self.post_message(self.Submitted(text))
+
+    @property
+    def draft(self) -> str:
+        """What was written and not handed over; of an earlier input that is being looked at, what was changed in it."""
+        now = "" if self.text in self._sent and self._input < len(self._inputs) - 1 else self.text
+        kept = self._inputs[-1] if self._input < len(self._inputs) - 1 else ""
+        return "\n".join(text for text in (now, kept) if text)
+
+    def swap(self, text: str) -> str:
+        """Write this from here on; the draft comes back."""
+        draft = self.draft
+        self._inputs = [*self._sent, text]
+        self._input = len(self._sent)
+        self._write(text)
+        return draft
+
+    def _write(self, text: str) -> None:
+        self.load_text(text)
+        self.move_cursor(self.document.end)
 
     def action_newline(self) -> None:
         """Begin a line."""
@@ -101,8 +121,7 @@ class Composer(TextArea, inherit_bindings=False):
     def _recall(self, number: int) -> None:
         if 0 <= number < len(self._inputs):
             self._inputs[self._input], self._input = self.text, number
-            self.load_text(self._inputs[number])
-            self.move_cursor(self.document.end)
+            self._write(self._inputs[number])
 
     def action_complete(self) -> None:
         """Complete the word before the cursor; again: with the next that fits."""

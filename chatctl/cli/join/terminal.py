@@ -18,7 +18,7 @@ def restoring() -> Iterator[Callable[[], None]]:
 
     def restore() -> None:
         with suppress(OSError, termios.error):
-            os.write(sys.stdout.fileno(), LEAVE_SCREEN)
+            os.write(sys.stderr.fileno(), LEAVE_SCREEN)
             termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
     yield restore
