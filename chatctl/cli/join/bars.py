@@ -11,7 +11,9 @@ def header(session: Session, room: Room) -> Text:
     """The room, and who is there; or what was searched in it."""
     text = Text(no_wrap=True, overflow="ellipsis")
     if session.search:
-        text.append("Esc leaves  ", style="dim").append(visible(session.search.needle), style="bold").append("  in ", style="dim")
+        text.append("Esc leaves  ", style="dim").append(visible(session.search.needle), style="bold").append(
+            "  in ", style="dim"
+        )
     text.append(visible_name(room.name), style="" if session.search else "bold")
     if here := session.present.get(room.name):
         text.append(f"  {here.num_users:,} here", style="dim")
