@@ -48,9 +48,7 @@ class Composer(TextArea, inherit_bindings=False):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(binding for binding in TextArea.BINDINGS if isinstance(binding, Binding) and binding.key not in _NOT_OURS),
-        Binding("enter", "submit", "Send", show=False),
         Binding("ctrl+j,alt+enter,shift+enter,ctrl+enter", "newline", "New line", show=False),
-        Binding("tab", "complete", "Complete", show=False),
     ]
 
     class Submitted(Message):
@@ -128,9 +126,11 @@ class Composer(TextArea, inherit_bindings=False):
         self._completion = completion._replace(end=end)
 
     async def _on_key(self, event: events.Key) -> None:
-        """Keys that type are the text area's; Enter is not one of them."""
-        if event.key not in ("enter", "tab"):
-            await super()._on_key(event)
+        """Two keys mean something else than in a text area, which Textual asks next."""
+        if act := {"enter": self.action_submit, "tab": self.action_complete}.get(event.key):
+            event.stop()
+            event.prevent_default()
+            act()
 
     async def _on_paste(self, event: events.Paste) -> None:
         """What is pasted goes in as one text and is not sent. No control character comes along but newline and tab."""

@@ -1,0 +1,221 @@
+"""Where a message is written: nothing is sent but by Enter, and nothing that was written is lost."""
+
+import asyncio
+
+import pytest
+from pilot import Source, line, until, with_room
+from textual import events
+from textual._xterm_parser import XTermParser
+
+from chatctl.cli.join.composer import RECALLED
+
+
+def paste(room, text):
+    room.composer.post_message(events.Paste(text))
+
+
+def test_enter_sends_and_begins_anew():
+    async def look(room, pilot):
+        await pilot.press(*"hello", "enter")
+        assert room.submitted == ["hello"]
+        assert room.composer.text == ""
+        await pilot.press("enter", "space", "space", "enter")
+        assert room.submitted == ["hello"]
+        assert room.composer.text == "  "
+
+    with_room(look)
+
+
+@pytest.mark.parametrize("key", ["ctrl+j", "alt+enter", "shift+enter", "ctrl+enter"])
+def test_a_key_begins_a_line(key):
+    async def look(room, pilot):
+        await pilot.press("a", key, "b")
+        assert room.composer.text == "a\nb"
+        assert room.submitted == []
+        assert room.composer.size.height == 2
+        await pilot.press("enter")
+        assert room.submitted == ["a\nb"]
+        assert room.composer.size.height == 1
+
+    with_room(look)
+
+
+@pytest.mark.parametrize(
+    ("sent", "keys"),
+    [("\r", ["enter"]), ("\n", ["ctrl+j"]), ("\x1b\r", ["ctrl+j"]), ("\x1b\n", ["ctrl+j"]), ("\x1b[13;3u", ["alt+enter"])],
+)
+def test_what_terminals_send_for_these_keys(sent, keys):
+    assert [event.key for event in XTermParser().feed(sent)] == keys
+
+
+def test_it_grows_to_six_rows():
+    async def look(room, pilot):
+        heights = []
+        for _ in range(8):
+            await pilot.press("ctrl+j")
+            await pilot.pause()
+            heights.append(room.composer.size.height)
+        assert heights == [2, 3, 4, 5, 6, 6, 6, 6]
+        await pilot.press("z")
+        assert room.screen_rows[-1].startswith("z")  # the last row, where the cursor is
+
+    with_room(look, size=(40, 20))
+
+
+def test_a_paste_goes_in_as_it_is_and_is_not_sent():
+    pasted = "\r\n".join(f"line {number}\tof \x1b[31mred\x07 \x9btext" for number in range(1000))
+
+    async def look(room, pilot):
+        await pilot.press(*"see: ")
+        paste(room, pasted)
+        await pilot.press("!")
+        assert room.submitted == []
+        expected = "see: " + "\n".join(f"line {number}\tof [31mred text" for number in range(1000)) + "!"
+        assert room.composer.text == expected
+        await pilot.press("enter")
+        assert room.submitted == [expected]
+
+    with_room(look)
+
+
+def test_lone_carriage_returns_of_a_paste_are_newlines():
+    async def look(room, pilot):
+        paste(room, "one\rtwo\r")
+        await pilot.pause()
+        assert room.composer.text == "one\ntwo\n"
+        assert room.submitted == []
+
+    with_room(look)
+
+
+def test_earlier_inputs_are_recalled_and_the_draft_is_kept():
+    async def look(room, pilot):
+        for text in ("first", "second", "second"):
+            await pilot.press(*text, "enter")
+        await pilot.press(*"draft", "up")
+        assert room.composer.text == "second"
+        await pilot.press("up")
+        assert room.composer.text == "first"
+        await pilot.press("up", "!")
+        assert room.composer.text == "first!"
+        await pilot.press("down", "down")
+        assert room.composer.text == "draft"
+        await pilot.press("down")
+        assert room.composer.text == "draft"
+        await pilot.press("up", "up")
+        assert room.composer.text == "first!"  # what was changed is kept as well, until something is sent
+        await pilot.press("enter", "up", "up", "up")
+        assert room.submitted[-1] == "first!"
+        assert room.composer.text == "first"
+
+    with_room(look)
+
+
+def test_up_and_down_move_inside_a_text_of_several_rows():
+    async def look(room, pilot):
+        await pilot.press(*"sent", "enter")
+        await pilot.press(*"one", "ctrl+j", *"two", "up", "X")
+        assert room.composer.text == "oneX\ntwo"
+        await pilot.press("down", "Y")
+        assert room.composer.text == "oneX\ntwoY"
+        await pilot.press("up", "up")
+        assert room.composer.text == "sent"
+        await pilot.press("down")
+        assert room.composer.text == "oneX\ntwoY"
+        await pilot.press("ctrl+u", "backspace", "ctrl+u", *"w " * 60, "up", "Z")
+        assert "Zw " in room.composer.text or "Z w" in room.composer.text  # a long line has rows as well
+
+    with_room(look, size=(40, 20))
+
+
+def test_so_many_inputs_are_kept():
+    async def look(room, _pilot):
+        for number in range(RECALLED + 10):
+            room.composer.load_text(str(number))
+            room.composer.action_submit()
+        for _ in range(RECALLED + 10):
+            room.composer.action_cursor_up()
+        assert room.composer.text == "10"
+
+    with_room(look)
+
+
+def test_tab_completes_and_goes_round():
+    asked = []
+
+    def complete(word, at_start):
+        asked.append((word, at_start))
+        return [name + (": " if at_start else " ") for name in ("ann", "anton") if name.startswith(word)]
+
+    async def look(room, pilot):
+        await pilot.press("a", "tab")
+        assert room.composer.text == "ann: "
+        await pilot.press("tab")
+        assert room.composer.text == "anton: "
+        await pilot.press("tab")
+        assert room.composer.text == "ann: "
+        await pilot.press(*"ask ant", "tab")
+        assert room.composer.text == "ann: ask anton "
+        await pilot.press(*"zzz", "tab")
+        assert room.composer.text == "ann: ask anton zzz"
+        assert room.composer.has_focus
+        await pilot.press("ctrl+j", "a", "tab")
+        assert room.composer.text.endswith("zzz\nann ")
+        assert asked == [("a", True), ("ant", False), ("zzz", False), ("a", False)]
+        await pilot.press("home", "tab", "tab")
+        assert room.composer.text.endswith("zzz\nanton ann ")
+
+    with_room(look, complete=complete)
+
+
+def test_tab_without_anything_to_complete_does_nothing():
+    async def look(room, pilot):
+        await pilot.press("a", "tab", "b")
+        assert room.composer.text == "ab"
+        assert room.composer.has_focus
+
+    with_room(look)
+
+
+@pytest.mark.parametrize("key", ["pageup", "pagedown", "shift+up", "shift+down", "ctrl+home", "ctrl+end"])
+def test_keys_of_the_room_leave_the_text_alone(key):
+    async def look(room, pilot):
+        await pilot.press(*"draft")
+        await pilot.press(key)
+        assert room.composer.text == "draft"
+        assert room.composer.selection.is_empty
+        assert room.composer.cursor_location == (0, 5)
+
+    with_room(look, Source(line(n, "text") for n in range(100)))
+
+
+def test_what_comes_leaves_the_draft_alone():
+    source = Source()
+
+    async def look(room, pilot):
+        await pilot.press(*"a drft", "left", "left")
+        for number in range(1, 200):
+            source.lines.append(line(number, f"text {number}"))
+            room.messages.changed()
+            await asyncio.sleep(0)
+        await pilot.press("a")
+        await until(pilot, lambda: "text 199" in room.screen_rows[-2])
+        assert room.composer.text == "a draft"
+        assert room.screen_rows[-1].startswith("a draft")
+        assert room.composer.cursor_location == (0, 5)
+
+    with_room(look, source)
+
+
+def test_editing_keys_people_know():
+    async def look(room, pilot):
+        await pilot.press(*"one two three", "ctrl+w")
+        assert room.composer.text == "one two "
+        await pilot.press("home", "delete", "end", "backspace", "ctrl+a", "X", "ctrl+e", "Y")
+        assert room.composer.text == "Xne twoY"
+        await pilot.press("ctrl+u")
+        assert room.composer.text == ""
+        await pilot.press("ctrl+z")
+        assert room.composer.text == "Xne twoY"
+
+    with_room(look)
