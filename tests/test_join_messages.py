@@ -81,22 +81,24 @@ def test_a_date_where_the_day_changes():
     with_room(look, source)
 
 
-@pytest.mark.parametrize("width", [20, 31, 32, 40, 60, 80, 120, 200])
-def test_text_is_aligned_and_two_columns_stay_empty(width):
+def test_text_is_aligned_and_two_columns_stay_empty():
     words = "several words and 漢字かな交じり文 and 👍🏽👨‍👩‍👧‍👦 and https://example.org/" + "path/" * 30
     source = Source([line(1, words, user="somebody-with-a-long-name"), line(2, words, user="bob", mention=True)])
 
-    async def look(room, _pilot):
-        assert room.messages.size.width == width - 2
-        assert all(strip.cell_length == width - 2 == cell_len(strip.text) for strip in room.strips)
-        first = next(number for number, row in enumerate(room.rows) if "bob" in row)
-        begin = room.rows[first].index("bob") + 5
-        for row in room.rows[first + 1 :]:
-            assert row[:begin] == "▌" + " " * (begin - 1)
-            assert row[begin] != " "
-        assert len(room.rows) > first + 1
+    async def look(room, pilot):
+        for width in (20, 31, 32, 40, 60, 80, 120, 200):
+            await pilot.resize_terminal(width, 60)
+            await pilot.pause()
+            assert room.messages.size.width == width - 2
+            assert all(strip.cell_length == width - 2 == cell_len(strip.text) for strip in room.strips)
+            first = next(number for number, row in enumerate(room.rows) if "bob" in row)
+            begin = room.rows[first].index("bob") + 5
+            assert len(room.rows) > first + 1
+            for row in room.rows[first + 1 :]:
+                assert row[:begin] == "▌" + " " * (begin - 1), width
+                assert row[begin] != " ", width
 
-    with_room(look, source, size=(width, 60))
+    with_room(look, source)
 
 
 @pytest.mark.parametrize("width", [20, 80, 200])
