@@ -6,17 +6,16 @@ from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 from textual import events
-from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.binding import Binding, BindingType
-from textual.keys import Keys
 from textual.message import Message
 from textual.widgets import TextArea
 from textual.widgets.text_area import Location
 
+from chatctl.cli.join import keyboard
+
 RECALLED = 100  # earlier inputs
 
-# Alt+Enter as all but the newest terminals send it. Textual takes it for Enter, which would send half a message.
-ANSI_SEQUENCES_KEYS["\x1b\r"] = ANSI_SEQUENCES_KEYS["\x1b\n"] = (Keys.ControlJ,)  # type: ignore[index]
+keyboard.mend()
 
 _CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
 _WORD = re.compile(r"\S*$")
