@@ -90,7 +90,7 @@ def test_text_is_aligned_and_two_columns_stay_empty():
             await pilot.resize_terminal(width, 60)
             await pilot.pause()
             assert room.messages.size.width == width - 2
-            assert all(strip.cell_length == width - 2 == cell_len(strip.text) for strip in room.strips)
+            assert all(strip.cell_length == width - 2 >= cell_len(strip.text.rstrip()) for strip in room.strips)
             first = next(number for number, row in enumerate(room.rows) if "bob" in row)
             begin = room.rows[first].index("bob") + 5
             assert len(room.rows) > first + 1
@@ -123,6 +123,17 @@ def test_hostile_text_is_shown_and_never_interpreted(width):
             assert r"\u202egnp.exe" in seen
 
     with_room(look, source, size=(width, 100))
+
+
+def test_blanks_reach_the_end_of_a_line_whose_characters_a_terminal_takes_for_narrower():
+    async def look(room, _pilot):
+        drawn = room.screen._compositor.render_strips()[room.messages.size.height - 1]
+        narrow = drawn.text.replace("\ufe0f", "").replace("\u200d", "")
+        assert len(narrow) >= 80  # one column for each
+        assert drawn.cell_length == 80
+        assert room.rows[-1].endswith("漢字")
+
+    with_room(look, Source([line(1, "❤️ " * 10 + "👨‍👩‍👧‍👦" * 5 + "漢字")]))
 
 
 def test_a_text_of_64_kib_is_scrolled_through():
