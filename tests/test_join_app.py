@@ -7,6 +7,7 @@ from subprocess import DEVNULL
 
 from cli import Process, run
 from seats import seat
+from textual.events import Key
 
 from chatctl.errors import CursorOtherLog, TimedOut, Unavailable
 
@@ -102,6 +103,40 @@ async def test_what_comes_does_not_move_who_has_scrolled_up(address, room, send)
         assert [line for line in ann.shown.splitlines() if " old " in line] == shown
         await ann.press("ctrl+end")
         await ann.until_shown("new")
+
+
+@in_a_loop
+async def test_keys_that_come_at_once_are_done_in_their_order(address, room):
+    other = f"x {room}"
+    async with seat(address, room, other) as ann:
+        driver = ann.app._driver
+        for key in [
+            *"onw",
+            "backspace",
+            "e",
+            "enter",
+            *"two",
+            "enter",
+            "ctrl+n",
+            *"three",
+            "enter",
+            "ctrl+p",
+            *"rest",
+            "ctrl+n",
+        ]:
+            driver.process_message(Key(key, key if len(key) == 1 else None))
+        await ann.until(lambda: ann.session.pending == 0 and ann.texts)
+        assert [line.text for line in ann.session.rooms[room].lines] == ["one", "two"]
+        assert (ann.room.current.name, ann.texts, ann.room.drafts) == (other, ["three"], {room: "rest"})
+
+
+@in_a_loop
+async def test_a_click_takes_the_input_nothing_away(address, room):
+    async with seat(address, room) as ann:
+        for where in ("Messages", "Sidebar", "#status", "#header"):
+            await ann.pilot.click(where)
+            await ann.press("x")
+        assert ann.typed == "xxxx"
 
 
 @in_a_loop

@@ -19,8 +19,8 @@ class ChatApp(App[int]):
 
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c", "interrupt", priority=True),
-        Binding("ctrl+t", "theme", priority=True),
+        Binding("ctrl+c", "interrupt"),
+        Binding("ctrl+t", "theme"),
     ]
 
     def __init__(self, session: Session, light: bool = False) -> None:

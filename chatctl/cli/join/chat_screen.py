@@ -38,19 +38,19 @@ class ChatScreen(Screen[None]):
     #hint { height: auto; max-height: 4; padding: 0 2 0 1; color: $text-warning; display: none; }
     """
     BINDINGS = [  # noqa: RUF012
-        Binding("f1", "help", priority=True),
-        Binding("escape", "back", priority=True),
-        Binding("ctrl+d", "end", priority=True),
-        Binding("ctrl+n,alt+down", "turn(1)", priority=True),
-        Binding("ctrl+p,alt+up", "turn(-1)", priority=True),
-        Binding("alt+a", "unread", priority=True),
-        *(Binding(f"alt+{number}", f"turn_to({number})", priority=True) for number in range(1, 10)),
-        Binding("pageup", "scroll('page_up')", priority=True),
-        Binding("pagedown", "scroll('page_down')", priority=True),
-        Binding("shift+up", "scroll('line_up')", priority=True),
-        Binding("shift+down", "scroll('line_down')", priority=True),
-        Binding("ctrl+home", "scroll('oldest')", priority=True),
-        Binding("ctrl+end", "scroll('newest')", priority=True),
+        Binding("f1", "help"),
+        Binding("escape", "back"),
+        Binding("ctrl+d", "end"),
+        Binding("ctrl+n,alt+down", "turn(1)"),
+        Binding("ctrl+p,alt+up", "turn(-1)"),
+        Binding("alt+a", "unread"),
+        *(Binding(f"alt+{number}", f"turn_to({number})") for number in range(1, 10)),
+        Binding("pageup", "scroll('page_up')"),
+        Binding("pagedown", "scroll('page_down')"),
+        Binding("shift+up", "scroll('line_up')"),
+        Binding("shift+down", "scroll('line_down')"),
+        Binding("ctrl+home", "scroll('oldest')"),
+        Binding("ctrl+end", "scroll('newest')"),
     ]
 
     def __init__(self, session: Session, end: Callable[[int], None]) -> None:
@@ -65,7 +65,7 @@ class ChatScreen(Screen[None]):
         self._acting = Acting(self)
         self._focused = True
         self.messages = Messages()
-        self.composer = Composer(self._acting.complete)
+        self.composer = Composer(self._acting.complete, self._submit)
         self._sidebar, self._header = Sidebar(), Static(id="header", markup=False)
         self._hint, self._status = Static(id="hint", markup=False), Static(id="status", markup=False)
 
@@ -111,11 +111,10 @@ class ChatScreen(Screen[None]):
 
     # --- what somebody does
 
-    @on(Composer.Submitted)
-    def _submitted(self, event: Composer.Submitted) -> None:
-        error = "" if self._waits else self._acting.do(event.text)
+    def _submit(self, text: str) -> None:
+        error = "" if self._waits else self._acting.do(text)
         if error or self._waits:  # nothing that was typed is lost
-            self.composer.swap(event.text + self.composer.draft)
+            self.composer.swap(text + self.composer.draft)
         self.hint(error)
 
     @on(Messages.WantOlder)

@@ -6,21 +6,29 @@ from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 from textual import events
-from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.binding import Binding, BindingType
-from textual.keys import Keys
 from textual.message import Message
 from textual.widgets import TextArea
 from textual.widgets.text_area import Location
 
+from chatctl.cli.join import keyboard
+
 RECALLED = 100  # earlier inputs
 
-# Alt+Enter as all but the newest terminals send it. Textual takes it for Enter, which would send half a message.
-ANSI_SEQUENCES_KEYS["\x1b\r"] = ANSI_SEQUENCES_KEYS["\x1b\n"] = (Keys.ControlJ,)  # type: ignore[index]
+keyboard.mend()
 
 _CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
 _WORD = re.compile(r"\S*$")
-_NOT_OURS = {"pageup", "pagedown", "shift+up", "shift+down", "ctrl+c,super+c", "f6", "f7"}  # they are the room's
+_NOT_OURS = {
+    "pageup",
+    "pagedown",
+    "shift+up",
+    "shift+down",
+    "ctrl+c,super+c",
+    "f6",
+    "f7",
+    "delete,ctrl+d",
+}  # they are the room's
 
 
 def _nothing(_word: str, _at_start: bool) -> list[str]:
@@ -49,8 +57,9 @@ class Composer(TextArea, inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [
         *(binding for binding in TextArea.BINDINGS if isinstance(binding, Binding) and binding.key not in _NOT_OURS),
         Binding("enter", "submit", "Send", show=False),
-        Binding("ctrl+j,alt+enter,shift+enter,ctrl+enter", "newline", "New line", show=False),
         Binding("tab", "complete", "Complete", show=False),
+        Binding("delete", "delete_right", "Delete", show=False),
+        Binding("ctrl+j,alt+enter,shift+enter,ctrl+enter", "newline", "New line", show=False),
     ]
 
     class Submitted(Message):
@@ -60,8 +69,15 @@ class Composer(TextArea, inherit_bindings=False):
             super().__init__()
             self.text = text
 
-    def __init__(self, complete: Callable[[str, bool], list[str]] = _nothing, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        complete: Callable[[str, bool], list[str]] = _nothing,
+        submit: Callable[[str], None] | None = None,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
+        """`submit` takes what is handed over, before the next key is looked at; without it, Submitted is posted."""
         super().__init__(id=id, compact=True, highlight_cursor_line=False)
+        self._submit = submit
         self.complete = complete
         self._sent: deque[str] = deque(maxlen=RECALLED)
         self._inputs = [""]  # what Up and Down go through, as it was left: all that was sent, and what is being written
@@ -79,7 +95,10 @@ class Composer(TextArea, inherit_bindings=False):
         self._inputs = [*self._sent, draft]
         self._input = len(self._sent)
         self._write(draft)
-        self.post_message(self.Submitted(text))
+        if self._submit:
+            self._submit(text)
+        else:
+            self.post_message(self.Submitted(text))
 
     @property
     def draft(self) -> str:
@@ -147,10 +166,9 @@ class Composer(TextArea, inherit_bindings=False):
         self._completion = completion._replace(end=end)
 
     async def _on_key(self, event: events.Key) -> None:
-        """Keys that type are the text area's; Enter is not one of them."""
-        if event.key not in ("enter", "tab"):
-            await super()._on_key(event)
-        else:
+        """Do at once what a key is bound to: Textual does so later, when what was typed after it is in the text."""
+        if not event.is_printable and await self.app._check_bindings(event.key):
+            event.stop()
             event.prevent_default()
 
     async def _on_paste(self, event: events.Paste) -> None:

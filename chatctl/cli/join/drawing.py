@@ -94,7 +94,11 @@ def row(
         Segment(f"{_name(line.user, columns.user) if heads[1] else ' ' * columns.user}  ", base + _user_style(line, styles)),
         *_text(wrapped.text, start, end, needle, base + _text_style(line, styles), styles.needle),
     ]
-    return Strip(segments).adjust_cell_length(columns.all, base)
+    strip = Strip(segments).adjust_cell_length(columns.all, base)
+    # Where a terminal takes characters for narrower, blanks reach the end of its line all the same, or what was there before
+    # would stay. There is nothing to the right, and Textual has the terminal not wrap.
+    certain = line.user.isascii() and wrapped.text[start:end].isascii()
+    return strip if certain else Strip([*strip, Segment(" " * columns.all, base)], columns.all)
 
 
 def _time(line: Line, head: bool) -> str:

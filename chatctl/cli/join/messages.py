@@ -128,6 +128,7 @@ class Messages(Widget):
     def _draw(self) -> None:
         self._due, self._strips = False, None
         self.refresh()
+        self.call_after_refresh(self._say)
 
     def _scroll(self, rows: int) -> None:
         source = self._source
@@ -159,14 +160,12 @@ class Messages(Widget):
         blank = Strip.blank(self.size.width, styles.base)
         source = self._source
         if source is None or not source.lines or not height:
-            self._say()
             return [blank] * height
         top, last, skip = self._window(source).look()
         shown: list[Strip] = []
         for index in range(top, last + 1):
             shown += self._block(source, index, skip, height - len(shown), styles)
             skip = 0
-        self._say()
         return [blank] * (height - len(shown)) + shown
 
     def _block(self, source: Source, index: int, skip: int, most: int, styles: Styles) -> list[Strip]:

@@ -20,7 +20,11 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen { align: center middle; }
     VerticalScroll { width: 100%; max-width: 84; height: 100%; max-height: 32; padding: 1 2; background: $surface; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q,enter", "leave", "leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,f1,q,enter", "leave"),
+        Binding("ctrl+c", "app.interrupt"),
+        Binding("ctrl+t", "app.theme"),
+    ]
 
     def compose(self) -> ComposeResult:
         """One table."""
