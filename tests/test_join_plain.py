@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import signal
 import struct
 import termios
@@ -30,7 +31,7 @@ class Screen(Terminal):
         assert termios.tcgetattr(self.descriptor) == self.before
         _, left, said = self.close().rpartition("\x1b[?1049l")
         assert left
-        return code, said
+        return code, re.sub(r"\x1b\[\?\d+[lh]", "", said)
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def join(address, room):
 
 
 def test_lines_are_sent_and_messages_come_out(join, room, address):
-    ann, bob = join(), join(user="bob")
+    ann, bob = join("--last", "9"), join("--last", "9", user="bob")
     ann.write("hi bob\n/quit\n")
     until(lambda: "/quit" in bob.out.text)
     bob.write("\x1b[31mhi ann")
@@ -102,7 +103,7 @@ def test_it_begins_with_the_last_ones_of_each_room(join, send, say):
 def test_what_cannot_be_sent_is_told_by_its_number(start_server, join):
     server = start_server("--text-bytes", "10")
     ann = join(server=server.address)
-    ann.write(b"good\nmuch too long\nnot \xff UTF-8\nfine\n")
+    ann.write(b"good\nmuch too long\nno \xff UTF\nfine\n")
     done = ann.close().wait()
     assert done.code == 1
     assert [line.rpartition(": ")[2] for line in done.lines] == ["good", "fine"]
@@ -165,14 +166,14 @@ def test_a_closed_stdout_ends_it_quietly(address, room):
 
 
 def test_nobody_there_ends_it_with_78(join):
-    done = join("--timeout", "500ms", server="127.0.0.1:1").close().wait()
+    done = join("--timeout", "1", server="127.0.0.1:1").close().wait()
     assert done.code == 78
     assert "no chatctl server answers at 127.0.0.1:1" in done.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [(["--user", ""], "the user is empty"), (["x" * 200], "longer than 128 bytes"), (["--theme", "pink"], "'pink'")],
+    [(["--user", ""], "the user is empty"), (["--theme", "pink"], "'pink'")],
 )
 def test_wrong_usage_is_told(join, arguments, word):
     done = join(*arguments).close().wait()
@@ -224,9 +225,8 @@ def test_a_signal_restores_the_terminal_and_tells_what_has_no_receipt(start_serv
     ann.until_shown("lost?")
     ann.process.signal(number)
     ann.until_shown("a text has no receipt yet")
-    code_seen, said = ann.end()
-    assert code_seen == code
-    assert said == "chatctl: no receipt came, so it may or may not be stored (room lobby): lost?\r\n"
+    ann.process.signal(number)  # at once
+    assert ann.end() == (code, "chatctl: no receipt came, so it may or may not be stored (room lobby): lost?\r\n")
 
 
 def test_quitting_without_a_receipt_fails(start_server, screen):

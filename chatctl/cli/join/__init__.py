@@ -96,7 +96,7 @@ async def _full_screen(server: str, seconds: float, user: str, rooms: list[str],
         app = ChatApp(Session(chat, joining, user, rooms), light)
 
         def leave() -> None:
-            app.end(interrupts.code)
+            app.call_later(app.end, interrupts.code)  # in the app's own context, or its timers do nothing
 
         with restoring() as restore:
             interrupts = Interrupts(leave, leave, restore)

@@ -47,7 +47,8 @@ class Plain:
         if not self._joining:
             return
         self._failed |= not leaving.tell(self._joining.remaining(), {}, self._as_json)
-        if self._feeder and (stopped := self._source.stopped()):
+        stopped = self._source.stopped() if self._feeder else None
+        if stopped and (stopped.unfinished or not self._deserted):
             rest = f", and {stopped.unfinished} bytes of the next one were read but not sent" if stopped.unfinished else ""
             self._notice(f"reading stopped after line {stopped.record} of the input{rest}")
 
