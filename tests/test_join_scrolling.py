@@ -94,3 +94,12 @@ def test_the_place_of_a_line_that_is_gone_is_that_of_the_one_before():
     window = Window(room, lambda _: 1, 5)
     assert room.lines[window.look().bottom].key == (19, 0)
     assert room.anchor == ((19, 0), 0)
+
+
+def test_a_line_that_has_fewer_rows_than_before_is_still_on_the_screen():
+    room = Room()
+    room.lines = [Line((n, 0), 0, "u", "t") for n in range(1, 30)]
+    room.anchor = (20, 0), 8
+    shown = Window(room, lambda _: 3, 5).look()
+    assert room.anchor == ((20, 0), 2)
+    assert shown == (17, 19, 2)  # one row of it, the three before, and one of the three before those
