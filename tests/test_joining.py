@@ -154,30 +154,34 @@ def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_break(a
         await someone.finish()
 
     async def talk():
-        async with Proxy(address) as proxy, ChatClient(address) as reader:
-            async with member(address, "bob") as bob, member(proxy.address, "ann", *rooms) as ann:
-                await ann.settled()
-                writing = asyncio.create_task(write(bob))
-                inside = set(rooms)
-                seen = {each: set() for each in rooms}  # what was read on joining again
-                while not writing.done():
-                    inside = {each for each in rooms if luck.random() < 0.7}
-                    old = set(ann.joining._rooms)
-                    ann.joining.receive(sorted(inside))
-                    for each in inside - old:
-                        seen[each] = {n async for n in _sequences(reader, each)}
-                    if luck.random() < 0.3:
-                        proxy.cut()
-                    await asyncio.sleep(luck.random() / 10)
-                for each in set(rooms) - inside:
-                    ann.joining.receive(rooms)
-                    seen[each] |= {n async for n in _sequences(reader, each)}
-                ann.joining.put(rooms[0], ["the end"])
-                await ann.until(lambda: "the end" in ann.texts)
-                for each in rooms:
-                    came = [n for where, n, *_ in ann.messages if where == each]
-                    assert came == sorted(set(came)), "doubled or out of order"
-                    assert set(came) | seen[each] == {n async for n in _sequences(reader, each)}
+        async with (
+            Proxy(address) as proxy,
+            ChatClient(address) as reader,
+            member(address, "bob") as bob,
+            member(proxy.address, "ann", *rooms) as ann,
+        ):
+            await ann.settled()
+            writing = asyncio.create_task(write(bob))
+            inside = set(rooms)
+            seen = {each: set() for each in rooms}  # what was read on joining again
+            while not writing.done():
+                inside = {each for each in rooms if luck.random() < 0.7}
+                old = set(ann.joining._rooms)
+                ann.joining.receive(sorted(inside))
+                for each in inside - old:
+                    seen[each] = {n async for n in _sequences(reader, each)}
+                if luck.random() < 0.3:
+                    proxy.cut()
+                await asyncio.sleep(luck.random() / 10)
+            for each in set(rooms) - inside:
+                ann.joining.receive(rooms)
+                seen[each] |= {n async for n in _sequences(reader, each)}
+            ann.joining.put(rooms[0], ["the end"])
+            await ann.until(lambda: "the end" in ann.texts)
+            for each in rooms:
+                came = [n for where, n, *_ in ann.messages if where == each]
+                assert came == sorted(set(came)), "doubled or out of order"
+                assert set(came) | seen[each] == {n async for n in _sequences(reader, each)}
 
     asyncio.run(talk())
 
