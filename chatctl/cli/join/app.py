@@ -17,6 +17,7 @@ THEMES = {True: "textual-light", False: "textual-dark"}
 class ChatApp(App[int]):
     """Runs a session on its screen; `run_async` gives the exit code. What has no receipt then, the session knows."""
 
+    TITLE = "chatctl"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "interrupt"),

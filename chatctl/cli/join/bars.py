@@ -27,10 +27,9 @@ def status(session: Session, newer: int) -> Text:
         text.append(f"reconnecting: {visible(str(session.trouble))}", style="bold")
     else:
         text.append("connected" if session.met else "connecting")
-    parts = [f"{visible_name(session.user)} at {session.server}"]
+    parts = ["F1 help", f"{visible_name(session.user)} at {session.server}"]
     if session.round_trip is not None:
         parts.append(f"{session.round_trip * 1000:.0f} ms")
-    parts.append("F1 help")
     if newer:
         parts.insert(0, f"{newer:,} newer below (Ctrl+End)")
     if unread := sum(room.unread for room in session.rooms.values()):
