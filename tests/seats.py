@@ -5,6 +5,7 @@ import time
 from contextlib import asynccontextmanager
 
 from cli import PATIENCE
+from textual.events import Key
 
 from chatctl.cli.join.app import ChatApp
 from chatctl.cli.join.session import Session
@@ -19,7 +20,10 @@ class Seat:
         self.room = app.room
 
     async def press(self, *keys):
-        await self.pilot.press(*keys)
+        """Type keys as fast as they can come, and wait until they are done."""
+        for key in keys:
+            self.app._driver.process_message(Key(key, key if len(key) == 1 else None))
+        await self.pilot.pause()
 
     async def write(self, text):
         """Put a text into the input, as if it had been typed."""

@@ -7,9 +7,8 @@ from subprocess import DEVNULL
 
 from cli import Process, run
 from seats import seat
-from textual.events import Key
 
-from chatctl.errors import CursorOtherLog, TimedOut, Unavailable
+from chatctl.errors import LogChanged, TimedOut, Unavailable
 
 
 def in_a_loop(test):
@@ -20,6 +19,11 @@ def in_a_loop(test):
         asyncio.run(test(*arguments, **named))
 
     return run_it
+
+
+def rows(who):
+    """The lines with messages on a screen."""
+    return who.shown.splitlines()[1:-2]
 
 
 @in_a_loop
@@ -74,7 +78,8 @@ async def test_older_messages_load_when_scrolling_up(address, room, send):
         assert len(ann.texts) == 200
         await ann.press("pageup", "pageup")
         await ann.until(lambda: not ann.room.messages.at_end)
-        shown = ann.shown
+        await ann.until_shown("newer below")
+        shown = rows(ann)
         while not ann.room.current.begins:
             await ann.press("ctrl+home", "pageup")
             await ann.until(lambda: not ann.room.current.loading)
@@ -82,9 +87,9 @@ async def test_older_messages_load_when_scrolling_up(address, room, send):
         await ann.until_shown(" 0\n")
         assert ann.texts == [str(number) for number in range(1000)]
         await ann.press("ctrl+end", "pageup", "pageup")
-        await ann.until(lambda: ann.shown == shown)
+        await ann.until(lambda: rows(ann) == shown)
         await ann.press("shift+down")
-        await ann.until(lambda: ann.shown != shown)
+        await ann.until(lambda: rows(ann) != shown)
         await ann.press("shift+up", "pagedown", "pagedown")
         await ann.until(lambda: ann.room.messages.at_end)
 
@@ -95,12 +100,12 @@ async def test_what_comes_does_not_move_who_has_scrolled_up(address, room, send)
     async with seat(address, room) as ann, seat(address, room, user="bob") as bob:
         await ann.press("pageup")
         await ann.until(lambda: not ann.room.messages.at_end)
-        shown = [line for line in ann.shown.splitlines() if " old " in line]
+        shown = rows(ann)
         newer = ann.room.messages.newer
         await bob.say("new")
         await ann.until(lambda: "new" in ann.texts)
         await ann.until_shown(f"{newer + 1} newer below")
-        assert [line for line in ann.shown.splitlines() if " old " in line] == shown
+        assert rows(ann) == shown
         await ann.press("ctrl+end")
         await ann.until_shown("new")
 
@@ -109,22 +114,8 @@ async def test_what_comes_does_not_move_who_has_scrolled_up(address, room, send)
 async def test_keys_that_come_at_once_are_done_in_their_order(address, room):
     other = f"x {room}"
     async with seat(address, room, other) as ann:
-        driver = ann.app._driver
-        for key in [
-            *"onw",
-            "backspace",
-            "e",
-            "enter",
-            *"two",
-            "enter",
-            "ctrl+n",
-            *"three",
-            "enter",
-            "ctrl+p",
-            *"rest",
-            "ctrl+n",
-        ]:
-            driver.process_message(Key(key, key if len(key) == 1 else None))
+        keys = [*"onw", "backspace", "e", "enter", *"two", "enter", "ctrl+n", *"three", "enter", "ctrl+p", *"rest", "ctrl+n"]
+        await ann.press(*keys)
         await ann.until(lambda: ann.session.pending == 0 and ann.texts)
         assert [line.text for line in ann.session.rooms[room].lines] == ["one", "two"]
         assert (ann.room.current.name, ann.texts, ann.room.drafts) == (other, ["three"], {room: "rest"})
@@ -389,8 +380,7 @@ async def test_a_flood_holds_nobody_up(address, room):
         await pouring
         assert flood.close().wait().code == 0
         await ann.until(lambda: ann.session.pending == 0)
-        assert len(ann.texts) < 3000
-        assert ann.texts[-1].isdigit()
+        assert 1000 < len(ann.texts) < 3000
     assert run("history", "--room", room, "--grep", "meanwhile", "-o", "text", server=address).lines == ["meanwhile"]
 
 
@@ -437,7 +427,7 @@ async def test_another_log_ends_it(start_server):
         server.kill()
         start_server(listen=server.address)
         await ann.until(lambda: ann.app.failure)
-        assert isinstance(ann.app.failure, CursorOtherLog)
+        assert isinstance(ann.app.failure, LogChanged)
         assert ann.app.failure.code == 9
 
 
