@@ -49,6 +49,36 @@ def visible_lines(text: str) -> str:
     return text if text.isprintable() else text.translate(_LINE_ESCAPES)
 
 
+# What takes no place or only blank space although it counts as printable: fillers, joiners and variation selectors.
+_UNSEEN = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0}
+_UNSEEN |= {*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000)}
+
+
+def visible_name(name: str) -> str:
+    """Other people's name for a room or a user, so that no name looks like another one.
+
+    Escaped is also what joins, takes no place or looks like a space, and a space at either end. Letters that only resemble
+    each other stay as they are.
+    """
+    if name.isascii() and name.isprintable() and name == name.strip():
+        return name
+    first, end = len(name) - len(name.lstrip(" ")), len(name.rstrip(" "))
+    return "".join(
+        letter if _is_seen(letter) and (letter != " " or first <= at < end) else _escape(ord(letter))
+        for at, letter in enumerate(name)
+    )
+
+
+def _is_seen(letter: str) -> bool:
+    return letter.isprintable() and ord(letter) not in _UNSEEN
+
+
+def _escape(code: int) -> str:
+    return _ESCAPES.get(code) or (
+        f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    )
+
+
 def cells(text: str) -> int:
     """How many columns of a terminal the text takes."""
     if text.isascii():
