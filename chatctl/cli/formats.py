@@ -1,13 +1,14 @@
 """How things are written for programs and for terminals, without Rich."""
 
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TextIO
 from zlib import crc32
 
 quote = json.encoder.encode_basestring
@@ -85,6 +86,11 @@ def cells(text: str) -> int:
         return len(text)
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
+
+
+def colours(stream: TextIO) -> bool:
+    """Whether to write colours to it: a terminal is looking, and nobody wants it otherwise."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def say(text: str) -> None:

@@ -1,6 +1,7 @@
 """`chatctl history`."""
 
 import asyncio
+import sys
 from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
@@ -123,7 +124,7 @@ def history(
     file = _start(cursor_file, last is not None or bool(after)) if cursor_file is not None else None
     if file and file.cursor:
         wanted = replace(wanted, query=replace(query, after=file.cursor))
-    printer = None if execute is not None else _printer(form, utc, no_color)
+    printer = None if execute is not None else _printer(form, len(query.rooms) != 1, utc, no_color)
     return asyncio.run(_main(wanted, printer, execute, exec_retries, file))
 
 
@@ -159,9 +160,13 @@ def _start(path: str, start: bool) -> CursorFile:
     return file
 
 
-def _printer(form: Output, utc: bool, no_color: bool) -> Printer:
-    if form is Output.TABLE:
-        from chatctl.cli import render
+def _printer(form: Output, several_rooms: bool, utc: bool, no_color: bool) -> Printer:
+    if form is not Output.TABLE:
+        return Lines(json_lines if form is Output.JSON else texts)
+    if sys.stdout.isatty():
+        from chatctl.cli.render.conversation import Conversation
 
-        return render.HistoryTable(utc, no_color)
-    return Lines(json_lines if form is Output.JSON else texts)
+        return Conversation(several_rooms, utc)
+    from chatctl.cli.render.table import HistoryTable
+
+    return HistoryTable(utc, no_color)

@@ -226,11 +226,11 @@ class Run:
 
     async def _progress(self, no_color: bool) -> None:
         await asyncio.sleep(PROGRESS_SECONDS)
-        from chatctl.cli import render
+        from chatctl.cli.render.progress import progress
 
         clock = asyncio.get_running_loop().time
         began = clock() - PROGRESS_SECONDS
-        with render.progress(no_color) as bar:
+        with progress(no_color) as bar:
             task = bar.add_task("", total=None, done=0, rate=0.0)
             while True:
                 bar.update(task, done=self._report.done, rate=self._report.done / (clock() - began), refresh=True)

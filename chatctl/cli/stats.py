@@ -38,9 +38,9 @@ def stats(
     if as_json:
         print(json.dumps(as_object(answer), ensure_ascii=False))
     else:
-        from chatctl.cli import render
+        from chatctl.cli.render.stats import show_stats
 
-        render.stats(answer, utc, no_color)
+        show_stats(answer, utc, no_color)
 
 
 async def _ask(server: str, seconds: float, top: int, rooms: list[str], quiet: bool) -> "ServerStats":
