@@ -123,7 +123,8 @@ class Conversation:
         parts = zip_longest(rooms, wrapped(user, layout.user), wrapped(visible(text), layout.text), fillvalue="")
         for where, who, line in parts:
             place = GAP + self._style.dim(padded(where, layout.room)) if layout.room else ""
-            yield f"{head}{place}{GAP}{paint.replace('{}', padded(who, layout.user))}{GAP}{line}".rstrip()
+            name = (paint.replace("{}", who) if who else "") + " " * (layout.user - cells(who))
+            yield f"{head}{place}{GAP}{name}{GAP}{line}".rstrip()
             head = blank
 
 
