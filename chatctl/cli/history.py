@@ -28,13 +28,19 @@ class Output(StrEnum):
 Rooms = Annotated[
     list[str] | None,
     typer.Option(
-        "--room", "-r", help="Only this room; may be given more than once. (env var: CHATCTL_ROOM, commas between)"
+        "--room",
+        "-r",
+        metavar="ROOM",
+        help="Only this room; may be given more than once. (env var: CHATCTL_ROOM, commas between)",
     ),
 ]
 Users = Annotated[
     list[str] | None,
     typer.Option(
-        "--user", "-u", help="Only by this user; may be given more than once. (env var: CHATCTL_USER, commas between)"
+        "--user",
+        "-u",
+        metavar="USER",
+        help="Only by this user; may be given more than once. (env var: CHATCTL_USER, commas between)",
     ),
 ]
 SINCE_HELP = "Stored at this time or later: 10m or 1d3h (ago), RFC 3339, unix seconds."
@@ -57,8 +63,8 @@ After = Annotated[
 ]
 GREP_HELP = "The text contains TEXT, in upper or lower case."
 Grep = Annotated[str | None, typer.Option("--grep", "-g", envvar="CHATCTL_GREP", metavar="TEXT", help=GREP_HELP)]
-OUTPUT_HELP = "table for people, json a line each, text only the texts."
-OutputOption = Annotated[Output, typer.Option("--output", "-o", envvar="CHATCTL_OUTPUT", help=OUTPUT_HELP)]
+OUTPUT_HELP = "table for people, json for programs, or text: only the texts."
+OutputOption = Annotated[Output, typer.Option("--output", "-o", envvar="CHATCTL_OUTPUT", metavar="FORM", help=OUTPUT_HELP)]
 Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="Short for --output json; errors too.")]
 PANEL = "Following"
 FOLLOW_HELP = "Go on with what comes, until Ctrl-C, --count, --until or --wait; connects again when the server goes away."

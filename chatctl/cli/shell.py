@@ -50,7 +50,7 @@ class Command:
         """
         values = {"SEQUENCE": str(sequence), "ROOM": room, "USER": user, "TEXT": text, "TIME": formats.rfc3339(time)}
         environment = self._environment | _variables(values)
-        what = f"`{_shown(self._line)}` failed for message {sequence} of room {formats.visible(room)}"
+        what = f"`{_shown(self._line)}` failed for message {sequence} of room {formats.visible_name(room)}"
         tries = 0
         while fault := await self._try(environment, json_line):
             tries += 1

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 ROOM_HELP = (
     "List only this room, beside the totals of all; may be given more than once. (env var: CHATCTL_ROOM, commas between)"
 )
-Rooms = Annotated[list[str] | None, typer.Option("--room", "-r", help=ROOM_HELP)]
+Rooms = Annotated[list[str] | None, typer.Option("--room", "-r", metavar="ROOM", help=ROOM_HELP)]
 TOP_HELP = "How many rooms and users, those with most messages."
-Top = Annotated[int, typer.Option(envvar="CHATCTL_TOP", min=1, max=1000, help=TOP_HELP)]
+Top = Annotated[int, typer.Option(envvar="CHATCTL_TOP", min=1, max=1000, metavar="N", help=TOP_HELP)]
 
 
 def stats(

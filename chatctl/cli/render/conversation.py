@@ -1,14 +1,13 @@
 """`history` at a terminal: a colour for each user, dates where they change, texts wrapped under each other."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatctl.cli.formats import colours, hue, say, visible, visible_name
+from chatctl.cli.formats import colours, hue, say, terminal_columns, visible, visible_name
 from chatctl.cli.render.wrapping import cells, padded, wrapped
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class Conversation:
     def show(self, page: "HistoryPage") -> bool:
         """See Printer."""
         if page.runs:
-            columns = shutil.get_terminal_size().columns
+            columns = terminal_columns(sys.stdout)
             self._measure(page.runs, columns)
             layout = _layout(columns, *self._widths)
             lines = (line for run in page.runs for line in self._lines(run, columns, layout))
