@@ -5,13 +5,15 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from chatctl.activity import Meter
 from chatctl.errors import CursorBeyondHead, CursorMalformed, CursorOtherLog, InvalidRequest
 from chatctl.feeds import Feeds
 from chatctl.log import Draft, MessageLog, Reason, Receipt, Stats, Status
+from chatctl.presence import Presence
 
 MAX_NUMBER = 2**53 - 1  # what a JSON reader that keeps numbers as doubles still tells apart
 MAX_FILTERS = 100
-MAX_TOP = 1000
+DEFAULT_TOP, MAX_TOP = 100, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,10 @@ class Chat:
     limits: Limits
     feeds: Feeds = field(init=False)
     """For those who follow the log."""
+    meter: Meter = field(init=False, default_factory=Meter)
+    """Counts what is stored."""
+    presence: Presence = field(init=False, default_factory=Presence)
+    """Who is in which room."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "feeds", Feeds(self.log, self.limits.batch_messages))
@@ -60,8 +66,13 @@ class Chat:
         if fault:
             return [Receipt(draft.number, len(draft.texts), Status.REJECTED, reason=reason, error=fault)]
         if draft.size <= self.limits.text_bytes:  # then no text in it can be too long
-            return [self.log.append(draft)]
-        return [part if isinstance(part, Receipt) else self.log.append(part) for part in self._split(draft)]
+            return [self._append(draft)]
+        return [part if isinstance(part, Receipt) else self._append(part) for part in self._split(draft)]
+
+    def _append(self, draft: Draft) -> "asyncio.Future[list[Receipt]]":
+        receipts = self.log.append(draft)
+        self.meter.watch(draft.room, receipts)
+        return receipts
 
     def _fault(self, draft: Draft) -> tuple[Reason, str]:
         """What is wrong with all records of the draft, if anything."""
@@ -122,7 +133,7 @@ class Chat:
         if not 0 <= top <= MAX_TOP:
             raise InvalidRequest(f"top is {top}: it must be between 1 and {MAX_TOP}, or 0 for 100")
         self.check_names("room", rooms)
-        return await self.log.stats(top or 100, rooms)
+        return await self.log.stats(top or DEFAULT_TOP, rooms)
 
     def check_names(self, what: str, names: Sequence[str]) -> None:
         """Raise InvalidRequest unless these can be names, and are not too many to ask for at once."""

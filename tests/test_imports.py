@@ -15,22 +15,27 @@ MAY = {
     "filters": ({"log"}, set()),
     "pages": ({"log", "filters"}, set()),
     "feeds": ({"errors", "log", "filters", "pages"}, set()),
-    "chat": ({"errors", "log", "feeds"}, set()),
+    "activity": ({"log"}, set()),
+    "presence": (set(), set()),
+    "chat": ({"errors", "log", "feeds", "activity", "presence"}, set()),
     "history": ({"errors", "log", "filters", "pages", "feeds", "chat"}, set()),
     "verify": ({"errors", "log", "chat"}, set()),
     "config": ({"errors", "chat"}, set()),
     "store": ({"errors", "log", "store"}, set()),
     "v1": ({"v1"}, {"grpc", "google"}),
     "tutorial": ({"tutorial"}, {"grpc", "google"}),
-    "wire": ({"errors", "log", "chat", "history", "verify", "v1"}, {"grpc", "google"}),
-    "client": ({"__init__", "errors", "log", "chat", "history", "verify", "config", "wire", "client", "v1"}, {"grpc"}),
+    "wire": ({"errors", "log", "activity", "presence", "chat", "history", "verify", "v1"}, {"grpc", "google"}),
+    "client": (
+        {"__init__", "errors", "log", "activity", "presence", "chat", "history", "verify", "config", "wire", "client", "v1"},
+        {"grpc"},
+    ),
     "server": (
-        {"__init__", "errors", "log", "pages", "chat", "history", "verify", "config", "store"}
+        {"__init__", "errors", "log", "pages", "presence", "chat", "history", "verify", "config", "store"}
         | {"wire", "server", "v1", "tutorial"},
         {"grpc", "google", "grpc_health", "grpc_reflection"},
     ),
     "cli": (
-        {"__init__", "errors", "log", "chat", "history", "verify", "config", "client", "cli"},
+        {"__init__", "errors", "log", "activity", "presence", "chat", "history", "verify", "config", "client", "cli"},
         {"typer", "rich", "textual", "platformdirs"},
     ),
 }

@@ -19,20 +19,35 @@ from typing import Any
 import grpc
 
 from chatctl import config, wire
+from chatctl.activity import Activity
 from chatctl.chat import Limits
 from chatctl.client.call import Call
 from chatctl.client.following import Following, HistoryPage, pages
+from chatctl.client.joining import Connected, Here, Joining, Lost
 from chatctl.client.sending import Sending
 from chatctl.client.verification import Verification, Verified
 from chatctl.client.window import Outcome
 from chatctl.errors import ChatError, Unexpected
 from chatctl.history import Query
 from chatctl.log import Stats
+from chatctl.presence import Present
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 from chatctl.verify import Claims
 
-__all__ = ["ChatClient", "HistoryPage", "Outcome", "Query", "Sending", "ServerStats", "Verified"]
+__all__ = [
+    "ChatClient",
+    "Connected",
+    "Here",
+    "HistoryPage",
+    "Joining",
+    "Lost",
+    "Outcome",
+    "Query",
+    "Sending",
+    "ServerStats",
+    "Verified",
+]
 
 OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),  # or a new channel would get the old connection
@@ -54,6 +69,8 @@ class ServerStats:
     store: str
     limits: Limits
     head: str
+    activity: Activity
+    present: list[Present]
 
 
 class ChatClient:
@@ -111,6 +128,8 @@ class ChatClient:
             store=response.store,
             limits=wire.limits(response.limits),
             head=response.head,
+            activity=wire.activity(response.activity),
+            present=wire.presence(response.present),
         )
 
     async def read(self, query: Query) -> AsyncGenerator[HistoryPage, None]:
@@ -157,6 +176,19 @@ class ChatClient:
             yield sending
         finally:
             await sending.close()
+
+    @asynccontextmanager
+    async def join(self, user: str, rooms: Sequence[str], sender: str = "", log: str = "") -> AsyncIterator[Joining]:
+        """Be in rooms (at most 100) until the block ends: receive what comes there, and send. Does not wait for the server.
+
+        Connects again and goes on without a gap for as long as the timeout allows; see Joining, whose `events` raise what
+        `follow` and `send` raise.
+        """
+        joining = Joining(self._dial, self.server, user, sender, log, self._timeout, rooms)
+        try:
+            yield joining
+        finally:
+            await joining.close()
 
     @asynccontextmanager
     async def _dial(self, seconds: float, method: Callable[[Any], Any]) -> AsyncIterator[Call]:

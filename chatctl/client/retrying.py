@@ -7,19 +7,24 @@ from chatctl.client.call import NO_SERVER_ADVICE, silence
 from chatctl.errors import ChatError, OtherVersion, Passing, Stopping, TimedOut, Unavailable, Unexpected
 
 RETRY_SECONDS, RETRY_MOST_SECONDS = 0.1, 2.0  # before connecting again: doubled each time up to the most, less up to a half
-STALE_SECONDS = 30.0  # a stream silent for so long, or for half the timeout, may be dead: another is tried
+STALE_SECONDS = 30.0
 DOUBLINGS = 10  # at most, of either
 
 
 class Retrying:
     """The troubles of something that goes on over several calls, and what is said of them."""
 
-    def __init__(self, server: str, timeout: float, notice: Callable[[str], None] | None) -> None:
-        """`timeout` is after how many seconds of trouble whoever uses this gives up; 0 is never."""
+    def __init__(
+        self, server: str, timeout: float, notice: Callable[[str], None] | None, stale: float = STALE_SECONDS
+    ) -> None:
+        """`timeout` is after how many seconds of trouble whoever uses this gives up; 0 is never.
+
+        A stream that is silent for `stale` seconds, or for half the timeout, may be dead: another is tried.
+        """
         self._server = server
         self._timeout = timeout
         self._notice = notice or (lambda _: None)
-        self._stale = min(timeout / 2 or STALE_SECONDS, STALE_SECONDS)
+        self._stale = min(timeout / 2 or stale, stale)
         self._silences = self._tries = 0  # since the server last got on with it
         self.trouble: ChatError | None = None
         """What broke the last call, until the server gets on with it again."""

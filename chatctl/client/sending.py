@@ -8,9 +8,9 @@ from chatctl import wire
 from chatctl.chat import Limits
 from chatctl.client.call import Call, Dial
 from chatctl.client.patience import Patience
-from chatctl.client.retrying import Retrying
+from chatctl.client.retrying import STALE_SECONDS, Retrying
 from chatctl.client.window import Outcome, Window
-from chatctl.errors import LogChanged, OtherVersion, Passing, Unavailable, Unexpected
+from chatctl.errors import ChatError, LogChanged, OtherVersion, Passing, Unavailable, Unexpected
 from chatctl.v1 import chat_pb2 as pb
 
 
@@ -20,6 +20,8 @@ class Sending:
     When the stream breaks, the server goes away or its store is full, it connects again and sends again what has no receipt;
     `--timeout` seconds without a receipt, when one is due, or without a connection end it.
     """
+
+    STALE_SECONDS = STALE_SECONDS
 
     def __init__(
         self, dial: Dial, server: str, user: str, sender: str, log: str, timeout: float, notice: Callable[[str], None] | None
@@ -32,7 +34,7 @@ class Sending:
         self.limits = Limits()
         self.log = log
         self.cursor_prefix = ""
-        self._retrying = Retrying(server, timeout, notice)
+        self._retrying = Retrying(server, timeout, notice, self.STALE_SECONDS)
         self._window = Window()
         self._finished = False
         self._welcomed = asyncio.Event()
@@ -124,6 +126,7 @@ class Sending:
                     if self._task.cancelling():  # in the very moment in which the call was given up
                         raise asyncio.CancelledError from None
                     seconds = self._retrying.take(error)
+                    self._lost(error)
                 self._window.rewind()  # what has no receipt is to be sent again
                 self._patience.expect()
                 await asyncio.sleep(seconds)
@@ -134,7 +137,7 @@ class Sending:
 
     async def _exchange(self, call: Call) -> None:
         """One stream, from its welcome to its end."""
-        await call.write(pb.SendAndReceiveMessageRequest(user=self.user, sender=self.sender))
+        await call.write(self._opening())
         response = await call.read()
         if response is None or not response.HasField("welcome"):
             raise OtherVersion(f"{self._server} did not say welcome: it is no chatctl server, or another version", 12)
@@ -151,6 +154,10 @@ class Sending:
                 writer.result()
         if not (self._finished and self._window.answered):
             raise Unavailable(f"{self._server} ended the stream before it had answered everything")
+
+    def _opening(self) -> pb.SendAndReceiveMessageRequest:
+        """The first request of a stream."""
+        return pb.SendAndReceiveMessageRequest(user=self.user, sender=self.sender)
 
     def _welcome(self, welcome: pb.Welcome) -> None:
         if self.log and welcome.log != self.log:
@@ -172,17 +179,11 @@ class Sending:
         self._patience.heard(expecting=self._window.waiting > 0)
 
     async def _write(self, call: Call) -> None:
-        """The writer: frame after frame, as long as the window has room."""
+        """The writer: request after request."""
         while True:
-            while self._window.may_send(self._finished):
-                frame = self._window.take()
-                self._room.set()
-                if frame is None:
-                    self._news.set()
-                    continue
+            while request := self._due():
                 call.patience.expect()
                 self._patience.expect()
-                request = pb.SendAndReceiveMessageRequest(room=frame.room, number=frame.number, texts=frame.texts)
                 if not await call.write(request):
                     return  # reading raises why
             if self._finished and self._window.all_sent:
@@ -191,15 +192,32 @@ class Sending:
             self._changed.clear()
             await self._changed.wait()
 
+    def _due(self) -> pb.SendAndReceiveMessageRequest | None:
+        """The next request to send, as long as the window has room; None if there is nothing to be sent now."""
+        while self._window.may_send(self._finished):
+            frame = self._window.take()
+            self._room.set()
+            if frame is not None:
+                return pb.SendAndReceiveMessageRequest(room=frame.room, number=frame.number, texts=frame.texts)
+            self._news.set()
+        return None
+
     async def _read(self, call: Call) -> None:
-        """The reader: takes receipts as they come; the window bounds how many can be waiting."""
+        """The reader: takes what comes."""
         while (response := await call.read()) is not None:
-            self._window.receive(wire.receipts(response.receipts))
             self._retrying.proved()  # a welcome alone does not count: a server may break after each
+            await self._take(call, response)
             call.patience.heard(expecting=self._window.waiting > 0)
             self._got_on()
             self._news.set()
             self._changed.set()
+
+    async def _take(self, call: Call, response: pb.SendAndReceiveMessageResponse) -> None:
+        """Take the receipts; the window bounds how many can be waiting."""
+        self._window.receive(wire.receipts(response.receipts))
+
+    def _lost(self, error: ChatError) -> None:
+        """The stream broke; another will be tried."""
 
     # --- the end
 

@@ -2,15 +2,16 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
 from chatctl import history, wire
-from chatctl.chat import MAX_NUMBER, Chat, utf8_size
+from chatctl.chat import MAX_NUMBER, Chat, name_fault, utf8_size
 from chatctl.errors import InvalidRequest
 from chatctl.history import Query
 from chatctl.log import Draft
 from chatctl.pages import Answer
+from chatctl.presence import Watch
 from chatctl.server.pipeline import Outcome, Pipeline
 from chatctl.server.streams import Streams, stopping
 from chatctl.v1 import chat_pb2 as pb
@@ -31,6 +32,11 @@ class Exchange:
         self._welcomed = False
         self._told_receipts = False  # in the last response
         self._follower: Follower | None = None
+        self._receives = 0  # how many were taken
+        self._rooms: tuple[str, ...] = ()  # received by name
+        self._leave: Callable[[], None] | None = None  # those rooms, where the user is present
+        self._watch: Watch | None = None
+        self._sends = False
         self._pipeline = Pipeline(requests, _size, self._start, wake, streams.load)
 
     def _start(self, frame: pb.SendAndReceiveMessageRequest) -> list[Outcome]:
@@ -38,9 +44,14 @@ class Exchange:
         self._settle(frame)
         if frame.HasField("receive"):
             self._receive(frame.receive)
+        if self._user and not self._leave and not name_fault("user", self._user, self._chat.limits.name_bytes):
+            self._leave = self._chat.presence.enter(self._user, self._rooms)
         limits = self._chat.limits
         if not frame.texts:
             return []
+        if not self._sends:
+            self._sends = True
+            self._streams.senders += 1
         if len(frame.texts) > limits.batch_messages:
             raise InvalidRequest(
                 f"{len(frame.texts)} texts in one frame, the limit is {limits.batch_messages}: send several frames"
@@ -69,14 +80,28 @@ class Exchange:
 
     def _receive(self, receive: pb.Receive) -> None:
         """Receive something else from here on."""
-        follower, self._follower = self._follower, None
-        if follower:
-            follower.close()
+        self._receive_no_more()
+        self._receives += 1
         if receive.rooms or receive.all_rooms:
             after = receive.after or f"{self._chat.cursor_prefix}{self._chat.log.head}"
             query = Query(rooms=() if receive.all_rooms else tuple(receive.rooms), after=after, follow=True)
             history.check(self._chat, query)
             self._follower = Follower(self._chat, query, self._wake)
+            self._streams.followers += 1
+            self._rooms = query.rooms
+            if receive.presence:
+                self._watch = self._chat.presence.watch(query.rooms, self._wake.set)
+
+    def _receive_no_more(self) -> None:
+        if self._follower:
+            self._follower.close()
+            self._streams.followers -= 1
+        if self._leave:
+            self._leave()
+        if self._watch:
+            self._watch.close()
+        self._follower = self._leave = self._watch = None
+        self._rooms = ()
 
     async def responses(self) -> AsyncIterator[pb.SendAndReceiveMessageResponse]:
         """What to send, until there is nothing more to come. Raises what ends the stream with an error."""
@@ -100,12 +125,16 @@ class Exchange:
         page = self._page() if self._told_receipts else None
         receipts = [] if page else self._pipeline.ready()
         page = page or (None if receipts else self._page())
+        present = self._watch.take() if self._watch and not (receipts or page) else []
         self._told_receipts = bool(receipts)
         welcome = bool(self._sender) and not self._welcomed
-        if not (receipts or page or welcome):
+        if not (receipts or page or present or welcome):
             return []
         prefix = self._chat.cursor_prefix
         response = pb.SendAndReceiveMessageResponse(receipts=[wire.receipt_message(receipt) for receipt in receipts])
+        if present or page:
+            response.receive = self._receives
+            response.present.extend(wire.presence_messages(present))
         if page:
             response.runs.extend(wire.run_messages(page.runs))
             response.cursor, response.cursor_prefix, response.live = f"{prefix}{page.position}", prefix, page.live
@@ -123,8 +152,8 @@ class Exchange:
 
     async def close(self) -> None:
         """Let everything of the stream go."""
-        if self._follower:
-            self._follower.close()
+        self._receive_no_more()
+        self._streams.senders -= self._sends
         await self._pipeline.close()
 
 

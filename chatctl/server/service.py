@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from chatctl import __version__, history, wire
-from chatctl.chat import Chat
+from chatctl.chat import DEFAULT_TOP, Chat
 from chatctl.pages import Answer
 from chatctl.server.exchange import Exchange
 from chatctl.server.streams import Streams
@@ -28,7 +28,8 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
 
     async def GetStats(self, request: pb.GetStatsRequest, context: Any) -> pb.GetStatsResponse:
         """See the proto."""
-        stats = await self._chat.stats(request.top, request.rooms)
+        chat, rooms = self._chat, tuple(dict.fromkeys(request.rooms))
+        stats = await chat.stats(request.top, rooms)
         uptime = Duration()
         uptime.FromMilliseconds(int((time.monotonic() - self._started) * 1000))
         return pb.GetStatsResponse(
@@ -40,23 +41,29 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
             users=wire.user_stats(stats.users),
             uptime=uptime,
             version=__version__,
-            log=self._chat.log.id,
-            store=self._chat.log.kind,
-            limits=wire.limits_message(self._chat.limits),
+            log=chat.log.id,
+            store=chat.log.kind,
+            limits=wire.limits_message(chat.limits),
             promises=pb.Promises(durable_receipts=True),
-            head=f"{self._chat.cursor_prefix}{self._chat.log.head}",
+            head=f"{chat.cursor_prefix}{chat.log.head}",
+            activity=wire.activity_message(chat.meter.activity(self._streams.followers, self._streams.senders)),
+            present=wire.presence_messages(
+                [chat.presence.of(room) for room in rooms] if rooms else chat.presence.fullest(request.top or DEFAULT_TOP)
+            ),
         )
 
     async def GetMessages(self, request: pb.GetMessagesRequest, context: Any) -> AsyncIterator[bytes]:
         """See the proto; the responses are serialised already."""
         self._streams.enter()
         try:
+            self._streams.followers += request.follow
             async with aclosing(history.read(self._chat, wire.query(request))) as answers:
                 async for answer in answers:
                     due = [self._frame(answer)]
                     del answer  # or it would stay for as long as the client does not read
                     yield due.pop()
         finally:
+            self._streams.followers -= request.follow
             self._streams.leave()
 
     def _frame(self, answer: Answer) -> bytes:

@@ -17,6 +17,8 @@ class Streams:
         self._counted = 0
         self.stopping = False
         self.load = Load()
+        self.followers = self.senders = 0
+        """How many of them receive messages as they are stored, and how many exchange texts for receipts."""
 
     def enter(self) -> None:
         """Count a stream; `leave` in the end. Raises TooManyStreams, and Stopping when it is too late."""

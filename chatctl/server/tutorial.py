@@ -56,6 +56,7 @@ class TutorialService(chat_pb2_grpc.ChatServiceServicer):
 
         with self._streams.open() as wake:
             pipeline = Pipeline(request_iterator, pb.MessageRequest.ByteSize, start, wake, self._streams.load)
+            self._streams.senders += 1
             try:
                 while True:
                     wake.clear()
@@ -71,6 +72,7 @@ class TutorialService(chat_pb2_grpc.ChatServiceServicer):
                         return
                     await wake.wait()
             finally:
+                self._streams.senders -= 1
                 await pipeline.close()
 
 

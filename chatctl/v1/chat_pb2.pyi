@@ -61,7 +61,7 @@ class GetStatsRequest(_message.Message):
     def __init__(self, top: _Optional[int] = ..., rooms: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetStatsResponse(_message.Message):
-    __slots__ = ("num_messages", "num_rooms", "num_users", "stored_bytes", "rooms", "users", "uptime", "version", "log", "store", "limits", "promises", "head")
+    __slots__ = ("num_messages", "num_rooms", "num_users", "stored_bytes", "rooms", "users", "uptime", "version", "log", "store", "limits", "promises", "head", "activity", "present")
     NUM_MESSAGES_FIELD_NUMBER: _ClassVar[int]
     NUM_ROOMS_FIELD_NUMBER: _ClassVar[int]
     NUM_USERS_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,8 @@ class GetStatsResponse(_message.Message):
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     PROMISES_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
+    ACTIVITY_FIELD_NUMBER: _ClassVar[int]
+    PRESENT_FIELD_NUMBER: _ClassVar[int]
     num_messages: int
     num_rooms: int
     num_users: int
@@ -88,7 +90,45 @@ class GetStatsResponse(_message.Message):
     limits: Limits
     promises: Promises
     head: str
-    def __init__(self, num_messages: _Optional[int] = ..., num_rooms: _Optional[int] = ..., num_users: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., rooms: _Optional[_Iterable[_Union[RoomStats, _Mapping]]] = ..., users: _Optional[_Iterable[_Union[UserStats, _Mapping]]] = ..., uptime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., version: _Optional[str] = ..., log: _Optional[str] = ..., store: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., promises: _Optional[_Union[Promises, _Mapping]] = ..., head: _Optional[str] = ...) -> None: ...
+    activity: Activity
+    present: _containers.RepeatedCompositeFieldContainer[Presence]
+    def __init__(self, num_messages: _Optional[int] = ..., num_rooms: _Optional[int] = ..., num_users: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., rooms: _Optional[_Iterable[_Union[RoomStats, _Mapping]]] = ..., users: _Optional[_Iterable[_Union[UserStats, _Mapping]]] = ..., uptime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., version: _Optional[str] = ..., log: _Optional[str] = ..., store: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., promises: _Optional[_Union[Promises, _Mapping]] = ..., head: _Optional[str] = ..., activity: _Optional[_Union[Activity, _Mapping]] = ..., present: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ...) -> None: ...
+
+class Activity(_message.Message):
+    __slots__ = ("messages_per_second", "num_messages", "rooms", "followers", "senders", "commit_median", "commit_p99")
+    MESSAGES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    NUM_MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    ROOMS_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWERS_FIELD_NUMBER: _ClassVar[int]
+    SENDERS_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_MEDIAN_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_P99_FIELD_NUMBER: _ClassVar[int]
+    messages_per_second: float
+    num_messages: _containers.RepeatedScalarFieldContainer[int]
+    rooms: _containers.RepeatedCompositeFieldContainer[RoomActivity]
+    followers: int
+    senders: int
+    commit_median: _duration_pb2.Duration
+    commit_p99: _duration_pb2.Duration
+    def __init__(self, messages_per_second: _Optional[float] = ..., num_messages: _Optional[_Iterable[int]] = ..., rooms: _Optional[_Iterable[_Union[RoomActivity, _Mapping]]] = ..., followers: _Optional[int] = ..., senders: _Optional[int] = ..., commit_median: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., commit_p99: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class RoomActivity(_message.Message):
+    __slots__ = ("room", "num_messages")
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    NUM_MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    room: str
+    num_messages: int
+    def __init__(self, room: _Optional[str] = ..., num_messages: _Optional[int] = ...) -> None: ...
+
+class Presence(_message.Message):
+    __slots__ = ("room", "users", "num_users")
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    NUM_USERS_FIELD_NUMBER: _ClassVar[int]
+    room: str
+    users: _containers.RepeatedScalarFieldContainer[str]
+    num_users: int
+    def __init__(self, room: _Optional[str] = ..., users: _Optional[_Iterable[str]] = ..., num_users: _Optional[int] = ...) -> None: ...
 
 class RoomStats(_message.Message):
     __slots__ = ("room", "num_messages", "last_time")
@@ -199,30 +239,36 @@ class SendAndReceiveMessageRequest(_message.Message):
     def __init__(self, user: _Optional[str] = ..., sender: _Optional[str] = ..., room: _Optional[str] = ..., number: _Optional[int] = ..., texts: _Optional[_Iterable[str]] = ..., receive: _Optional[_Union[Receive, _Mapping]] = ...) -> None: ...
 
 class Receive(_message.Message):
-    __slots__ = ("rooms", "all_rooms", "after")
+    __slots__ = ("rooms", "all_rooms", "after", "presence")
     ROOMS_FIELD_NUMBER: _ClassVar[int]
     ALL_ROOMS_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
+    PRESENCE_FIELD_NUMBER: _ClassVar[int]
     rooms: _containers.RepeatedScalarFieldContainer[str]
     all_rooms: bool
     after: str
-    def __init__(self, rooms: _Optional[_Iterable[str]] = ..., all_rooms: _Optional[bool] = ..., after: _Optional[str] = ...) -> None: ...
+    presence: bool
+    def __init__(self, rooms: _Optional[_Iterable[str]] = ..., all_rooms: _Optional[bool] = ..., after: _Optional[str] = ..., presence: _Optional[bool] = ...) -> None: ...
 
 class SendAndReceiveMessageResponse(_message.Message):
-    __slots__ = ("welcome", "receipts", "runs", "cursor", "cursor_prefix", "live")
+    __slots__ = ("welcome", "receipts", "runs", "cursor", "cursor_prefix", "live", "receive", "present")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     RECEIPTS_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     CURSOR_PREFIX_FIELD_NUMBER: _ClassVar[int]
     LIVE_FIELD_NUMBER: _ClassVar[int]
+    RECEIVE_FIELD_NUMBER: _ClassVar[int]
+    PRESENT_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     receipts: _containers.RepeatedCompositeFieldContainer[Receipt]
     runs: _containers.RepeatedCompositeFieldContainer[Run]
     cursor: str
     cursor_prefix: str
     live: bool
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., receipts: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ..., runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ..., cursor: _Optional[str] = ..., cursor_prefix: _Optional[str] = ..., live: _Optional[bool] = ...) -> None: ...
+    receive: int
+    present: _containers.RepeatedCompositeFieldContainer[Presence]
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., receipts: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ..., runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ..., cursor: _Optional[str] = ..., cursor_prefix: _Optional[str] = ..., live: _Optional[bool] = ..., receive: _Optional[int] = ..., present: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("sender", "log", "cursor_prefix", "limits")

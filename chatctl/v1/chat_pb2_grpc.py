@@ -62,7 +62,7 @@ class ChatServiceServicer:
     """
 
     def GetStats(self, request, context):
-        """Totals, per room and per user figures, and the limits and promises in force.
+        """Totals, per room and per user figures, what goes on right now, and the limits and promises in force.
         Its cost does not grow with the number of stored messages.
         Errors: INVALID_ARGUMENT (a bad `top` or room name).
         """
