@@ -70,7 +70,7 @@ def run(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):  # whatever the locale lacks: JSON is UTF-8, the rest is escaped
             stream.reconfigure(encoding="utf-8" if wants_json else None, errors="backslashreplace")
     try:
-        register([name for name in COMMANDS if name in arguments[:1]] or COMMANDS)
+        arguments = _prepared(arguments)
         code = (
             app(args=arguments, prog_name="chatctl", standalone_mode=False)
             if arguments or COMPLETION in os.environ
@@ -92,6 +92,12 @@ def run(arguments: list[str]) -> int:
     except OSError as error:  # a full disk behind stdout, for one
         return formats.report(f"cannot read or write: {error.strerror}", "INPUT_OUTPUT", 1, wants_json)
     return code if isinstance(code, int) else 0
+
+
+def _prepared(arguments: list[str]) -> list[str]:
+    """Get ready for the command that is called; its arguments as Typer can understand them."""
+    register([name for name in COMMANDS if name in arguments[:1]] or COMMANDS)
+    return import_module("chatctl.cli.stats").completed(arguments) if arguments[:1] == ["stats"] else arguments
 
 
 TRUE = ("1", "true", "t", "yes", "y", "on")  # as Click reads a flag's variable

@@ -1,7 +1,6 @@
 """One run of `history`: pages come in, and are printed or handed to a command; the cursor file says how far it is."""
 
 import asyncio
-import fcntl
 import os
 import stat
 from collections.abc import AsyncGenerator
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chatctl.cli import formats
 from chatctl.cli.interrupts import Interrupts
-from chatctl.cli.printing import Printer, json_lines
+from chatctl.cli.printing import STDOUT, Printer, json_lines, on_desertion
 from chatctl.errors import ChatError, CommandFailed, CursorBeyondHead, CursorMalformed, CursorOtherLog, CursorUnsaved
 from chatctl.history import Query
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from chatctl.client import ChatClient, HistoryPage
 
 SILENCE = 3  # the exit code when nothing came for as long as --wait says
-STDOUT = 1
 MOMENT = 1.0  # seconds that nobody needs to be told about
 
 
@@ -72,7 +70,7 @@ class Reading:
         self._work = asyncio.ensure_future(self._read())
         self._interrupts = Interrupts(self._interrupt, self._command.end if self._command else None)
         if self._printer and self._wanted.query.follow:
-            self._watch_stdout()
+            on_desertion(self._desert)
         try:
             await self._work
         except asyncio.CancelledError:
@@ -122,16 +120,7 @@ class Reading:
         if self._at_work:
             self._notice("waiting for the command to end; a second signal ends it")
 
-    def _watch_stdout(self) -> None:
-        """Whoever reads a pipe may go (`| grep -m1`) long before there is something to write into it again."""
-        with suppress(OSError):
-            only_written = fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
-            if stat.S_ISFIFO(os.fstat(STDOUT).st_mode) and only_written:
-                # Such an end of a pipe is never ready to be read, but for the error that nobody reads the other end.
-                asyncio.get_running_loop().add_reader(STDOUT, self._desert)
-
     def _desert(self) -> None:
-        asyncio.get_running_loop().remove_reader(STDOUT)
         self._deserted = True
         self._work.cancel()
 

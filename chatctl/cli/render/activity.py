@@ -1,4 +1,4 @@
-"""What goes on at a server, drawn: rates over time, busy rooms, and who is where. None is wider or higher than it is told."""
+"""What goes on at a server, drawn: rates over time, busy rooms, and who is where."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -37,6 +37,16 @@ def commits(activity: "Activity") -> str:
     return f"{latency(activity.commit_median)} median, {latency(activity.commit_p99)} p99"
 
 
+def rates(activity: "Activity") -> str:
+    """How much is stored, now and of late."""
+    stored = f"{sum(activity.messages):,} in the last 15 minutes"
+    return f"{rate(activity.messages_per_second)} now, {stored}, at most {rate(_most(activity))}"
+
+
+def _most(activity: "Activity") -> float:
+    return max(activity.messages_per_second, max(activity.messages, default=0) / SPAN_SECONDS)
+
+
 def streams(activity: "Activity") -> str:
     """Who is connected."""
     return f"{activity.followers:,} receiving, {activity.senders:,} sending"
@@ -59,7 +69,7 @@ def graph(values: Sequence[int], columns: int, rows: int = 1) -> list[str]:
 def scale(activity: "Activity", columns: int) -> str:
     """What stands under a graph."""
     left, right = "15 minutes ago", "now"
-    peak = f"peak {rate(max(activity.messages, default=0) / SPAN_SECONDS)}"
+    peak = f"at most {rate(_most(activity))}"
     free = columns - len(left) - len(right)
     return f"{left}{peak:^{free}}{right}" if free > len(peak) + 1 else f"{peak:^{columns}}"
 

@@ -23,7 +23,7 @@ TWO_SIDES = 64  # columns, from which on rooms and users stand side by side
 
 
 class Screen:
-    """The live view; a context manager, which gives the terminal back as it was. Raises BrokenPipeError when that is gone."""
+    """The live view; a View."""
 
     def __init__(self, server: str, no_color: bool) -> None:
         self._server = server
@@ -101,9 +101,7 @@ def _figures(answer: "ServerStats") -> Table:
     table.add_column(no_wrap=True, overflow="ellipsis")
     stored = f"{log.num_messages:,} messages, {size(log.stored_bytes)}"
     table.add_row(stored, _named("streams", drawn.streams(answer.activity)))
-    table.add_row(
-        f"{log.num_rooms:,} rooms, {log.num_users:,} users", _named("commit", drawn.commits(answer.activity))
-    )
+    table.add_row(f"{log.num_rooms:,} rooms, {log.num_users:,} users", _named("commit", drawn.commits(answer.activity)))
     return table
 
 
