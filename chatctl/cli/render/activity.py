@@ -75,33 +75,40 @@ def scale(activity: "Activity", columns: int) -> str:
 
 
 def busiest(rooms: "Sequence[RoomActivity]", columns: int, rows: int) -> Table:
-    """A bar for each room, as long as it is busy."""
+    """A bar for each of some rooms (one at least), as long as it is busy."""
     table = Table.grid(padding=(0, 1))
-    figure = max((len(f"{count:,}") for _, count in rooms), default=1)
-    name = max(min(max((len(visible_name(room)) for room, _ in rooms), default=1) * 2, columns // 2 - 4), 6)
-    table.add_column(max_width=name, no_wrap=True, overflow="ellipsis")
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, style=DRAWN)
-    most = rooms[0].num_messages if rooms else 1
-    longest = max(columns - name - figure - 2, 4)
+    figure = max(len(f"{count:,}") for _, count in rooms)
+    name = min(max(Text(visible_name(room)).cell_len for room, _ in rooms), columns // 3)
+    longest = max(columns - name - figure - 2, 1)
+    table.add_column(width=name, no_wrap=True, overflow="ellipsis")
+    table.add_column(width=figure, no_wrap=True, justify="right")
+    table.add_column(width=longest, no_wrap=True, style=DRAWN)
+    most = rooms[0].num_messages
     for room, count in rooms[:rows]:
         whole, part = divmod(-(-count * longest * 8 // most), 8)
         table.add_row(Text(visible_name(room)), f"{count:,}", "█" * whole + EIGHTHS[part].strip())
     return table
 
 
-def here(present: "Sequence[Present]", rows: int) -> Table:
-    """A row for each room that somebody is in."""
+def here(present: "Sequence[Present]", columns: int, rows: int) -> Table:
+    """A row for each of the rooms (one at least) that somebody is in."""
     table = Table.grid(padding=(0, 1))
-    table.add_column(max_width=20, no_wrap=True, overflow="ellipsis")
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    for room, users, count in present[:rows]:
-        table.add_row(Text(visible_name(room)), f"{count:,}", names(users, count))
+    figure = max(len(f"{count:,}") for _, _, count in present)
+    room = min(max(Text(visible_name(room)).cell_len for room, _, _ in present), columns // 3)
+    table.add_column(width=room, no_wrap=True, overflow="ellipsis")
+    table.add_column(width=figure, no_wrap=True, justify="right")
+    table.add_column(width=max(columns - room - figure - 2, 1), no_wrap=True, overflow="ellipsis")
+    for where, users, count in present[:rows]:
+        table.add_row(Text(visible_name(where)), f"{count:,}", names(users, count))
     return table
+
+
+def colour(user: str) -> str:
+    """A user's, as everywhere."""
+    return f"bold color({USERS_256[hue(user, len(USERS_256))]})"
 
 
 def names(users: "Sequence[str]", count: int) -> Text:
     """Users, each in their colour, and how many more there are."""
-    text = Text(" ").join(Text(visible_name(user), f"bold color({USERS_256[hue(user, len(USERS_256))]})") for user in users)
+    text = Text(", ").join(Text(visible_name(user), colour(user)) for user in users)
     return text.append(f" and {count - len(users):,} more", "dim") if count > len(users) else text

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chatctl.client import ServerStats
     from chatctl.log import Figures
 
-LABEL_COLUMNS = 13  # of the names before the figures
+LABEL_COLUMNS = 13  # of what stands before the figures, with the blanks behind it
 ROOMS_SHOWN, USERS_SHOWN = 10, 20  # of those that somebody is in
 
 
@@ -34,7 +34,7 @@ def show_stats(answer: "ServerStats", utc: bool, no_color: bool) -> None:
 
 def _grid() -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
+    table.add_column(style="bold", no_wrap=True, min_width=LABEL_COLUMNS - 2)
     table.add_column()
     return table
 
@@ -80,11 +80,13 @@ def _print_activity(out: Console, answer: "ServerStats") -> None:
 
 def _figures(kind: str, figures: "Sequence[Figures]", total: int, utc: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column(kind, style="cyan", overflow="fold")
+    table.add_column(kind, overflow="fold")
     table.add_column("messages", justify="right")
     table.add_column("last", style="dim")
     for name, count, time in figures:
-        table.add_row(Text(visible_name(name)), f"{count:,}", person_time(time, utc))
+        table.add_row(
+            Text(visible_name(name), drawn.colour(name) if kind == "user" else ""), f"{count:,}", person_time(time, utc)
+        )
     if len(figures) < total:
         table.caption = f"{len(figures):,} of {total:,} {kind}s"
     return table

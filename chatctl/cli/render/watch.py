@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from chatctl.client import ServerStats
 
 ROWS_AROUND = 11  # of the header, the figures, the graph's title and scale, the blanks and the last line
-GRAPH_ROWS = 5  # at most
+GRAPH_ROWS = 12  # at most
 TWO_SIDES = 64  # columns, from which on rooms and users stand side by side
 
 
@@ -56,25 +57,24 @@ class Screen:
 
     def __rich_console__(self, out: Console, options: "ConsoleOptions") -> "RenderResult":
         rows, columns = options.size.height, options.size.width
-        last = Text(f"{self._trouble}" if self._trouble else "q ends", "bold red" if self._trouble else "dim")
-        last.truncate(max(columns - 1, 1), overflow="ellipsis")
+        options = options.update(width=columns, height=None)
         parts = self._parts(self._answer, columns, rows) if self._answer else [Text(f"asking {self._server} ...")]
-        lines = out.render_lines(Group(*parts), options.update(width=columns, height=None), pad=False)[: max(rows - 1, 0)]
-        for line in lines:
+        lines = out.render_lines(Group(*parts), options, pad=False)
+        last = Text(self._trouble, "bold red") if self._trouble else Text("q ends", "dim")
+        end = out.render_lines(last, options, pad=False)[:rows]
+        kept = (lines + [[]] * rows)[: rows - len(end)]
+        for at, line in enumerate([*kept, *end], 1):
             yield from line
-            yield Text("\n", end="")
-        yield Text("\n" * (rows - 1 - len(lines)), end="")
-        last.end = ""
-        yield last
+            yield Segment("\n" if at < rows else "")
 
     def _parts(self, answer: "ServerStats", columns: int, rows: int) -> list[RenderableType]:
         activity = answer.activity
-        left = max(rows - ROWS_AROUND, 2)
-        high = max(min(GRAPH_ROWS, left // 2), 1)
+        left = max(rows - ROWS_AROUND - (0 if columns >= TWO_SIDES else 2), 2)
+        high = max(min(GRAPH_ROWS, left // 2, left // 5 + 3), 1)
         return [
             self._header(answer, columns),
             Text(),
-            _figures(answer),
+            _figures(answer, side_by_side=columns >= TWO_SIDES),
             Text(),
             Text(f"{drawn.rate(activity.messages_per_second)} now", "bold"),
             *(_line(row, drawn.DRAWN) for row in drawn.graph(activity.messages, columns, high)),
@@ -86,7 +86,8 @@ class Screen:
     def _header(self, answer: "ServerStats", columns: int) -> Text:
         words = Text(self._server, "bold", no_wrap=True)
         words.append(f"  chatctl {visible(answer.version)}  up {duration(answer.uptime_seconds)}", "dim")
-        words.append(self._at.rjust(columns - words.cell_len), "dim")
+        if words.cell_len + len(self._at) < columns:
+            words.append(self._at.rjust(columns - words.cell_len), "dim")
         words.truncate(columns, overflow="ellipsis")
         return words
 
@@ -95,13 +96,14 @@ def _line(text: str, style: str) -> Text:
     return Text(text, style, no_wrap=True, overflow="crop")
 
 
-def _figures(answer: "ServerStats") -> Table:
+def _figures(answer: "ServerStats", side_by_side: bool) -> Table:
     log, table = answer.stats, Table.grid(padding=(0, 3))
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    stored = f"{log.num_messages:,} messages, {size(log.stored_bytes)}"
-    table.add_row(stored, _named("streams", drawn.streams(answer.activity)))
-    table.add_row(f"{log.num_rooms:,} rooms, {log.num_users:,} users", _named("commit", drawn.commits(answer.activity)))
+    kept = [f"{log.num_messages:,} messages, {size(log.stored_bytes)}", f"{log.num_rooms:,} rooms, {log.num_users:,} users"]
+    doing = [_named("streams", drawn.streams(answer.activity)), _named("commit", drawn.commits(answer.activity))]
+    for _ in range(1 + side_by_side):
+        table.add_column(no_wrap=True, overflow="ellipsis")
+    for row in zip(kept, doing, strict=True) if side_by_side else ((part,) for part in (*kept, *doing)):
+        table.add_row(*row)
     return table
 
 
@@ -115,7 +117,7 @@ def _sides(answer: "ServerStats", columns: int, rows: int) -> RenderableType:
     both = columns >= TWO_SIDES
     wide, high = ((columns - 3) // 2, rows) if both else (columns, max((rows - 2) // 2, 1))
     rooms = Group(Text("busiest rooms", "bold"), drawn.busiest(busy, wide, high) if busy else Text("none", "dim"))
-    users = Group(Text("here now", "bold"), drawn.here(present, high) if present else Text("nobody", "dim"))
+    users = Group(Text("here now", "bold"), drawn.here(present, wide, high) if present else Text("nobody", "dim"))
     if not both:
         return Group(rooms, Text(), users)
     table = Table.grid(padding=(0, 3, 0, 0))
