@@ -227,12 +227,12 @@ class Run:
 
     async def _progress(self, no_color: bool) -> None:
         await asyncio.sleep(PROGRESS_SECONDS)
-        from chatctl.cli.render.progress import progress
+        from chatctl.cli.render.progress import Sent
 
         clock = asyncio.get_running_loop().time
         began = clock() - PROGRESS_SECONDS
-        with progress(no_color) as bar:
-            task = bar.add_task("", total=None, done=0, rate=0.0)
+        with Sent(self._report.source.size, no_color) as line:
             while True:
-                bar.update(task, done=self._report.done, rate=self._report.done / (clock() - began), refresh=True)
+                done, stopped = self._report.done, self._report.source.stopped()
+                line.show(done, done / (clock() - began), stopped.byte if stopped else None)
                 await asyncio.sleep(0.2)
