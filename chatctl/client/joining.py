@@ -10,7 +10,7 @@ from chatctl.client.call import Call, Dial
 from chatctl.client.following import HistoryPage
 from chatctl.client.sending import Sending
 from chatctl.client.window import Outcome
-from chatctl.errors import ChatError, Unexpected
+from chatctl.errors import ChatError, CursorOtherLog, LogChanged, Unexpected
 from chatctl.log import Run
 from chatctl.presence import Present
 from chatctl.v1 import chat_pb2 as pb
@@ -63,7 +63,10 @@ class Joining(Sending):
     # --- for the caller
 
     def receive(self, rooms: Sequence[str]) -> None:
-        """Be in these rooms from here on. What comes in a new one does so from now on; older messages are for `read`."""
+        """Be in these rooms from here on. In a new one that is from the cursor of the last page on, up to half a minute ago.
+
+        What was stored in it before, and no gap after it, is what `read` gives from now on.
+        """
         self._rooms = list(dict.fromkeys(rooms))
         for room in self._newest.keys() - set(self._rooms):
             del self._newest[room]
@@ -105,6 +108,15 @@ class Joining(Sending):
         return None
 
     # --- the stream
+
+    async def _exchange(self, call: Call) -> None:
+        try:
+            await super()._exchange(call)
+        except CursorOtherLog:
+            raise LogChanged(
+                f"{self._server} serves another log than before: nothing more was sent; "
+                "name the server that has it, or see what became of its store"
+            ) from None
 
     def _opening(self) -> pb.SendAndReceiveMessageRequest:
         request = super()._opening()

@@ -146,6 +146,7 @@ class Sending:
         writer = asyncio.create_task(self._write(call))
         writer.add_done_callback(lambda done: None if done.cancelled() or not done.exception() else call.close())
         try:
+            await self._take(call, response)
             await self._read(call)
         finally:
             writer.cancel()

@@ -44,8 +44,7 @@ class Exchange:
         self._settle(frame)
         if frame.HasField("receive"):
             self._receive(frame.receive)
-        if self._user and not self._leave and not name_fault("user", self._user, self._chat.limits.name_bytes):
-            self._leave = self._chat.presence.enter(self._user, self._rooms)
+        self._enter()
         limits = self._chat.limits
         if not frame.texts:
             return []
@@ -89,8 +88,14 @@ class Exchange:
             self._follower = Follower(self._chat, query, self._wake)
             self._streams.followers += 1
             self._rooms = query.rooms
+            self._enter()
             if receive.presence:
                 self._watch = self._chat.presence.watch(query.rooms, self._wake.set)
+
+    def _enter(self) -> None:
+        """Be present, if there is a name by which to be."""
+        if self._user and not self._leave and not name_fault("user", self._user, self._chat.limits.name_bytes):
+            self._leave = self._chat.presence.enter(self._user, self._rooms)
 
     def _receive_no_more(self) -> None:
         if self._follower:

@@ -1,0 +1,249 @@
+"""Joining: one stream that sends and receives, through broken streams and changes of rooms."""
+
+import asyncio
+import random
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+from relay import Proxy
+
+from chatctl.client import ChatClient, Connected, Here, HistoryPage, Lost, Outcome, Query
+from chatctl.errors import InvalidRequest, LogChanged, Unavailable
+from chatctl.log import Status
+from chatctl.presence import Present
+
+PATIENCE = 30
+
+
+class Member:
+    """Somebody in rooms, who notes what happens."""
+
+    def __init__(self, joining):
+        self.joining = joining
+        self.events = []
+        self.messages = []
+        """(room, sequence, user, text) of all that came."""
+        self.outcomes = []
+        self._news = asyncio.Event()
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self):
+        try:
+            async for event in self.joining.events():
+                self.events.append(event)
+                if isinstance(event, HistoryPage):
+                    self.messages += [
+                        (run.room, n, run.user, text) for run in event.runs for n, text in enumerate(run.texts, run.sequence)
+                    ]
+                elif isinstance(event, Outcome):
+                    self.outcomes.append(event)
+                self._news.set()
+        finally:
+            self._news.set()
+
+    async def until(self, condition):
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                assert not self.task.done() or self.task.result(), "it has ended"
+                self._news.clear()
+                await self._news.wait()
+
+    def came(self, kind):
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def texts(self):
+        return [text for *_, text in self.messages]
+
+    async def settled(self):
+        """Once it receives."""
+        await self.until(lambda: self.came(HistoryPage))
+        return self
+
+    async def finish(self):
+        self.joining.finish()
+        async with asyncio.timeout(PATIENCE):
+            await self.task
+
+
+@asynccontextmanager
+async def member(address, user, *rooms, timeout=0):
+    async with ChatClient(address, timeout) as chat, chat.join(user, rooms) as joining:
+        someone = Member(joining)
+        yield someone
+        someone.task.cancel()
+        await asyncio.wait({someone.task})
+
+
+def test_two_talk_and_see_each_other(address, room):
+    async def talk():
+        async with member(address, "ann", room) as ann, member(address, "bob", room) as bob:
+            await ann.settled()
+            await bob.settled()
+            ann.joining.put(room, ["hello", "bob"])
+            bob.joining.put(room, ["hello, ann"])
+            await ann.until(lambda: len(ann.messages) == 3 and len(ann.outcomes) == 1)
+            await bob.until(lambda: len(bob.messages) == 3)
+            assert ann.messages == bob.messages == sorted(ann.messages, key=lambda message: message[1])
+            assert {(user, text) for _, _, user, text in ann.messages} == {
+                ("ann", "hello"), ("ann", "bob"), ("bob", "hello, ann")}  # fmt: skip
+            receipt = ann.outcomes[0].receipt
+            assert (receipt.number, receipt.count, receipt.status) == (1, 2, Status.STORED)
+            assert (room, receipt.sequence, "ann", "hello") in ann.messages
+            await bob.until(lambda: Here([Present(room, ["ann", "bob"], 2)]) in bob.events)
+            await ann.finish()
+            assert ann.came(Connected) == [Connected(again=False)]
+
+    asyncio.run(talk())
+
+
+def test_rooms_change_and_a_new_one_is_received_from_the_last_page_on(address, room):
+    other = room + " other"
+
+    async def talk():
+        async with member(address, "ann", room) as ann, member(address, "bob", room, other) as bob:
+            await ann.settled()
+            await bob.settled()
+            bob.joining.put(other, ["unseen"])
+            bob.joining.put(room, ["a page"])
+            await ann.until(lambda: ann.messages)
+            ann.joining.receive([other])
+            await ann.until(lambda: any(each.room == other for here in ann.came(Here) for each in here.present))
+            bob.joining.put(other, ["seen"])
+            bob.joining.put(room, ["left"])
+            bob.joining.put(other, ["seen, too"])
+            await ann.until(lambda: len(ann.messages) == 3)
+            assert ann.texts == ["a page", "seen", "seen, too"]
+            ann.joining.receive([])
+            ann.joining.put(other, ["still able to send"])
+            await ann.until(lambda: ann.outcomes)
+            assert ann.texts == ["a page", "seen", "seen, too"]
+
+    asyncio.run(talk())
+
+
+def test_what_was_put_without_a_server_is_sent_once_when_there_is_one(start_server):
+    first = start_server()
+    first.kill()
+
+    async def talk():
+        async with member(first.address, "ann", "lobby") as ann:
+            ann.joining.put("lobby", ["early"])
+            await ann.until(lambda: ann.came(Lost))
+            assert isinstance(ann.joining.trouble, Unavailable)
+            await asyncio.to_thread(start_server, store=first.store, listen=first.address)
+            await ann.until(lambda: ann.outcomes)
+            ann.joining.put("lobby", ["late"])
+            await ann.until(lambda: "late" in ann.texts)
+            assert ann.joining.trouble is None
+            assert [event.receipt.status for event in ann.outcomes] == [Status.STORED] * len(ann.outcomes)
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_break(address, room, seed):
+    rooms = [f"{room} {n}" for n in range(4)]
+    luck = random.Random(seed)
+    texts = [f"text {n}" for n in range(400)]
+
+    async def write(someone):
+        for text in texts:
+            someone.joining.put(luck.choice(rooms), [text])
+            await asyncio.sleep(0.002)  # the pace of a writer; nothing is waited for
+        await someone.finish()
+
+    async def talk():
+        async with (
+            Proxy(address) as proxy,
+            ChatClient(address) as reader,
+            member(address, "bob") as bob,
+            member(proxy.address, "ann", *rooms) as ann,
+        ):
+            await ann.settled()
+            writing = asyncio.create_task(write(bob))
+            inside = set(rooms)
+            seen = {each: set() for each in rooms}  # what was read on joining again
+            while not writing.done():
+                inside = {each for each in rooms if luck.random() < 0.7}
+                old = set(ann.joining._rooms)
+                ann.joining.receive(sorted(inside))
+                for each in inside - old:
+                    seen[each] = {n async for n in _sequences(reader, each)}
+                if luck.random() < 0.3:
+                    proxy.cut()
+                await asyncio.sleep(luck.random() / 10)
+            for each in set(rooms) - inside:
+                ann.joining.receive(rooms)
+                seen[each] |= {n async for n in _sequences(reader, each)}
+            ann.joining.put(rooms[0], ["the end"])
+            await ann.until(lambda: "the end" in ann.texts)
+            for each in rooms:
+                came = [n for where, n, *_ in ann.messages if where == each]
+                assert came == sorted(set(came)), "doubled or out of order"
+                assert set(came) | seen[each] == {n async for n in _sequences(reader, each)}
+
+    asyncio.run(talk())
+
+
+async def _sequences(chat, room):
+    async with aclosing(chat.read(Query(rooms=(room,)))) as pages:
+        async for page in pages:
+            for run in page.runs:
+                for n, _ in enumerate(run.texts, run.sequence):
+                    yield n
+
+
+def test_whoever_does_not_ask_for_events_holds_no_more_than_a_page(address, room):
+    async def talk():
+        async with member(address, "bob") as bob, ChatClient(address) as chat, chat.join("ann", [room]) as joining:
+            events = joining.events()
+            while not isinstance(await anext(events), HistoryPage):
+                pass
+            for n in range(30):
+                bob.joining.put(room, [f"{n} {'x' * 50_000}"] * 5)
+            await bob.finish()
+            assert len(joining._come) <= 2
+            got = []
+            while len(got) < 150:
+                if isinstance(event := await anext(events), HistoryPage):
+                    got += [text.split()[0] for run in event.runs for text in run.texts]
+            assert got == [str(n) for n in range(30) for _ in range(5)]
+            await events.aclose()
+
+    asyncio.run(talk())
+
+
+def test_another_log_and_a_bad_room_end_it_and_what_has_no_receipt_is_known(start_server):
+    first = start_server()
+
+    async def talk():
+        async with member(first.address, "ann", "lobby") as ann:
+            await ann.settled()
+            first.kill()
+            await ann.until(lambda: ann.came(Lost))
+            ann.joining.put("lobby", ["doubtful"])
+            await asyncio.to_thread(start_server, listen=first.address)
+            await asyncio.wait({ann.task}, timeout=PATIENCE)
+            with pytest.raises(LogChanged):
+                ann.task.result()
+            assert [outcome.texts for outcome in ann.joining.remaining()] == [["doubtful"]]
+        async with member(first.address, "ann", "bad\nroom") as ann:
+            await asyncio.wait({ann.task}, timeout=PATIENCE)
+            with pytest.raises(InvalidRequest):
+                ann.task.result()
+
+    asyncio.run(talk())
+
+
+def test_it_gives_up_when_there_is_no_server_for_as_long_as_the_timeout(start_server):
+    server = start_server()
+    server.kill()
+
+    async def talk():
+        async with member(server.address, "ann", "lobby", timeout=0.5) as ann:
+            await asyncio.wait({ann.task}, timeout=PATIENCE)
+            with pytest.raises(Unavailable, match="gave up after"):
+                ann.task.result()
+
+    asyncio.run(talk())
