@@ -25,13 +25,13 @@ def said():
     return said
 
 
-@pytest.mark.parametrize("columns", [40, 80, 200])
-def test_an_error_is_broken_at_words(said, columns):
-    lines = said("stats", server=NOBODY, code=78, columns=columns)
+def test_an_error_is_broken_at_words(said):
     whole = run("stats", server=NOBODY).err.removesuffix("\n")
-    assert " ".join(line.strip() for line in lines) == whole
-    assert len(lines) == 1 or all(line.startswith(" " * 9) for line in lines[1:])
-    assert all(len(line) <= columns for line in lines)
+    for columns in (40, 200):
+        lines = said("stats", server=NOBODY, code=78, columns=columns)
+        assert " ".join(line.strip() for line in lines) == whole
+        assert all(line.startswith(" " * 9) for line in lines[1:])
+        assert all(len(line) <= columns for line in lines)
 
 
 def test_a_command_to_copy_stays_whole(said):
@@ -46,7 +46,7 @@ def test_an_error_and_what_went_well_have_colours(said, address, room):
     assert said("send", "-r", room, "x", server=address, **COLOUR)[0].startswith("\x1b[1;32mchatctl:\x1b[0m 1 stored")
     bad = said("send", "-r", room, piped=b"\xff\n", server=address, code=1, columns=300, **COLOUR)
     assert [line.partition("chatctl:")[0] for line in bad] == ["\x1b[2m", "\x1b[2m"]
-    for less in ({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"CHATCTL_NO_COLOR": "1"}):
+    for less in ({"NO_COLOR": "1"}, {"CHATCTL_NO_COLOR": "1"}):
         assert "\x1b" not in "".join(said("stats", server=NOBODY, code=78, **{**COLOUR, **less}))
     assert "\x1b" not in "".join(said("stats", "--no-color", server=NOBODY, code=78, **COLOUR))
 
@@ -58,7 +58,7 @@ def test_nothing_of_a_name_gets_through_a_summary(said, address):
 
 def test_a_file_is_told_by_how_much_of_it_is_read(server, tmp_path):
     path = tmp_path / "lines"
-    path.write_text("text\n" * 2_000_000)
+    path.write_text("text\n" * 1_000_000)
     terminal = Terminal(80)
     with path.open() as file:
         process = Process("send", server=server.address, stdin=file, stderr=terminal.descriptor)
@@ -66,7 +66,7 @@ def test_a_file_is_told_by_how_much_of_it_is_read(server, tmp_path):
         assert process.wait().code == 0
     shown = terminal.close()
     assert re.search(r"\d+% read [\d,]+ confirmed", shown)
-    assert "2,000,000 stored" in shown
+    assert "1,000,000 stored" in shown
 
 
 def test_a_server_says_where_it_keeps_things(tmp_path):

@@ -100,9 +100,9 @@ class Pane:
         return int(self.ask("pane_pid"))
 
     def wait(self):
-        """Its exit code, once the command has ended by itself. The screen stays."""
-        until(lambda: self.ask("pane_dead") == "1")
-        return int(self.ask("pane_dead_status") or -1)
+        """Its exit code (128 + N after signal N), once the command has ended by itself. The screen stays."""
+        until(lambda: self.ask("pane_dead_status") or self.ask("pane_dead_signal"))  # known only after pane_dead is 1
+        return int(self.ask("pane_dead_status") or 128 + int(self.ask("pane_dead_signal")))
 
     def close(self):
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, timeout=30)
