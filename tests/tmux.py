@@ -23,7 +23,10 @@ class Pane:
             "set -g status off\nset -g remain-on-exit on\nset -g remain-on-exit-format ''\nset -g escape-time 0\n"
             "set -g default-terminal tmux-256color\nset -g history-limit 5000\n"
         )
-        line = shlex.join(["exec", *command, *args])  # of the shell, as tmux runs a line
+        self._pid, self._code = Path(self._folder.name, "pid"), Path(self._folder.name, "code")
+        # tmux itself sometimes forgets how a command ended. The trap is for the shell: it is to outlive Ctrl-C.
+        run = shlex.join(["sh", "-c", f'echo $$ >{self._pid}; exec "$@"', "sh", *command, *args])
+        line = f"trap : INT QUIT; {run}; echo $? >{self._code}"
         self.environment = environment(server, {**LOOKS, **(env or {})})
         size = ("-x", str(columns), "-y", str(rows))
         self._tmux("-f", str(settings), "new-session", "-d", *size, "-s", "main", line, env=self.environment)
@@ -97,12 +100,12 @@ class Pane:
     @property
     def pid(self):
         """The command's process."""
-        return int(self.ask("pane_pid"))
+        return int(until(lambda: self._pid.exists() and self._pid.read_text()))
 
     def wait(self):
         """Its exit code (128 + N after signal N), once the command has ended by itself. The screen stays."""
-        until(lambda: self.ask("pane_dead_status") or self.ask("pane_dead_signal"))  # known only after pane_dead is 1
-        return int(self.ask("pane_dead_status") or 128 + int(self.ask("pane_dead_signal")))
+        until(lambda: self.ask("pane_dead") == "1")  # all it wrote is on the screen
+        return int(self._code.read_text())
 
     def close(self):
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, timeout=30)
