@@ -3,6 +3,7 @@
 import asyncio
 import random
 from contextlib import aclosing, asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 from relay import Proxy
@@ -11,6 +12,7 @@ from chatctl.client import ChatClient, Connected, Here, HistoryPage, Lost, Outco
 from chatctl.errors import InvalidRequest, LogChanged, Unavailable
 from chatctl.log import Status
 from chatctl.presence import Present
+from chatctl.v1 import chat_pb2 as pb
 
 PATIENCE = 30
 
@@ -145,12 +147,13 @@ def test_what_was_put_without_a_server_is_sent_once_when_there_is_one(start_serv
 def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_break(address, room, seed):
     rooms = [f"{room} {n}" for n in range(4)]
     luck = random.Random(seed)
-    texts = [f"text {n}" for n in range(400)]
+    texts = [f"text {n}" for n in range(1500)]
 
     async def write(someone):
         for text in texts:
+            await someone.joining.drain()
             someone.joining.put(luck.choice(rooms), [text])
-            await asyncio.sleep(0.002)  # the pace of a writer; nothing is waited for
+            await asyncio.sleep(0)
         await someone.finish()
 
     async def talk():
@@ -170,9 +173,10 @@ def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_break(a
                 ann.joining.receive(sorted(inside))
                 for each in inside - old:
                     seen[each] = {n async for n in _sequences(reader, each)}
-                if luck.random() < 0.3:
+                if luck.random() < 0.1:
                     proxy.cut()
-                await asyncio.sleep(luck.random() / 10)
+                for _ in range(luck.randrange(20)):
+                    await asyncio.sleep(0)
             for each in set(rooms) - inside:
                 ann.joining.receive(rooms)
                 seen[each] |= {n async for n in _sequences(reader, each)}
@@ -182,6 +186,19 @@ def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_break(a
                 came = [n for where, n, *_ in ann.messages if where == each]
                 assert came == sorted(set(came)), "doubled or out of order"
                 assert set(came) | seen[each] == {n async for n in _sequences(reader, each)}
+
+    asyncio.run(talk())
+
+
+def test_a_page_that_comes_before_the_server_has_heard_of_a_new_room_does_not_move_the_cursor():
+    async def talk():
+        async with ChatClient("127.0.0.1:1", 0) as chat, chat.join("ann", ["old"]) as joining:
+            joining._opening()
+            joining._cursor = "log:1"
+            joining.receive(["old", "new"])
+            call = SimpleNamespace(patience=SimpleNamespace(heard=lambda expecting: None))
+            await joining._take(call, pb.SendAndReceiveMessageResponse(cursor="log:7", live=True, receive=1))
+            assert joining._due().receive == pb.Receive(rooms=["old", "new"], after="log:1", presence=True)
 
     asyncio.run(talk())
 

@@ -80,6 +80,12 @@ def test_what_is_held_is_bounded_and_leaving_makes_room(monkeypatch):
     assert presence.fullest(5) == [Present("b", ["cy"], 1)]
 
 
+async def ticking(condition):
+    """Let the event loop run until a condition holds."""
+    while not condition():  # noqa: ASYNC110 (nobody tells when)
+        await asyncio.sleep(0)
+
+
 def test_a_room_that_changes_and_changes_back_is_no_news():
     async def watch():
         presence = Presence()
@@ -87,17 +93,14 @@ def test_a_room_that_changes_and_changes_back_is_no_news():
         watching = presence.watch(["lobby"], lambda: calls.append(1))
         assert watching.take() == [Present("lobby", [], 0)]
         presence.enter("ann", ["lobby"])()
-        while presence._timer:
-            await asyncio.sleep(0)
+        await ticking(lambda: not presence._timer)
         assert (calls, watching.take()) == ([], [])
         presence.enter("ann", ["lobby", "elsewhere"])
-        while not calls:
-            await asyncio.sleep(0)
+        await ticking(lambda: calls)
         assert watching.take() == [Present("lobby", ["ann"], 1)]
         watching.close()
         presence.enter("bob", ["lobby"])
-        while presence._timer:
-            await asyncio.sleep(0)
+        await ticking(lambda: not presence._timer)
         assert calls == [1]
 
     asyncio.run(watch())

@@ -11,7 +11,6 @@ from chatctl.client.following import HistoryPage
 from chatctl.client.sending import Sending
 from chatctl.client.window import Outcome
 from chatctl.errors import ChatError, CursorOtherLog, LogChanged, Unexpected
-from chatctl.log import Run
 from chatctl.presence import Present
 from chatctl.v1 import chat_pb2 as pb
 
@@ -53,7 +52,6 @@ class Joining(Sending):
         self._moved = False  # whether the server has still to hear of the rooms
         self._asked = 0  # how many times it was told on this stream
         self._cursor = ""
-        self._newest: dict[str, int] = {}  # sequences of what has been received
         self._met = False
         self._state: Connected | Lost | None = None
         self._come: deque[Here | HistoryPage] = deque()  # of one response
@@ -68,8 +66,6 @@ class Joining(Sending):
         What was stored in it before, and no gap after it, is what `read` gives from now on.
         """
         self._rooms = list(dict.fromkeys(rooms))
-        for room in self._newest.keys() - set(self._rooms):
-            del self._newest[room]
         self._moved = True
         self._changed.set()
 
@@ -148,25 +144,18 @@ class Joining(Sending):
 
     async def _take(self, call: Call, response: pb.SendAndReceiveMessageResponse) -> None:
         await super()._take(call, response)
-        # What was on its way when the rooms changed will come again: for new rooms its cursor says nothing.
+        # What was on its way when the rooms changed says nothing of new ones; what is left out comes again.
         if response.receive == self._asked and not self._moved:
             if response.present:
                 self._come.append(Here(wire.presence(response.present)))
             if response.cursor:
                 self._cursor = response.cursor
-                runs = [fresh for run in wire.runs(response.runs) if (fresh := self._fresh(run))]
-                self._come.append(HistoryPage(runs, response.cursor, response.cursor_prefix, response.live))
+                self._come.append(
+                    HistoryPage(wire.runs(response.runs), response.cursor, response.cursor_prefix, response.live)
+                )
         self._news.set()
         call.patience.heard(expecting=False)  # the caller's time is its own
         self._patience.heard(expecting=False)
         while self._come:
             self._taken.clear()
             await self._taken.wait()
-
-    def _fresh(self, run: Run) -> Run | None:
-        """What of it has not come before: when the rooms change, the server begins again at the last cursor."""
-        over = self._newest.get(run.room, 0) - run.sequence + 1
-        if over >= len(run.texts) or run.room not in self._rooms:
-            return None
-        self._newest[run.room] = run.sequence + len(run.texts) - 1
-        return run._replace(sequence=run.sequence + over, texts=run.texts[over:]) if over > 0 else run
