@@ -35,6 +35,11 @@ def person_time(time: int, utc: bool) -> str:
     return f"{text[:-2]}:{text[-2:]}"
 
 
+def time_of_day(utc: bool) -> str:
+    """Of this moment, for a person."""
+    return f"{datetime.now(UTC):%H:%M:%S}Z" if utc else f"{datetime.now():%H:%M:%S}"
+
+
 # What could move the cursor, hide text or turn it round: control characters, bidirectional overrides, line separators.
 # Format characters that only join (in emoji and in many scripts) stay.
 _DANGEROUS = {*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029, 0xFEFF}
@@ -91,9 +96,13 @@ def cells(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
 
 
+DUMB = ("dumb", "unknown")
+"""Values of TERM: terminals that can show lines and no more."""
+
+
 def colours(stream: TextIO) -> bool:
     """Whether to write colours to it: a terminal is looking, and nobody wants it otherwise."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in DUMB
 
 
 class Tone(StrEnum):

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import os
 import sys
-import time
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,7 +42,7 @@ def stats(
     rooms = options.filters("--room", room, "CHATCTL_ROOM")
     seconds = options.seconds("--timeout", timeout)
     if watch is not None:
-        return asyncio.run(_watch(options.address(server), seconds, _interval(watch), top, rooms, as_json, no_color))
+        return asyncio.run(_watch(options.address(server), seconds, _interval(watch), top, rooms, as_json, utc, no_color))
     answer = asyncio.run(_ask(options.address(server), seconds, top, rooms, as_json))
     if as_json:
         print(json.dumps(as_object(answer), ensure_ascii=False))
@@ -67,27 +68,27 @@ def _interval(text: str) -> float:
 
 
 async def _watch(
-    server: str, timeout: float, interval: float, top: int, rooms: list[str], as_json: bool, no_color: bool
+    server: str, timeout: float, interval: float, top: int, rooms: list[str], as_json: bool, utc: bool, no_color: bool
 ) -> int:
     from chatctl.cli import watching
 
-    full_screen = sys.stdout.isatty() and not as_json
+    full_screen = sys.stdout.isatty() and os.environ.get("TERM") not in formats.DUMB and not as_json
     if full_screen:
         from chatctl.cli.render.watch import Screen
 
-        view: watching.View = Screen(server, no_color)
+        view: watching.View = Screen(server, utc, no_color)
     else:
-        view = watching.Lines(watching.json_line(as_object) if as_json else as_line, as_json)
+        view = watching.Lines(watching.json_line(as_object) if as_json else partial(as_line, utc), as_json)
     return await watching.Watching(server, timeout, interval, top, rooms).main(view, full_screen)
 
 
-def as_line(answer: "ServerStats") -> str:
+def as_line(utc: bool, answer: "ServerStats") -> str:
     """What --watch prints where no terminal is looking."""
     from chatctl.cli.render.activity import latency, rate
 
     log, activity = answer.stats, answer.activity
     return (
-        f"{time.strftime('%H:%M:%S')}  {rate(activity.messages_per_second)}  {log.num_messages} messages  "
+        f"{formats.time_of_day(utc)}  {rate(activity.messages_per_second)}  {log.num_messages} messages  "
         f"{log.num_rooms} rooms  {log.num_users} users  {activity.followers} receiving  {activity.senders} sending  "
         f"commit {latency(activity.commit_median)} {latency(activity.commit_p99)}"
     )

@@ -1,6 +1,6 @@
 """`stats --watch` at a terminal: one screen that is drawn anew with every answer and fits whatever size there is."""
 
-import time
+import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from chatctl.cli.formats import visible
+from chatctl.cli.formats import time_of_day, visible
 from chatctl.cli.render import activity as drawn
 from chatctl.cli.render import console, duration, size
 
@@ -26,8 +26,9 @@ TWO_SIDES = 64  # columns, from which on rooms and users stand side by side
 class Screen:
     """The live view; a View."""
 
-    def __init__(self, server: str, no_color: bool) -> None:
-        self._server = server
+    def __init__(self, server: str, utc: bool, no_color: bool) -> None:
+        self._server, self._utc = server, utc
+        self._ending = "q ends" if sys.stdin.isatty() else "Ctrl-C ends"
         self._answer: ServerStats | None = None
         self._trouble = ""
         self._at = ""
@@ -43,7 +44,7 @@ class Screen:
 
     def show(self, answer: "ServerStats") -> None:
         """Draw an answer."""
-        self._answer, self._trouble, self._at = answer, "", time.strftime("%H:%M:%S")
+        self._answer, self._trouble, self._at = answer, "", time_of_day(self._utc)
         self.draw()
 
     def say(self, text: str) -> None:
@@ -60,7 +61,7 @@ class Screen:
         options = options.update(width=columns, height=None)
         parts = self._parts(self._answer, columns, rows) if self._answer else [Text(f"asking {self._server} ...")]
         lines = out.render_lines(Group(*parts), options, pad=False)
-        last = Text(self._trouble, "bold red") if self._trouble else Text("q ends", "dim")
+        last = Text(self._trouble, "bold red") if self._trouble else Text(self._ending, "dim")
         end = out.render_lines(last, options, pad=False)[:rows]
         kept = (lines + [[]] * rows)[: rows - len(end)]
         for at, line in enumerate([*kept, *end], 1):
