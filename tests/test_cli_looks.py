@@ -62,6 +62,7 @@ def test_nothing_is_wider_than_the_terminal_and_nothing_is_lost(look, room, say)
         "  an indent",
         "👩\u200d👩\u200d👧" * 30,
         "e\u0301" * 90,
+        "\u2764\ufe0f" * 99,
     ]
     say(*texts, room=room)
     say("hi", room=room, user="a-user-with-a-very-long-name-" * 3)
@@ -79,6 +80,8 @@ def width(line):
 
 
 def wide(letter):
+    if letter == "\ufe0f":  # makes the one before it wide
+        return 1
     if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 
 import pytest
 from cli import Process, run, until
@@ -167,8 +168,8 @@ def free_address():
 def watch(busy):
     """A pane in which `stats --watch` runs."""
     with contextlib.ExitStack() as stack:
-        yield lambda columns=80, rows=24, server=busy, **env: stack.enter_context(
-            Pane("stats", "--watch", "0.1", columns=columns, rows=rows, server=server, env=env)
+        yield lambda seconds="0.1", columns=80, server=busy, **env: stack.enter_context(
+            Pane("stats", "--watch", seconds, columns=columns, server=server, env=env)
         )
 
 
@@ -201,7 +202,7 @@ def test_nothing_of_a_name_gets_through(watch):
 
 
 def test_it_fits_every_size(watch):
-    pane = watch()
+    pane = watch("600")
     pane.shows("here now")
     for columns, rows in ((200, 50), (40, 24), (80, 5), (20, 3)):
         pane.resize(columns, rows)
@@ -212,6 +213,12 @@ def test_it_fits_every_size(watch):
     pane.shows("here now", "busiest rooms", "q ends")
 
 
+def suspends(path):
+    """The key that suspends what runs at a terminal."""
+    with open(path) as terminal:
+        return termios.tcgetattr(terminal)[6][termios.VSUSP]
+
+
 @pytest.mark.parametrize(("key", "code"), [("q", 0), ("C-c", 130)])
 def test_a_key_ends_it_and_the_terminal_is_as_it_was(busy, key, code):
     line = (
@@ -219,12 +226,13 @@ def test_a_key_ends_it_and_the_terminal_is_as_it_was(busy, key, code):
     )
     with Pane("-c", line, command=("sh",), server=busy) as pane:
         pane.shows("here now")
-        pane.press("C-z")  # does nothing
+        assert suspends(pane.ask("pane_tty")) == b"\0"  # Ctrl-Z would leave the screen to the shell
         pane.press(key)
         pane.shows(f"code={code}")
         assert (pane.ask("alternate_on"), pane.ask("cursor_flag")) == ("0", "1")
         assert "-echo" not in pane.screen
         assert "-icanon" not in pane.screen
+        assert suspends(pane.ask("pane_tty")) == b"\x1a"
         pane.type("hello")
         pane.shows("hello")
 
