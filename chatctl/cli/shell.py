@@ -111,7 +111,8 @@ def _stopped(pid: int) -> int:
     result = os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
     if result is None or result.si_code != os.CLD_STOPPED:
         return 0
-    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)  # so that it is told once
+    with suppress(ChildProcessError):  # it was killed meanwhile, which the next call tells
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)  # so that it is told once
     return result.si_status
 
 
