@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 USERS_256 = (166, 32, 163, 28, 63, 100, 30, 161, 134, 131)
 USERS_8 = (31, 32, 35, 36)
 TIME_COLUMNS, TEXT_COLUMNS = 8, 24  # with fewer for texts, something else on the line goes
-ROOM_COLUMNS, USER_COLUMNS = 6, 8  # at least
+ROOM_COLUMNS, USER_COLUMNS, NAME_COLUMNS = 6, 8, 20  # at least, and of either at most
 CALM_MESSAGES, CALM_SECONDS = 20, 300  # for so many, and so long, a user's name is not said again
 GAP = "  "
 
@@ -75,8 +75,8 @@ class Conversation:
             say("no messages")
 
     def _measure(self, runs: "list[Run]", columns: int) -> None:
-        """Make place for all names, up to a sixth of the line; longer ones take more lines."""
-        most = max(USER_COLUMNS, columns // 6)
+        """Make place for all names, within bounds; longer ones take more lines."""
+        most = max(USER_COLUMNS, min(NAME_COLUMNS, columns // 6))
         number, room, user = self._widths
         for run in runs:
             number = max(number, len(str(run.sequence + len(run.texts) - 1)))
