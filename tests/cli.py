@@ -1,10 +1,13 @@
 """chatctl as its users run it: a process with stdin, stdout, stderr and an exit code."""
 
 import contextlib
+import fcntl
 import json
 import os
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from typing import NamedTuple
@@ -97,8 +100,10 @@ class Drain:
 class Terminal:
     """A terminal to hand to a process as stdin, stdout or stderr; `shown` is what is on it."""
 
-    def __init__(self):
+    def __init__(self, columns=0):
+        """`columns` is how wide it says to be; 0 is unknown, and taken for 80."""
         self._master, self.descriptor = os.openpty()
+        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
         self.shown = Drain(self._master)
 
     def type(self, text):

@@ -61,6 +61,8 @@ def run(arguments: list[str]) -> int:
     # What grpc has to say it says in statuses; its log lines on stderr are for its developers.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     wants_json = _wants_json(arguments)
+    if _wants_no_color(arguments):
+        os.environ["NO_COLOR"] = "1"  # of which errors, notices and a command's own commands know, too
     if isinstance(raw := getattr(sys.stdout, "buffer", None), io.RawIOBase):
         # PYTHONUNBUFFERED, which containers like to set: such a file may take a part of what is written, or nothing.
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), sys.stdout.encoding, line_buffering=True)
@@ -68,7 +70,7 @@ def run(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):  # whatever the locale lacks: JSON is UTF-8, the rest is escaped
             stream.reconfigure(encoding="utf-8" if wants_json else None, errors="backslashreplace")
     try:
-        register([name for name in COMMANDS if name in arguments[:1]] or COMMANDS)
+        arguments = _prepared(arguments)
         code = (
             app(args=arguments, prog_name="chatctl", standalone_mode=False)
             if arguments or COMPLETION in os.environ
@@ -92,15 +94,31 @@ def run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _prepared(arguments: list[str]) -> list[str]:
+    """Get ready for the command that is called; its arguments as Typer can understand them."""
+    register([name for name in COMMANDS if name in arguments[:1]] or COMMANDS)
+    return import_module("chatctl.cli.stats").completed(arguments) if arguments[:1] == ["stats"] else arguments
+
+
+TRUE = ("1", "true", "t", "yes", "y", "on")  # as Click reads a flag's variable
+
+
+def _options(arguments: list[str]) -> list[str]:
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
+
+
+def _wants_no_color(arguments: list[str]) -> bool:
+    """Whether errors are to be without colour; asked as early as the next."""
+    return "--no-color" in _options(arguments) or os.environ.get("CHATCTL_NO_COLOR", "").lower() in TRUE
+
+
 def _wants_json(arguments: list[str]) -> bool:
     """Whether errors are to be JSON; asked before the options are understood, since not understanding them is an error."""
-    given = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    given = _options(arguments)
     asked = {"--json", "--output=json", "-ojson"} & set(given)
     pairs = {("--output", "json"), ("-o", "json")} & set(pairwise(given))
     history = given[:1] == ["history"] and os.environ.get("CHATCTL_OUTPUT", "") == "json"
-    return bool(
-        asked or pairs or history or os.environ.get("CHATCTL_JSON", "").lower() in ("1", "true", "t", "yes", "y", "on")
-    )
+    return bool(asked or pairs or history or os.environ.get("CHATCTL_JSON", "").lower() in TRUE)
 
 
 def _help() -> int:

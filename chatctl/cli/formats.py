@@ -1,13 +1,17 @@
 """How things are written for programs and for terminals, without Rich."""
 
 import json
+import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from textwrap import wrap
+from typing import Any, TextIO
 from zlib import crc32
 
 quote = json.encoder.encode_basestring
@@ -29,6 +33,11 @@ def person_time(time: int, utc: bool) -> str:
         return f"{moment:%Y-%m-%d %H:%M:%S}Z"
     text = f"{moment.astimezone():%Y-%m-%d %H:%M:%S%z}"
     return f"{text[:-2]}:{text[-2:]}"
+
+
+def time_of_day(utc: bool) -> str:
+    """Of this moment, for a person."""
+    return f"{datetime.now(UTC):%H:%M:%S}Z" if utc else f"{datetime.now():%H:%M:%S}"
 
 
 # What could move the cursor, hide text or turn it round: control characters, bidirectional overrides, line separators.
@@ -75,10 +84,51 @@ def cells(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
 
 
-def say(text: str) -> None:
+DUMB = ("dumb", "unknown")
+"""Values of TERM: terminals that can show lines and no more."""
+
+
+def colours(stream: TextIO) -> bool:
+    """Whether to write colours to it: a terminal is looking, and nobody wants it otherwise."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in DUMB
+
+
+class Tone(StrEnum):
+    """What a sentence's colour says, as an escape sequence's number."""
+
+    PLAIN = "2"
+    GOOD = "1;32"
+    BAD = "1;31"
+
+
+NAME = "chatctl: "
+_QUOTED = re.compile("`[^`]*`")
+_WORDS: Any = {"break_long_words": False, "break_on_hyphens": False}
+
+
+def say(text: str, tone: Tone = Tone.PLAIN) -> None:
     """A sentence for the person at the terminal, on stderr. That nobody can read it changes nothing else."""
     with suppress(OSError):
-        print(f"chatctl: {text}", file=sys.stderr, flush=True)
+        said = _laid_out(text, tone) if sys.stderr.isatty() else NAME + text
+        print(said, file=sys.stderr, flush=True)
+
+
+def _laid_out(text: str, tone: Tone) -> str:
+    """The text as a terminal shows it well: broken at words, but never in a `command` that somebody may want to copy."""
+    first, *more = [_QUOTED.sub(lambda quoted: quoted[0].replace(" ", "\0"), line) for line in text.split("\n")]
+    columns = terminal_columns(sys.stderr)
+    lines = wrap(first, columns, initial_indent=NAME, subsequent_indent=" " * len(NAME), **_WORDS)
+    said = "\n".join([*lines, *more]).replace("\0", " ")
+    return f"\x1b[{tone}m{NAME.rstrip()}\x1b[0m{said[len(NAME) - 1 :]}" if colours(sys.stderr) else said
+
+
+def terminal_columns(stream: TextIO) -> int:
+    """How wide the terminal is that a stream goes to; COLUMNS, if that is set; 80, if nobody knows."""
+    if (wanted := os.environ.get("COLUMNS", "")).isdecimal() and int(wanted):
+        return int(wanted)
+    with suppress(OSError, ValueError):
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    return 80
 
 
 def say_json(thing: dict[str, Any]) -> None:
@@ -97,7 +147,7 @@ def report(text: str, reason: str, code: int, as_json: bool) -> int:
     if as_json:
         say_json({"error": text, "reason": reason, "exit_code": code})
     else:
-        say(text)
+        say(text, Tone.BAD)
     return code
 
 

@@ -1,6 +1,7 @@
 """`chatctl history`."""
 
 import asyncio
+import sys
 from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
@@ -27,13 +28,19 @@ class Output(StrEnum):
 Rooms = Annotated[
     list[str] | None,
     typer.Option(
-        "--room", "-r", help="Only this room; may be given more than once. (env var: CHATCTL_ROOM, commas between)"
+        "--room",
+        "-r",
+        metavar="ROOM",
+        help="Only this room; may be given more than once. (env var: CHATCTL_ROOM, commas between)",
     ),
 ]
 Users = Annotated[
     list[str] | None,
     typer.Option(
-        "--user", "-u", help="Only by this user; may be given more than once. (env var: CHATCTL_USER, commas between)"
+        "--user",
+        "-u",
+        metavar="USER",
+        help="Only by this user; may be given more than once. (env var: CHATCTL_USER, commas between)",
     ),
 ]
 SINCE_HELP = "Stored at this time or later: 10m or 1d3h (ago), RFC 3339, unix seconds."
@@ -56,8 +63,8 @@ After = Annotated[
 ]
 GREP_HELP = "The text contains TEXT, in upper or lower case."
 Grep = Annotated[str | None, typer.Option("--grep", "-g", envvar="CHATCTL_GREP", metavar="TEXT", help=GREP_HELP)]
-OUTPUT_HELP = "table for people, json a line each, text only the texts."
-OutputOption = Annotated[Output, typer.Option("--output", "-o", envvar="CHATCTL_OUTPUT", help=OUTPUT_HELP)]
+OUTPUT_HELP = "table for people, json for programs, or text: only the texts."
+OutputOption = Annotated[Output, typer.Option("--output", "-o", envvar="CHATCTL_OUTPUT", metavar="FORM", help=OUTPUT_HELP)]
 Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="Short for --output json; errors too.")]
 PANEL = "Following"
 FOLLOW_HELP = "Go on with what comes, until Ctrl-C, --count, --until or --wait; connects again when the server goes away."
@@ -123,7 +130,7 @@ def history(
     file = _start(cursor_file, last is not None or bool(after)) if cursor_file is not None else None
     if file and file.cursor:
         wanted = replace(wanted, query=replace(query, after=file.cursor))
-    printer = None if execute is not None else _printer(form, utc, no_color)
+    printer = None if execute is not None else _printer(form, len(query.rooms) != 1, utc, no_color)
     return asyncio.run(_main(wanted, printer, execute, exec_retries, file))
 
 
@@ -159,9 +166,13 @@ def _start(path: str, start: bool) -> CursorFile:
     return file
 
 
-def _printer(form: Output, utc: bool, no_color: bool) -> Printer:
-    if form is Output.TABLE:
-        from chatctl.cli import render
+def _printer(form: Output, several_rooms: bool, utc: bool, no_color: bool) -> Printer:
+    if form is not Output.TABLE:
+        return Lines(json_lines if form is Output.JSON else texts)
+    if sys.stdout.isatty():
+        from chatctl.cli.render.conversation import Conversation
 
-        return render.HistoryTable(utc, no_color)
-    return Lines(json_lines if form is Output.JSON else texts)
+        return Conversation(several_rooms, utc)
+    from chatctl.cli.render.table import HistoryTable
+
+    return HistoryTable(utc, no_color)

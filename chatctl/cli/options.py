@@ -92,5 +92,5 @@ def filters(option: str, values: list[str] | None, variable: str) -> list[str]:
     """The rooms or users a reader asks for. At a terminal it is said when the environment does."""
     found = [name(option, value) for value in several(values, variable)]
     if found and not values and sys.stderr.isatty():
-        formats.say(f"only {', '.join(map(formats.visible, found))}, as {variable} says")
+        formats.say(f"only {', '.join(map(formats.visible_name, found))}, as {variable} says")
     return found

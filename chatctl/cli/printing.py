@@ -14,6 +14,8 @@ from chatctl.cli import formats
 if TYPE_CHECKING:
     from chatctl.client import HistoryPage
 
+STDOUT = 1
+
 
 class Printer(Protocol):
     """Prints pages on stdout."""
@@ -64,6 +66,24 @@ def _end_of_file(descriptor: int) -> int | None:
     return status.st_size if appends or os.lseek(descriptor, 0, os.SEEK_CUR) == status.st_size else None
 
 
+def on_desertion(call: Callable[[], None]) -> None:
+    """Call this once nobody reads stdout any more.
+
+    Whoever reads a pipe may go (`| grep -m1`) long before there is something to write into it again.
+    """
+    loop = asyncio.get_running_loop()
+
+    def deserted() -> None:
+        loop.remove_reader(STDOUT)
+        call()
+
+    with suppress(OSError):
+        only_written = fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
+        if stat.S_ISFIFO(os.fstat(STDOUT).st_mode) and only_written:
+            # Such an end of a pipe is never ready to be read, but for the error that nobody reads the other end.
+            loop.add_reader(STDOUT, deserted)
+
+
 def json_lines(page: "HistoryPage") -> Iterable[str]:
     """A JSON object for each message, each on its line."""
     for run in page.runs:
@@ -79,21 +99,3 @@ def texts(page: "HistoryPage") -> Iterable[str]:
     for run in page.runs:
         for text in run.texts:
             yield show(text) + "\n"
-
-
-def when_deserted(call: Callable[[], None]) -> None:
-    """Call this once, from the event loop, when nobody reads the pipe any more that stdout is; never if it is none.
-
-    Whoever reads a pipe may go (`| grep -m1`) long before there is something to write into it again.
-    """
-    descriptor, loop = sys.stdout.fileno(), asyncio.get_running_loop()
-
-    def deserted() -> None:
-        loop.remove_reader(descriptor)
-        call()
-
-    with suppress(OSError):
-        only_written = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
-        if stat.S_ISFIFO(os.fstat(descriptor).st_mode) and only_written:
-            # Such an end of a pipe is never ready to be read, but for the error that nobody reads the other end.
-            loop.add_reader(descriptor, deserted)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chatctl.cli import formats
 from chatctl.cli.interrupts import Interrupts
-from chatctl.cli.printing import Printer, json_lines, when_deserted
+from chatctl.cli.printing import STDOUT, Printer, json_lines, on_desertion
 from chatctl.errors import ChatError, CommandFailed, CursorBeyondHead, CursorMalformed, CursorOtherLog, CursorUnsaved
 from chatctl.history import Query
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from chatctl.client import ChatClient, HistoryPage
 
 SILENCE = 3  # the exit code when nothing came for as long as --wait says
-STDOUT = 1
 MOMENT = 1.0  # seconds that nobody needs to be told about
 
 
@@ -71,7 +70,7 @@ class Reading:
         self._work = asyncio.ensure_future(self._read())
         self._interrupts = Interrupts(self._interrupt, self._command.end if self._command else None)
         if self._printer and self._wanted.query.follow:
-            when_deserted(self._desert)
+            on_desertion(self._desert)
         try:
             await self._work
         except asyncio.CancelledError:

@@ -173,11 +173,12 @@ class Report:
 
     def _end_text(self, error: str, unfinished: bool) -> None:
         if error:
-            formats.say(error)
+            formats.say(error, formats.Tone.BAD)
         stopped = self.source.stopped()
         if not (any(self._counts.values()) or stopped if error or unfinished else not self._quiet):
             return
-        formats.say(self._sentence())
+        good = not (unfinished or error or self._counts[Status.REJECTED] or self._counts[Status.UNCONFIRMED])
+        formats.say(self._sentence(), formats.Tone.GOOD if good else formats.Tone.PLAIN)
         if unfinished and stopped:
             rest = f"; {stopped.unfinished} bytes of the next were read, too" if stopped.unfinished else ""
             formats.say(f"reading stopped after record {stopped.record}, at byte {stopped.byte} of the input{rest}")
@@ -213,10 +214,10 @@ class Report:
             for status in (Status.STORED, Status.DUPLICATE, Status.REJECTED, Status.UNCONFIRMED)
             if self._counts[status] or status is Status.STORED
         ]
-        facts = [f"room {formats.visible(self.room)}", f"user {formats.visible(self.user)}"]
+        facts = [f"room {formats.visible_name(self.room)}", f"user {formats.visible_name(self.user)}"]
         if self._first:
             facts.append(f"sequence {self._first}" + (f" to {self._last}" if self._last > self._first else ""))
-        facts.append(f"sender {formats.visible(self.sender)}")
+        facts.append(f"sender {formats.visible_name(self.sender)}")
         return f"{', '.join(counts)} ({', '.join(facts)})"
 
 

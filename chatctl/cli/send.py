@@ -41,15 +41,16 @@ SEPARATORS = {Split.LINE: b"\n", Split.NONE: None, Split.NULL: b"\0"}
 
 
 TEXT_HELP = "The message, its words joined by spaces. Without it, or with -, stdin is sent, a message a line."
-Text = Annotated[list[str] | None, typer.Argument(help=TEXT_HELP)]
-Room = Annotated[str, typer.Option("--room", "-r", envvar="CHATCTL_ROOM", help="The room to send to.")]
+Text = Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help=TEXT_HELP, show_default=False)]
+Room = Annotated[str, typer.Option("--room", "-r", envvar="CHATCTL_ROOM", metavar="ROOM", help="The room to send to.")]
 User = Annotated[
-    str | None, typer.Option("--user", "-u", envvar="CHATCTL_USER", help="Who sends.", show_default="your login name")
+    str | None,
+    typer.Option("--user", "-u", envvar="CHATCTL_USER", metavar="USER", help="Who sends.", show_default="your login name"),
 ]
 SENDER_HELP = "The name of this input: sent again under it, nothing is stored twice."
-Sender = Annotated[str | None, typer.Option(help=SENDER_HELP, show_default="a random one")]
-SPLIT_HELP = "What ends a message of stdin: a line end, only its end, or NUL."
-SplitOption = Annotated[Split, typer.Option("--split", envvar="CHATCTL_SPLIT", help=SPLIT_HELP)]
+Sender = Annotated[str | None, typer.Option(metavar="SENDER", help=SENDER_HELP, show_default="a random one")]
+SPLIT_HELP = "What ends a message of stdin: line (its end), none (only the end of stdin) or null (a NUL)."
+SplitOption = Annotated[Split, typer.Option("--split", envvar="CHATCTL_SPLIT", metavar="AT", help=SPLIT_HELP)]
 Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="A JSON receipt for each record; errors too.")]
 RECEIPTS_HELP = "Write the receipts of --json to FILE, also when the sending fails; `chatctl verify FILE` checks them."
 Receipts = Annotated[str | None, typer.Option(envvar="CHATCTL_RECEIPTS", metavar="FILE", help=RECEIPTS_HELP)]
@@ -226,12 +227,12 @@ class Run:
 
     async def _progress(self, no_color: bool) -> None:
         await asyncio.sleep(PROGRESS_SECONDS)
-        from chatctl.cli import render
+        from chatctl.cli.render.progress import Sent
 
         clock = asyncio.get_running_loop().time
         began = clock() - PROGRESS_SECONDS
-        with render.progress(no_color) as bar:
-            task = bar.add_task("", total=None, done=0, rate=0.0)
+        with Sent(self._report.source.size, no_color) as line:
             while True:
-                bar.update(task, done=self._report.done, rate=self._report.done / (clock() - began), refresh=True)
+                done, stopped = self._report.done, self._report.source.stopped()
+                line.show(done, done / (clock() - began), stopped.byte if stopped else None)
                 await asyncio.sleep(0.2)

@@ -15,7 +15,7 @@ import typer
 
 from chatctl import config
 from chatctl.chat import Limits
-from chatctl.cli import options
+from chatctl.cli import formats, options
 from chatctl.cli.report import STATUS_OFFSET
 from chatctl.errors import StoreFailed
 
@@ -46,26 +46,37 @@ Listen = Annotated[
     list[str] | None,
     typer.Option("--listen", "-l", metavar="ADDRESS", help=LISTEN_HELP, show_default=config.DEFAULT_SERVER),
 ]
-STORE_HELP = "The file that keeps the messages, made with its directory if it does not exist."
+STORE_HELP = "sqlite:PATH, the file that keeps the messages, made with its directory if it does not exist."
 Store = Annotated[
     str | None,
-    typer.Option(
-        envvar="CHATCTL_STORE", metavar="sqlite:PATH", help=STORE_HELP, show_default="chat.db in your data directory"
-    ),
+    typer.Option(envvar="CHATCTL_STORE", metavar="STORE", help=STORE_HELP, show_default="chat.db in your data directory"),
 ]
 INSECURE_HELP = "Listen beyond this machine too, unencrypted and for all."
 Insecure = Annotated[bool, typer.Option("--insecure", envvar="CHATCTL_INSECURE", help=INSECURE_HELP)]
-TextBytes = Annotated[int, typer.Option(envvar="CHATCTL_TEXT_BYTES", help="Limit: bytes in one text.")]
-NameBytes = Annotated[
-    int, typer.Option(envvar="CHATCTL_NAME_BYTES", help="Limit: bytes in the name of a room, user or sender.")
+LIMITS = "Limits"
+TextBytes = Annotated[
+    int, typer.Option(envvar="CHATCTL_TEXT_BYTES", metavar="N", help="Bytes in one text.", rich_help_panel=LIMITS)
 ]
-BatchMessages = Annotated[int, typer.Option(envvar="CHATCTL_BATCH_MESSAGES", help="Limit: texts in one frame.")]
-BatchBytes = Annotated[int, typer.Option(envvar="CHATCTL_BATCH_BYTES", help="Limit: bytes of all texts in one frame.")]
-Streams = Annotated[int, typer.Option(envvar="CHATCTL_STREAMS", help="Limit: open streams.")]
+NAME_BYTES_HELP = "Bytes in the name of a room, user or sender."
+NameBytes = Annotated[
+    int, typer.Option(envvar="CHATCTL_NAME_BYTES", metavar="N", help=NAME_BYTES_HELP, rich_help_panel=LIMITS)
+]
+BatchMessages = Annotated[
+    int, typer.Option(envvar="CHATCTL_BATCH_MESSAGES", metavar="N", help="Texts in one frame.", rich_help_panel=LIMITS)
+]
+BATCH_BYTES_HELP = "Bytes of all texts in one frame."
+BatchBytes = Annotated[
+    int, typer.Option(envvar="CHATCTL_BATCH_BYTES", metavar="N", help=BATCH_BYTES_HELP, rich_help_panel=LIMITS)
+]
+Streams = Annotated[int, typer.Option(envvar="CHATCTL_STREAMS", metavar="N", help="Open streams.", rich_help_panel=LIMITS)]
 GRACE_HELP = "How long calls may take to end when stopping."
 Grace = Annotated[str, typer.Option(envvar="CHATCTL_GRACE", metavar="DURATION", help=GRACE_HELP)]
-LevelOption = Annotated[LogLevel, typer.Option("--log-level", envvar="CHATCTL_LOG_LEVEL", help="How much the log says.")]
-FormatOption = Annotated[LogFormat, typer.Option("--log-format", envvar="CHATCTL_LOG_FORMAT", help="How the log says it.")]
+LEVEL_HELP = "How much the log says: debug, info, warning or error."
+LevelOption = Annotated[LogLevel, typer.Option("--log-level", envvar="CHATCTL_LOG_LEVEL", metavar="LEVEL", help=LEVEL_HELP)]
+FORMAT_HELP = "How the log says it: text or json."
+FormatOption = Annotated[
+    LogFormat, typer.Option("--log-format", envvar="CHATCTL_LOG_FORMAT", metavar="FORMAT", help=FORMAT_HELP)
+]
 
 
 def serve(
@@ -102,6 +113,8 @@ def serve(
         with suppress(OSError):  # whoever started it need not read it
             for address in addresses:
                 print(f"listening on {address}", file=sys.stderr, flush=True)
+            if sys.stderr.isatty():
+                formats.say(f"keeps all in {formats.visible(settings.store)}; Ctrl-C stops it")
         if as_json:
             with suppress(OSError):
                 print(json.dumps({"listening": list(addresses), "store": settings.store, "pid": os.getpid()}), flush=True)

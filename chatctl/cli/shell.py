@@ -50,7 +50,7 @@ class Command:
         """
         values = {"SEQUENCE": str(sequence), "ROOM": room, "USER": user, "TEXT": text, "TIME": formats.rfc3339(time)}
         environment = self._environment | _variables(values)
-        what = f"`{_shown(self._line)}` failed for message {sequence} of room {formats.visible(room)}"
+        what = f"`{_shown(self._line)}` failed for message {sequence} of room {formats.visible_name(room)}"
         tries = 0
         while fault := await self._try(environment, json_line):
             tries += 1
@@ -111,7 +111,8 @@ def _stopped(pid: int) -> int:
     result = os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
     if result is None or result.si_code != os.CLD_STOPPED:
         return 0
-    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)  # so that it is told once
+    with suppress(ChildProcessError):  # it was killed meanwhile, which the next call tells
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)  # so that it is told once
     return result.si_status
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shlex
+import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -35,6 +36,8 @@ class Source(Protocol):
     """The file of leftovers, if it is one."""
     log: str
     """The log its records may be stored in already; empty if there is none."""
+    size: int | None
+    """Its bytes, if that is known before they are read."""
 
     async def feed(self, sending: "Sending", room: str, rejects: Rejects | None) -> None:
         """Put all records, as fast as they go out."""
@@ -58,6 +61,7 @@ class Words:
     separator = b""
     single = True
     kept = log = ""
+    size: int | None = None
 
     def __init__(self, words: str) -> None:
         self._words = words
@@ -95,6 +99,7 @@ class Stdin:
 
     def __init__(self, separator: bytes | None, typed: bool) -> None:
         """`typed`: a person types it."""
+        self.size = _size()
         self._cut_at = separator
         self.separator = separator or b""
         self._typed = typed
@@ -143,6 +148,7 @@ class Kept:
 
     separator = b"\n"
     single = False
+    size: int | None = None
 
     def __init__(self, path: str, leftovers: Leftovers) -> None:
         self.kept = os.path.realpath(path)
@@ -169,6 +175,15 @@ class Kept:
     def again(self, sender: str) -> str:
         """See Source."""
         return ""
+
+
+def _size() -> int | None:
+    """The bytes of stdin that are still to be read, if it is a file."""
+    try:
+        status = os.fstat(STDIN)
+        return status.st_size - os.lseek(STDIN, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else None
+    except OSError:
+        return None
 
 
 def _put(sending: "Sending", room: str, pieces: Iterable[Piece], rejects: Rejects | None) -> int:

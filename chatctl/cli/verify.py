@@ -130,7 +130,7 @@ class Report:
                 told = {"line": record.line, "number": record.number, **names, "fault": fault.kind.name.lower()}
                 self._write(json.dumps(told, ensure_ascii=False))
             else:
-                sender, room, user = map(formats.visible, (record.sender, room, user))
+                sender, room, user = map(formats.visible_name, (record.sender, room, user))
                 facts = f"sender {sender}, sequence {sequence}, room {room}, user {user}"
                 self._write(f"record {record.number} ({facts}): {WRONG[fault.kind]}")
 
@@ -158,9 +158,9 @@ class Report:
                 formats.say_json({**told, "summary": self._summary()})
         else:
             if error:
-                formats.say(error)
+                formats.say(error, formats.Tone.BAD)
             if any(self._counts.values()) if error else not self._quiet:
-                formats.say(self._sentence())
+                formats.say(self._sentence(), formats.Tone.BAD if code else formats.Tone.GOOD)
         return code
 
     def _summary(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from chatctl.cli import formats
 from chatctl.cli.interrupts import Interrupts
 from chatctl.cli.join import leaving
-from chatctl.cli.printing import Lines, json_lines, when_deserted
+from chatctl.cli.printing import Lines, json_lines, on_desertion
 from chatctl.cli.sources import Stdin
 from chatctl.client import ChatClient, Connected, HistoryPage, Joining, Lost, Outcome, Query
 from chatctl.log import Run, Status
@@ -69,7 +69,7 @@ class Plain:
     async def _run(self, server: str, seconds: float) -> None:
         async with ChatClient(server, seconds) as chat, chat.join(self._user, self._rooms) as joining:
             self._joining = joining
-            when_deserted(self._desert)
+            on_desertion(self._desert)
             try:
                 async for event in joining.events():
                     await self._take(event, chat, joining)
