@@ -27,8 +27,8 @@ def long_name(option):
     return next(name for name in option.opts if name.startswith("--"))
 
 
-def test_there_are_five_commands():
-    assert sorted(COMMANDS) == ["history", "send", "serve", "stats", "verify"]
+def test_there_are_six_commands():
+    assert sorted(COMMANDS) == ["history", "join", "send", "serve", "stats", "verify"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

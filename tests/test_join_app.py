@@ -22,8 +22,8 @@ def in_a_loop(test):
 
 
 def rows(who):
-    """The lines with messages on a screen."""
-    return who.shown.splitlines()[1:-2]
+    """The lines with messages on a screen, without the sidebar."""
+    return [line[20:] for line in who.shown.splitlines()[1:-2]]
 
 
 @in_a_loop

@@ -14,12 +14,13 @@ from cli import Process, Terminal, run, until
 class Screen(Terminal):
     """A terminal of 80 columns and 24 lines with a room on it."""
 
-    def __init__(self, address, *arguments):
+    def __init__(self, address, *arguments, zone="UTC"):
         super().__init__()
+        self.address = address
         fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.before = termios.tcgetattr(self.descriptor)
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), self.descriptor)
-        env = {"TERM": "xterm-256color"}
+        env = {"TERM": "xterm-256color", "TZ": zone}
         self.process = Process("join", "--user", "ann", *arguments, server=address, env=env, **streams)
 
     def until_shown(self, *words):
@@ -31,15 +32,15 @@ class Screen(Terminal):
         assert termios.tcgetattr(self.descriptor) == self.before
         _, left, said = self.close().rpartition("\x1b[?1049l")
         assert left
-        return code, re.sub(r"\x1b\[\?\d+[lh]", "", said)
+        return code, re.sub(r"\x1b\[\?\d+[lh]", "", said).replace("\r\n", "\n")
 
 
 @pytest.fixture
 def screen(address, room):
     screens = []
 
-    def screen(*arguments, server=address):
-        screens.append(Screen(server, *(arguments or (room,))))
+    def screen(*arguments, server=address, **named):
+        screens.append(Screen(server, *(arguments or (room,)), **named))
         return screens[-1]
 
     yield screen
@@ -141,7 +142,7 @@ def test_what_has_no_receipt_is_told_when_it_gives_up(start_server, join, room, 
         assert {"notice": why, "room": room, "text": "lost?"} in done.said
         assert done.said[-1]["reason"] == "UNAVAILABLE"
     else:
-        assert f"may not be stored (room {room}): lost?" in done.err
+        assert f"stored (room {room}):\nlost?\n" in done.err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -196,6 +197,16 @@ def test_at_a_terminal_it_is_full_screen(screen, address, room):
     assert run("history", "--room", room, "-o", "text", server=address).lines == ["hello"]
 
 
+def test_utc_is_for_the_full_screen_too(screen, room, send):
+    send("when?")
+    ann = screen(room, "--utc", "--no-color", zone="Asia/Kolkata")
+    ann.until_shown("when?")
+    stored = run("history", "--room", room, "--json", server=ann.address).objects[0]["time"]
+    assert stored[11:16] in ann.shown.text
+    ann.type("\x04")
+    assert ann.end() == (0, "")
+
+
 def test_with_plain_a_terminal_is_only_lines(screen, room):
     ann = screen(room, "--plain")
     ann.type("hello\n")
@@ -211,7 +222,7 @@ def test_ctrl_c_tells_the_draft(screen, room):
     ann.type("unfin\x1b[201~ished")
     ann.until_shown("ished")
     ann.type("\x03")
-    assert ann.end() == (130, f"chatctl: typed, but not sent (room {room}): unfinished\r\n")
+    assert ann.end() == (130, f"chatctl: typed, but not sent (room {room}):\nunfinished\n")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -226,7 +237,7 @@ def test_a_signal_restores_the_terminal_and_tells_what_has_no_receipt(start_serv
     ann.process.signal(number)
     ann.until_shown("a text has no receipt yet")
     ann.process.signal(number)  # at once
-    assert ann.end() == (code, "chatctl: no receipt came, so it may or may not be stored (room lobby): lost?\r\n")
+    assert ann.end() == (code, "chatctl: no receipt came, so it may or may not be stored (room lobby):\nlost?\n")
 
 
 def test_quitting_without_a_receipt_fails(start_server, screen):
@@ -239,7 +250,7 @@ def test_quitting_without_a_receipt_fails(start_server, screen):
     ann.type("/quit\r")
     code, said = ann.end()
     assert code == 1
-    assert "(room lobby): lost?" in said
+    assert "(room lobby):\nlost?\n" in said
 
 
 def test_an_error_is_told_after_the_screen_is_restored(start_server, screen):

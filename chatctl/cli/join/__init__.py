@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from enum import StrEnum
 from typing import Annotated
 
@@ -68,6 +69,9 @@ def join(
         return asyncio.run(Plain(user, rooms, last, as_json, utc).main(server, 10.0 if seconds is None else seconds))
     if no_color:
         os.environ["NO_COLOR"] = "1"
+    if utc:
+        os.environ["TZ"] = "UTC"
+        time.tzset()
     light = theme is Theme.LIGHT if theme else _is_light()
     return asyncio.run(_full_screen(server, seconds or 0.0, user, rooms, light))
 

@@ -33,4 +33,5 @@ def _say(what: str, room: str, text: str, as_json: bool) -> None:
     if as_json:
         formats.say_json({"notice": what, "room": room, "text": text})
     else:
-        formats.say(f"{what} (room {formats.visible_name(room)}): {formats.visible(text)}")
+        # On a line of its own, which nothing folds: somebody may want to copy it.
+        formats.say(f"{what} (room {formats.visible_name(room)}):\n{formats.visible(text)}")
