@@ -43,7 +43,7 @@ def _main(
 
 
 COMPLETION = "_CHATCTL_COMPLETE"  # how shells ask Typer for completions, without arguments
-COMMANDS = ("serve", "send", "history", "stats", "verify")
+COMMANDS = ("serve", "join", "send", "history", "stats", "verify")
 
 
 def register(names: Iterable[str]) -> None:

@@ -58,34 +58,22 @@ def visible_lines(text: str) -> str:
     return text if text.isprintable() else text.translate(_LINE_ESCAPES)
 
 
-# What takes no place or only blank space although it counts as printable: fillers, joiners and variation selectors.
-_UNSEEN = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0}
-_UNSEEN |= {*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000)}
+# Letters and marks that show nothing, or nothing of their own: fillers, variation selectors, a blank of Braille.
+_BLANK = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
+_BLANK |= set(range(0xE0100, 0xE01F0))
 
 
+@lru_cache(1024)
 def visible_name(name: str) -> str:
-    """Other people's name for a room or a user, so that no name looks like another one.
-
-    Escaped is also what joins, takes no place or looks like a space, and a space at either end. Letters that only resemble
-    each other stay as they are.
-    """
-    if name.isascii() and name.isprintable() and name == name.strip():
-        return name
-    first, end = len(name) - len(name.lstrip(" ")), len(name.rstrip(" "))
-    return "".join(
-        letter if _is_seen(letter) and (letter != " " or first <= at < end) else _escape(ord(letter))
-        for at, letter in enumerate(name)
-    )
-
-
-def _is_seen(letter: str) -> bool:
-    return letter.isprintable() and ord(letter) not in _UNSEEN
-
-
-def _escape(code: int) -> str:
-    return _ESCAPES.get(code) or (
-        f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-    )
+    """The name of a room or a user on one line: whatever does not show is escaped, so that none looks like another."""
+    composed = unicodedata.normalize("NFC", name) == name  # if not, another name consists of the same pictures
+    shown, marks = "", 0
+    for character in name:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        clear = character.isascii() or (composed and marks < 3 and ord(character) not in _BLANK)
+        shown += character if clear and character.isprintable() else character.encode("unicode_escape").decode()
+    start, end = len(shown) - len(shown.lstrip(" ")), len(shown.rstrip(" "))
+    return r"\x20" * start + shown[start:end] + r"\x20" * (len(shown) - end) if end else r"\x20" * start
 
 
 def cells(text: str) -> int:

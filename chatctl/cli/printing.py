@@ -1,4 +1,4 @@
-"""Messages as lines: JSON for programs, or the texts alone."""
+"""Messages as lines: JSON for programs, or the texts alone; and whoever reads them."""
 
 import asyncio
 import fcntl

@@ -81,6 +81,11 @@ class Sending:
         self._changed.set()
         self._news.set()
 
+    @property
+    def settled(self) -> bool:
+        """Whether the outcomes of all that was put have been told."""
+        return self._window.empty
+
     async def outcomes(self) -> AsyncIterator[Outcome]:
         """What became of the records, in order, until all that was put has its receipt.
 

@@ -1,0 +1,108 @@
+"""`chatctl join`: the room for people, full-screen or line by line. Nothing else of chatctl imports Textual."""
+
+import asyncio
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from chatctl import config
+from chatctl.chat import MAX_FILTERS
+from chatctl.cli import options
+from chatctl.cli.send import User, login_name
+
+
+class Theme(StrEnum):
+    """What the terminal's background is."""
+
+    DARK = "dark"
+    LIGHT = "light"
+
+
+ROOM_HELP = "The rooms to be in; lobby if there is none. (env var: CHATCTL_ROOM, commas between)"
+Rooms = Annotated[list[str] | None, typer.Argument(metavar="[ROOM]...", help=ROOM_HELP, show_default=False)]
+TIMEOUT_HELP = "Give up when the server has not answered for so long: 10s, 5m; 0 is never."
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CHATCTL_TIMEOUT", metavar="DURATION", help=TIMEOUT_HELP, show_default="never; 10s if it is not full-screen"
+    ),
+]
+PLAIN_HELP = "Line by line: stdin is sent to the first room, messages come out. So it is without a terminal, too."
+PlainOption = Annotated[bool, typer.Option("--plain", envvar="CHATCTL_PLAIN", help=PLAIN_HELP)]
+JSON_HELP = "Line by line, with a JSON object for each message; notices and errors too."
+Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help=JSON_HELP)]
+LAST_HELP = "Line by line: begin with the last N messages of each room."
+Last = Annotated[int, typer.Option(envvar="CHATCTL_LAST", metavar="N", min=0, max=10_000, help=LAST_HELP)]
+THEME_HELP = "For a dark or a light terminal."
+ThemeOption = Annotated[
+    Theme | None, typer.Option(envvar="CHATCTL_THEME", help=THEME_HELP, show_default="dark, unless COLORFGBG says light")
+]
+
+
+def join(
+    room: Rooms = None,
+    server: options.Server = config.DEFAULT_SERVER,
+    user: User = None,
+    timeout: Timeout = None,
+    plain: PlainOption = False,
+    as_json: Json = False,
+    last: Last = 0,
+    utc: options.Utc = False,
+    no_color: options.NoColor = False,
+    theme: ThemeOption = None,
+) -> int:
+    """Be in rooms: see what comes, and talk. F1 shows the keys and commands."""
+    rooms = [options.name("ROOM", name) for name in options.several(room, "CHATCTL_ROOM") or ["lobby"]]
+    rooms = list(dict.fromkeys(rooms))
+    if len(rooms) > MAX_FILTERS:
+        raise typer.BadParameter(f"{len(rooms)} rooms are too many: at most {MAX_FILTERS}", param_hint="'ROOM'")
+    user = login_name() if user is None else options.name("--user", user)
+    server = options.address(server)
+    seconds = None if timeout is None else options.seconds("--timeout", timeout)
+    if plain or as_json or not _is_terminal():
+        from chatctl.cli.join.plain import Plain
+
+        return asyncio.run(Plain(user, rooms, last, as_json, utc).main(server, 10.0 if seconds is None else seconds))
+    if no_color:
+        os.environ["NO_COLOR"] = "1"
+    light = theme is Theme.LIGHT if theme else _is_light()
+    return asyncio.run(_full_screen(server, seconds or 0.0, user, rooms, light))
+
+
+def _is_terminal() -> bool:
+    # Textual draws on stderr.
+    return (
+        all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and os.environ.get("TERM", "dumb") != "dumb"
+    )
+
+
+def _is_light() -> bool:
+    """Whether the terminal says that its background is white; few say anything."""
+    return os.environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
+
+
+async def _full_screen(server: str, seconds: float, user: str, rooms: list[str], light: bool) -> int:
+    from chatctl.cli.interrupts import Interrupts
+    from chatctl.cli.join import leaving
+    from chatctl.cli.join.app import ChatApp
+    from chatctl.cli.join.session import Session
+    from chatctl.cli.join.terminal import restoring
+    from chatctl.client import ChatClient
+
+    async with ChatClient(server, seconds) as chat, chat.join(user, rooms) as joining:
+        app = ChatApp(Session(chat, joining, user, rooms), light)
+
+        def leave() -> None:
+            app.call_later(app.end, interrupts.code)  # in the app's own context, or its timers do nothing
+
+        with restoring() as restore:
+            interrupts = Interrupts(leave, leave, restore)
+            code = await app.run_async()
+        drafts = app.room.drafts
+    stored = leaving.tell(joining.remaining(), drafts, False)
+    if app.failure and not code:
+        raise app.failure
+    return code or (app.return_code or 0) or int(not stored)

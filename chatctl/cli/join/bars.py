@@ -1,0 +1,37 @@
+"""The line above the messages, and the one below the input."""
+
+from rich.text import Text
+
+from chatctl.cli.formats import visible, visible_name
+from chatctl.cli.join.room import Room
+from chatctl.cli.join.session import Session
+
+
+def header(session: Session, room: Room) -> Text:
+    """The room, and who is there; or what was searched in it."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    if session.search:
+        text.append("Esc leaves  ", style="dim").append(visible(session.search.needle), style="bold").append(
+            "  in ", style="dim"
+        )
+    text.append(visible_name(room.name), style="" if session.search else "bold")
+    if here := session.present.get(room.name):
+        text.append(f"  {here.num_users:,} here", style="dim")
+    return text
+
+
+def status(session: Session, newer: int) -> Text:
+    """The connection, and what there is to know; `newer` lines are below the screen. What matters most comes first."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    if session.trouble:
+        text.append(f"reconnecting: {visible(str(session.trouble))}", style="bold")
+    else:
+        text.append("connected" if session.met else "connecting")
+    parts = ["F1 help", f"{visible_name(session.user)} at {session.server}"]
+    if session.round_trip is not None:
+        parts.append(f"{session.round_trip * 1000:.0f} ms")
+    if newer:
+        parts.insert(0, f"{newer:,} newer below (Ctrl+End)")
+    if unread := sum(room.unread for room in session.rooms.values()):
+        parts.insert(0, f"{unread:,} unread (Alt+A)")
+    return text.append("".join(f"  ·  {part}" for part in parts))

@@ -1,0 +1,182 @@
+"""Where a message is written."""
+
+import re
+from collections import deque
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import TextArea
+from textual.widgets.text_area import Location
+
+from chatctl.cli.join import keyboard
+
+RECALLED = 100  # earlier inputs
+
+keyboard.mend()
+
+_CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
+_WORD = re.compile(r"\S*$")
+_NOT_OURS = {
+    "pageup",
+    "pagedown",
+    "shift+up",
+    "shift+down",
+    "ctrl+c,super+c",
+    "f6",
+    "f7",
+    "delete,ctrl+d",
+}  # they are the room's
+
+
+def _nothing(_word: str, _at_start: bool) -> list[str]:
+    return []
+
+
+class _Completion(NamedTuple):
+    """What Tab has put into the text."""
+
+    start: Location
+    end: Location
+    words: list[str]
+    number: int
+
+
+class Composer(TextArea, inherit_bindings=False):
+    """An input of one to six rows: Enter sends, Alt+Enter and Ctrl+J begin a line, Up and Down recall, Tab completes.
+
+    `complete` gives for the word before the cursor, and whether the text begins with it, what Tab may put in its place,
+    whole and with whatever should follow (": " or a space).
+    """
+
+    DEFAULT_CSS = """
+    Composer { height: auto; max-height: 6; scrollbar-size: 0 0; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(binding for binding in TextArea.BINDINGS if isinstance(binding, Binding) and binding.key not in _NOT_OURS),
+        Binding("enter", "submit", "Send", show=False),
+        Binding("tab", "complete", "Complete", show=False),
+        Binding("delete", "delete_right", "Delete", show=False),
+        Binding("ctrl+j,alt+enter,shift+enter,ctrl+enter", "newline", "New line", show=False),
+    ]
+
+    class Submitted(Message):
+        """A text is to be sent. It may hold newlines."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    def __init__(
+        self,
+        complete: Callable[[str, bool], list[str]] = _nothing,
+        submit: Callable[[str], None] | None = None,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
+        """`submit` takes what is handed over, before the next key is looked at; without it, Submitted is posted."""
+        super().__init__(id=id, compact=True, highlight_cursor_line=False)
+        self._submit = submit
+        self.complete = complete
+        self._sent: deque[str] = deque(maxlen=RECALLED)
+        self._inputs = [""]  # what Up and Down go through, as it was left: all that was sent, and what is being written
+        self._input = 0
+        self._completion: _Completion | None = None
+
+    def action_submit(self) -> None:
+        """Hand over what is written and begin anew. Blanks alone are nothing."""
+        text = self.text
+        if not text.strip():
+            return
+        if not self._sent or self._sent[-1] != text:
+            self._sent.append(text)
+        draft = "" if self._input == len(self._inputs) - 1 else self._inputs[-1]
+        self._inputs = [*self._sent, draft]
+        self._input = len(self._sent)
+        self._write(draft)
+        if self._submit:
+            self._submit(text)
+        else:
+            self.post_message(self.Submitted(text))
+
+    @property
+    def draft(self) -> str:
+        """What was written and not handed over; of an earlier input that is being looked at, what was changed in it."""
+        now = "" if self.text in self._sent and self._input < len(self._inputs) - 1 else self.text
+        kept = self._inputs[-1] if self._input < len(self._inputs) - 1 else ""
+        return "\n".join(text for text in (now, kept) if text)
+
+    def swap(self, text: str) -> str:
+        """Write this from here on; the draft comes back."""
+        draft = self.draft
+        self._inputs = [*self._sent, text]
+        self._input = len(self._sent)
+        self._write(text)
+        return draft
+
+    def _write(self, text: str) -> None:
+        self.load_text(text)
+        self.move_cursor(self.document.end)
+
+    def action_newline(self) -> None:
+        """Begin a line."""
+        self._put("\n")
+
+    def action_cursor_up(self, select: bool = False) -> None:
+        """Up a row; on the first one, to the input before."""
+        if select or not self.navigator.is_first_wrapped_line(self.cursor_location):
+            super().action_cursor_up(select)
+        else:
+            self._recall(self._input - 1)
+
+    def action_cursor_down(self, select: bool = False) -> None:
+        """Down a row; on the last one, to the input after."""
+        if select or not self.navigator.is_last_wrapped_line(self.cursor_location):
+            super().action_cursor_down(select)
+        else:
+            self._recall(self._input + 1)
+
+    def _recall(self, number: int) -> None:
+        if 0 <= number < len(self._inputs):
+            self._inputs[self._input], self._input = self.text, number
+            self._write(self._inputs[number])
+
+    def action_complete(self) -> None:
+        """Complete the word before the cursor; again: with the next that fits."""
+        last = self._completion
+        if (
+            last
+            and self.cursor_location == last.end
+            and self.get_text_range(last.start, last.end) == last.words[last.number]
+        ):
+            self._fill(last._replace(number=(last.number + 1) % len(last.words)))
+            return
+        row, column = self.cursor_location
+        match = _WORD.search(self.document.get_line(row)[:column])
+        start = (row, match.start() if match else column)
+        if words := self.complete(match[0] if match else "", start == (0, 0)):
+            self._fill(_Completion(start, (row, column), words, 0))
+
+    def _fill(self, completion: _Completion) -> None:
+        """Put a word where the one before it is."""
+        word = completion.words[completion.number]
+        end = self.replace(word, completion.start, completion.end).end_location
+        self.move_cursor(end)
+        self._completion = completion._replace(end=end)
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Do at once what a key is bound to: Textual does so later, when what was typed after it is in the text."""
+        if not event.is_printable and await self.app._check_bindings(event.key):
+            event.stop()
+            event.prevent_default()
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        """What is pasted goes in as one text and is not sent. No control character comes along but newline and tab."""
+        event.prevent_default()
+        event.stop()
+        self._put(event.text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROL))
+
+    def _put(self, text: str) -> None:
+        if result := self._replace_via_keyboard(text, *self.selection):
+            self.move_cursor(result.end_location)
