@@ -72,7 +72,6 @@ class Acting:
             at = names.index(room.name)
             screen.go(rooms[names[at - 1 if at else 1]])
         self._session.leave(room.name)
-        screen.forget(room)
         screen.state_changed()
         return ""
 

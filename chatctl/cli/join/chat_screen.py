@@ -197,10 +197,6 @@ class ChatScreen(Screen[None]):
             self.current = room
         self._show()
 
-    def forget(self, room: Room) -> None:
-        """The room was left: its draft is sent nowhere."""
-        self._drafts.pop(room.name, None)
-
     def find(self, needle: str) -> None:
         """Show what contains this text in the current room."""
         self.session.search = Search(self.current.name, self.session.user, needle)
