@@ -67,3 +67,4 @@ class ChatApp(App[int]):
     def action_theme(self) -> None:
         """From dark to light, or back."""
         self.theme = THEMES[self.theme == THEMES[False]]
+        self.room.state_changed()

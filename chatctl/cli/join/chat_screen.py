@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
-from chatctl.cli.formats import visible
+from chatctl.cli.formats import visible, visible_name
 from chatctl.cli.join import bars
 from chatctl.cli.join.acting import Acting
 from chatctl.cli.join.composer import Composer
@@ -225,6 +225,7 @@ class ChatScreen(Screen[None]):
         self._due = False
         session = self.session
         self._sidebar.tell(list(session.rooms.values()), self.current, session.present.get(self.current.name))
+        self.composer.placeholder = f"to {visible_name(self.current.name)}"
         self._header.update(bars.header(session, self.current))
         scrolled = 0 if self.messages.at_end else self.messages.newer
         self._status.update(Text(self._waits) if self._waits else bars.status(session, scrolled))

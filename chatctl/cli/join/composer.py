@@ -59,6 +59,10 @@ class Composer(TextArea, inherit_bindings=False):
         Binding("enter", "submit", "Send", show=False),
         Binding("tab", "complete", "Complete", show=False),
         Binding("delete", "delete_right", "Delete", show=False),
+        Binding("alt+b", "cursor_word_left", "Word left", show=False),
+        Binding("alt+f", "cursor_word_right", "Word right", show=False),
+        Binding("alt+d", "delete_word_right", "Delete word", show=False),
+        Binding("alt+backspace", "delete_word_left", "Delete word", show=False),
         Binding("ctrl+j,alt+enter,shift+enter,ctrl+enter", "newline", "New line", show=False),
     ]
 
@@ -167,9 +171,12 @@ class Composer(TextArea, inherit_bindings=False):
 
     async def _on_key(self, event: events.Key) -> None:
         """Do at once what a key is bound to: Textual does so later, when what was typed after it is in the text."""
-        if not event.is_printable and await self.app._check_bindings(event.key):
-            event.stop()
-            event.prevent_default()
+        alt = event.key.startswith("alt+")  # a letter with Alt is no letter
+        if alt or (not event.is_printable):
+            bound = await self.app._check_bindings(event.key)
+            if bound or alt:
+                event.stop()
+                event.prevent_default()
 
     async def _on_paste(self, event: events.Paste) -> None:
         """What is pasted goes in as one text and is not sent. No control character comes along but newline and tab."""

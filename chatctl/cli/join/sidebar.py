@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from chatctl.cli.formats import visible_name
+from chatctl.cli.join import palette
 from chatctl.cli.join.room import Room
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ class Sidebar(Static):
         lines = [_room(room, room is current, width) for room in rooms[first : first + space]]
         left = height - len(lines) - 1
         fitting = users if len(users) <= left and len(users) == _count(here) else users[: max(0, left - 1)]
-        lines += [Text()] + [Text(_fitted(visible_name(user), width)) for user in fitting]
+        dark = self.app.current_theme.dark
+        lines += [Text()]
+        lines += [Text(_fitted(visible_name(user), width), style=palette.of_user(user, dark)) for user in fitting]
         if len(fitting) < _count(here):
             lines.append(Text(f"and {_count(here) - len(fitting):,} more", style="dim"))
         self.update(Text("\n", no_wrap=True).join(lines))
