@@ -99,8 +99,7 @@ class Meter:
 
     def activity(self, followers: int, senders: int) -> Activity:
         """What was counted of late, and the streams that whoever asks has counted."""
-        rooms = sum(self._rooms.all, Counter[str]())
-        commits = sum(self._commits.all, Counter[int]())
+        rooms, commits = _total(self._rooms), _total(self._commits)
         over = list(self._seconds.all)[:-1]
         return Activity(
             sum(second[""] for second in over) / len(over),
@@ -111,6 +110,13 @@ class Meter:
             _quantile(commits, 0.5),
             _quantile(commits, 0.99),
         )
+
+
+def _total(spans: Spans[Counter[T]]) -> Counter[T]:
+    total: Counter[T] = Counter()
+    for span in spans.all:
+        total.update(span)
+    return total
 
 
 def _quantile(commits: Counter[int], share: float) -> float | None:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 SHOWN_USERS = 100  # of one room
+SHOWN_IN_ALL = 10_000  # of all rooms told of at once: so many of the longest names are 1.3 MB
 MOST = 100_000  # users in rooms, all together: whoever comes on top of them is not told of
 REST_SECONDS, REST_EACH = 0.5, 1e-3  # between two rounds of telling: at least, and for each who was told
+TOLD_AT_ONCE = 50  # then whoever else waits for the event loop has a turn
 
 
 class Present(NamedTuple):
@@ -66,9 +68,14 @@ class Presence:
         return Present(room, heapq.nsmallest(SHOWN_USERS, users), len(users))
 
     def fullest(self, top: int) -> list[Present]:
-        """Who is in the rooms with most users, most first."""
+        """Who is in the rooms with most users, most first; of the later ones only how many, if the names are too many."""
         rooms = heapq.nsmallest(top, self._rooms, key=lambda room: (-len(self._rooms[room]), room))
-        return [self.of(room) for room in rooms]
+        found, left = [], SHOWN_IN_ALL
+        for room in rooms:
+            present = self.of(room)
+            found.append(present._replace(users=present.users[:left]))
+            left -= len(found[-1].users)
+        return found
 
     # --- telling
 
@@ -77,7 +84,8 @@ class Presence:
         watch = Watch(self, rooms, wake)
         for room in watch.rooms:
             self._watches.setdefault(room, set()).add(watch)
-            self._told.setdefault(room, self.of(room))
+            if room not in self._told:
+                self._told[room] = self.of(room)
         return watch
 
     def forget(self, watch: "Watch") -> None:
@@ -98,17 +106,28 @@ class Presence:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._tell)
 
     def _tell(self) -> None:
-        self._timer, count = None, 0
+        self._timer = None
         changed, self._changed = self._changed & self._watches.keys(), set()
+        due = []
         for room in changed:
             now = self.of(room)
             if now != self._told[room]:  # who came and went in one moment is no news
                 self._told[room] = now
-                count += len(self._watches[room])
-                for watch in self._watches[room]:
-                    watch.move(room)
-        if count:
+                due += [(watch, room) for watch in self._watches[room]]
+        if due:
+            self._tell_some(due, len(due))
+
+    def _tell_some(self, due: "list[tuple[Watch, str]]", count: int) -> None:
+        for watch, room in due[:TOLD_AT_ONCE]:
+            watch.move(room)
+        if rest := due[TOLD_AT_ONCE:]:
+            self._timer = asyncio.get_running_loop().call_later(TOLD_AT_ONCE * REST_EACH / 2, self._tell_some, rest, count)
+        else:
             self._rest(max(REST_SECONDS, count * REST_EACH))
+
+    def told(self, room: str) -> Present:
+        """Who is in a room that is watched, as was told last; so what many are told of is looked up once."""
+        return self._told[room]
 
 
 class Watch:
@@ -129,7 +148,7 @@ class Watch:
     def take(self) -> list[Present]:
         """Who is in the rooms where that has changed since the last time; at first in all of them."""
         changed, self._changed = self._changed, {}
-        return [self._presence.of(room) for room in changed]
+        return [self._presence.told(room) for room in changed]
 
     def close(self) -> None:
         """Want to know no more."""

@@ -1,5 +1,6 @@
 """The core's types and the contract's, and its errors and gRPC's: the only two tables of that kind."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -16,6 +17,7 @@ from chatctl.v1 import chat_pb2 as pb
 from chatctl.verify import Claim, Fault, FaultKind
 
 REASON_KEY = "chatctl-reason"
+MIN_SECONDS, MAX_SECONDS = -62_000_000_000, 253_000_000_000  # since 1970: some years within what calendars have
 
 ERRORS: tuple[type[errors.ChatError], ...] = (
     errors.InvalidRequest,
@@ -100,7 +102,14 @@ def run_messages(runs: Iterable[log.Run]) -> list[pb.Run]:
 
 def runs(messages: Iterable[pb.Run]) -> list[log.Run]:
     """Runs of a response."""
-    return [log.Run(run.sequence, run.room, run.user, micros(run.create_time), list(run.texts)) for run in messages]
+    return [log.Run(run.sequence, run.room, run.user, _time(run.create_time), list(run.texts)) for run in messages]
+
+
+def _time(time: Timestamp) -> int:
+    """When something was stored, of a response. Raises OtherVersion for what no calendar has."""
+    if not MIN_SECONDS <= time.seconds <= MAX_SECONDS:
+        raise errors.OtherVersion(f"a message is of the second {time.seconds}: the server is of a newer version", 12)
+    return micros(time)
 
 
 def receipt_message(receipt: log.Receipt) -> pb.Receipt:
@@ -139,7 +148,7 @@ def receipts(messages: Iterable[pb.Receipt]) -> list[log.Receipt]:
             message.count,
             _status(message.status),
             message.sequence,
-            micros(message.create_time),
+            _time(message.create_time),
             _reason(message.reason),
             message.error,
         )
@@ -180,8 +189,8 @@ def stats(response: pb.GetStatsResponse) -> log.Stats:
         response.num_rooms,
         response.num_users,
         response.stored_bytes,
-        [log.Figures(room.room, room.num_messages, micros(room.last_time)) for room in response.rooms],
-        [log.Figures(user.user, user.num_messages, micros(user.last_time)) for user in response.users],
+        [log.Figures(room.room, room.num_messages, _time(room.last_time)) for room in response.rooms],
+        [log.Figures(user.user, user.num_messages, _time(user.last_time)) for user in response.users],
     )
 
 
@@ -213,7 +222,7 @@ def activity(message: pb.Activity) -> Activity:
         return getattr(message, field).ToNanoseconds() / 1e9 if message.HasField(field) else None
 
     return Activity(
-        message.messages_per_second,
+        message.messages_per_second if math.isfinite(message.messages_per_second) else 0.0,
         list(message.num_messages),
         [RoomActivity(room.room, room.num_messages) for room in message.rooms],
         message.followers,

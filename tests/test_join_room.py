@@ -171,6 +171,29 @@ def test_a_search_takes_what_matches_in_its_room():
     assert texts(search) == ["Hauptstraße 1"]
 
 
+def test_older_ones_that_come_too_late_leave_no_gap():
+    room = watched()
+    room.come([stored(n) for n in range(5000, 5010)])
+    asked = room.oldest
+    room.come([stored(n) for n in range(5010, 9000)])  # so many that those asked for would not be next to what is held
+    assert room.oldest > asked
+    room.older([stored(n) for n in range(4800, 5000)], False, asked)
+    assert room.oldest > asked
+    assert not room.loaded
+    keys = [line.key[0] for line in room.lines]
+    assert keys == list(range(keys[0], 9000))
+
+
+def test_a_room_that_nobody_looks_at_holds_no_more_than_its_newest():
+    room = watched()
+    room.anchor = ((1, 0), 0)
+    room.come([stored(n) for n in range(1, 9000)])
+    assert room.oldest == 1
+    room.rest()
+    assert room.oldest > 6000
+    assert room.anchor is None
+
+
 def test_notices_stay_between_the_messages_they_came_between():
     box = Held()
     box.tell("first of all", TIME)

@@ -118,7 +118,7 @@ def test_streams_that_name_themselves_are_in_the_rooms_they_receive(stub):
     assert told(bob) == {"lobby": ["ann", "bob"]}
     assert told(ann) == {"lobby": ["ann", "bob"]}
     assert there(stub) == {"lobby": ["ann", "bob"], "ops": ["ann"]}
-    assert there(stub, "ops", "nowhere") == {"ops": ["ann"], "nowhere": []}
+    assert there(stub, "ops", "nowhere") == {"ops": ["ann"]}
 
     bob.send(receive=receive("ops"))
     assert told(bob) == {"ops": ["ann", "bob"]}
@@ -202,3 +202,25 @@ def test_a_client_whose_connection_is_dead_is_gone_once_it_does_not_answer_a_pin
             assert joining.trouble is None  # for all that the client knows
 
     asyncio.run(blackhole())
+
+
+def test_names_told_at_once_are_bounded_and_the_counts_are_not(monkeypatch):
+    monkeypatch.setattr(presence_module, "SHOWN_IN_ALL", 3)
+    presence = Presence()
+    for user in ("ann", "bob"):
+        presence.enter(user, ["a", "b", "c"])
+    assert presence.fullest(5) == [Present("a", ["ann", "bob"], 2), Present("b", ["ann"], 2), Present("c", [], 2)]
+
+
+def test_many_are_told_some_at_a_time_and_all_in_the_end():
+    async def watch():
+        presence, told = Presence(), []
+        for n in range(3 * presence_module.TOLD_AT_ONCE):
+            presence.watch(["lobby"], lambda n=n: told.append(n))
+        presence.enter("ann", ["lobby"])
+        await ticking(lambda: told)
+        assert len(told) == presence_module.TOLD_AT_ONCE
+        await ticking(lambda: not presence._timer)
+        assert len(set(told)) == 3 * presence_module.TOLD_AT_ONCE
+
+    asyncio.run(watch())

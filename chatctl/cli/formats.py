@@ -108,6 +108,7 @@ _WORDS: Any = {"break_long_words": False, "break_on_hyphens": False}
 
 def say(text: str, tone: Tone = Tone.PLAIN) -> None:
     """A sentence for the person at the terminal, on stderr. That nobody can read it changes nothing else."""
+    text = visible_lines(text)  # a server may have words in it
     with suppress(OSError):
         said = _laid_out(text, tone) if sys.stderr.isatty() else NAME + text
         print(said, file=sys.stderr, flush=True)

@@ -88,7 +88,7 @@ def json_lines(page: "HistoryPage") -> Iterable[str]:
     """A JSON object for each message, each on its line."""
     for run in page.runs:
         middle = f',"room":{formats.quote(run.room)},"user":{formats.quote(run.user)},"text":'
-        end = f',"time":"{formats.rfc3339(run.time)}","cursor":"{page.cursor_prefix}'
+        end = f',"time":"{formats.rfc3339(run.time)}","cursor":{formats.quote(page.cursor_prefix)[:-1]}'
         for sequence, text in enumerate(run.texts, run.sequence):
             yield f'{{"sequence":{sequence}{middle}{formats.quote(text)}{end}{sequence}"}}\n'
 

@@ -51,6 +51,9 @@ __all__ = [
 
 OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),  # or a new channel would get the old connection
+    # By default a connection that could not be made is not tried again for up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.ping_timeout_ms", 20_000),  # without it gRPC waits a minute, whatever the line above says

@@ -48,7 +48,9 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
             head=f"{chat.cursor_prefix}{chat.log.head}",
             activity=wire.activity_message(chat.meter.activity(self._streams.followers, self._streams.senders)),
             present=wire.presence_messages(
-                [chat.presence.of(room) for room in rooms] if rooms else chat.presence.fullest(request.top or DEFAULT_TOP)
+                filter(lambda present: present.users, map(chat.presence.of, rooms))
+                if rooms
+                else chat.presence.fullest(request.top or DEFAULT_TOP)
             ),
         )
 

@@ -63,7 +63,7 @@ class ChatServiceServicer:
 
     def GetStats(self, request, context):
         """Totals, per room and per user figures, what goes on right now, and the limits and promises in force.
-        Its cost does not grow with the number of stored messages.
+        Its cost does not grow with the number of stored messages, only a little with that of the rooms where somebody is.
         Errors: INVALID_ARGUMENT (a bad `top` or room name).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

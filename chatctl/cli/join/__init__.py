@@ -11,7 +11,7 @@ import typer
 
 from chatctl import config
 from chatctl.chat import MAX_FILTERS
-from chatctl.cli import options
+from chatctl.cli import formats, options
 from chatctl.cli.send import User, login_name
 
 
@@ -35,8 +35,8 @@ PLAIN_HELP = "Line by line: stdin is sent to the first room, messages come out. 
 PlainOption = Annotated[bool, typer.Option("--plain", envvar="CHATCTL_PLAIN", help=PLAIN_HELP)]
 JSON_HELP = "Line by line, with a JSON object for each message; notices and errors too."
 Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help=JSON_HELP)]
-LAST_HELP = "Line by line: begin with the last N messages of each room."
-Last = Annotated[int, typer.Option(envvar="CHATCTL_LAST", metavar="N", min=0, max=10_000, help=LAST_HELP)]
+LAST_HELP = "Line by line: begin with the last N messages."
+Last = Annotated[int, typer.Option(envvar="CHATCTL_LAST", metavar="N", min=0, help=LAST_HELP)]
 THEME_HELP = "For a dark or a light terminal."
 ThemeOption = Annotated[
     Theme | None, typer.Option(envvar="CHATCTL_THEME", help=THEME_HELP, show_default="dark, unless COLORFGBG says light")
@@ -79,7 +79,8 @@ def join(
 def _is_terminal() -> bool:
     # Textual draws on stderr.
     return (
-        all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and os.environ.get("TERM", "dumb") != "dumb"
+        all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+        and os.environ.get("TERM", "dumb") not in formats.DUMB
     )
 
 

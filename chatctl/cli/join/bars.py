@@ -24,7 +24,7 @@ def status(session: Session, newer: int) -> Text:
     """The connection, and what there is to know; `newer` lines are below the screen. What matters most comes first."""
     text = Text(no_wrap=True, overflow="ellipsis")
     if session.trouble:
-        text.append(f"reconnecting: {visible(str(session.trouble))}", style="bold")
+        text.append(f"{'reconnecting' if session.met else 'connecting'}: {visible(str(session.trouble))}", style="bold")
     else:
         text.append("connected" if session.met else "connecting")
     parts = ["F1 help", f"{visible_name(session.user)} at {session.server}"]

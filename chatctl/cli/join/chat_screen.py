@@ -1,5 +1,6 @@
 """The screen of the room: sidebar, messages, input and status, and what its keys do."""
 
+import time
 from collections.abc import Callable
 
 from rich.text import Text
@@ -23,6 +24,7 @@ from chatctl.cli.join.sidebar import Sidebar
 
 WIDE = 60  # columns
 BARS_SECONDS = 0.05  # what comes in between is shown together
+BELL_SECONDS = 2.0  # it rings at most so often
 
 for digit in "0123456789":  # Alt and a digit, which Textual takes for what a Mac may have on that key
     ANSI_SEQUENCES_KEYS.pop(f"\x1b{digit}", None)  # type: ignore[attr-defined]
@@ -62,6 +64,7 @@ class ChatScreen(Screen[None]):
         self._waits = ""  # what is waited for at the end
         self._drafts: dict[str, str] = {}  # of the other rooms
         self._due = False
+        self._rung = -BELL_SECONDS
         self._acting = Acting(self)
         self._focused = True
         self.messages = Messages()
@@ -101,7 +104,10 @@ class ChatScreen(Screen[None]):
 
     def mentioned(self, room: Room) -> None:
         """See session.Screen."""
-        self.app.bell()
+        now = time.monotonic()
+        if now >= self._rung + BELL_SECONDS:
+            self._rung = now
+            self.app.bell()
 
     def state_changed(self) -> None:
         """Draw the bars soon."""
@@ -193,6 +199,7 @@ class ChatScreen(Screen[None]):
         self.session.search = None
         if room is not self.current:
             self.current.watch(False)
+            self.current.rest()
             self._drafts[self.current.name] = self.composer.swap(self._drafts.pop(room.name, ""))
             self.current = room
         self._show()

@@ -8,7 +8,7 @@ from chatctl.cli.join.lines import Line
 KEPT_LINES, KEPT_CHARACTERS = 2_000, 2 * 1024 * 1024  # while the newest are looked at
 MOST_LINES, MOST_CHARACTERS = 20_000, 16 * 1024 * 1024  # while somebody has scrolled up
 SLACK = 5 / 4  # so that a line more does not each time mean a line less
-PENDING = 2**62  # instead of a sequence: behind every message
+PENDING = 2**63  # instead of a sequence: behind every message
 
 
 class Held:
@@ -43,6 +43,12 @@ class Held:
     def tell(self, text: str, time: int) -> None:
         """Put a notice behind what is held."""
         self.merge([Line(self.behind(), time, "", text, "notice")])
+        self._trim()
+
+    def rest(self) -> None:
+        """Nobody looks at it: go to the newest, and hold no more than what is read there."""
+        self.anchor = None
+        self._trim()
 
     def behind(self) -> tuple[int, int]:
         """A key behind all that is held, but for what is pending."""
@@ -55,8 +61,13 @@ class Held:
         self.merge([line for line in lines if line.key[0] > self._dropped])
         self._trim()
 
-    def older(self, lines: list[Line], begins: bool) -> None:
-        """Put in messages that were loaded; `begins`: there are none before them."""
+    def older(self, lines: list[Line], begins: bool, before: int = 0) -> None:
+        """Put in messages that were loaded as those before a sequence (0: the newest); `begins`: there are none before them.
+
+        If what stood at that sequence was dropped meanwhile there would be a gap behind them: then they stay away.
+        """
+        if lines and self._dropped >= (before or lines[-1].key[0] + 1):
+            return
         self.loaded = True
         self.begins = self.begins or begins
         if lines:
@@ -110,12 +121,11 @@ class Held:
         lines, size = (KEPT_LINES, KEPT_CHARACTERS) if self.anchor is None else (MOST_LINES, MOST_CHARACTERS)
         if len(self.lines) <= lines * SLACK and self._size <= size * SLACK:
             return
-        count, left = max(0, len(self.lines) - lines), self._size
+        count, left = min(max(0, len(self.lines) - lines), self._settled_count), self._size
         left -= _size(self.lines[:count])
         while left > size and count < self._settled_count - 1:
             left -= _size([self.lines[count]])
             count += 1
-        count = min(count, self._settled_count)
         if count:
             self._dropped = max(self._dropped, self.lines[count - 1].key[0])
             self.begins = False

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 
-from chatctl.cli import formats
+from chatctl.cli import formats, options
 from chatctl.cli.interrupts import Interrupts
 from chatctl.cli.join import leaving
 from chatctl.cli.printing import Lines, json_lines, on_desertion
@@ -19,7 +19,7 @@ class Plain:
     """Use it once: `main`. Lines are known by their number in stdin, from 1."""
 
     def __init__(self, user: str, rooms: Sequence[str], last: int, as_json: bool, utc: bool) -> None:
-        """`last`: begin with so many messages of each room."""
+        """`last`: begin with so many messages."""
         self._user, self._rooms, self._last, self._as_json, self._utc = user, rooms, last, as_json, utc
         self._notice = formats.notice(as_json)
         self._lines = Lines(json_lines if as_json else self._rows)
@@ -107,15 +107,11 @@ class Plain:
             joining.finish()
 
     async def _begin(self, chat: ChatClient) -> None:
-        """Print the last messages of each room. From here on the stream gives all that is newer."""
-        runs: list[Run] = []
-        prefix = cursor = ""
-        for room in self._rooms if self._last else ():
-            async with aclosing(chat.read(Query(rooms=(room,), last=self._last))) as pages:
+        """Print the last messages. From here on the stream gives all that is newer."""
+        if self._last:
+            async with aclosing(chat.read(Query(rooms=tuple(self._rooms), last=min(self._last, options.MOST)))) as pages:
                 async for page in pages:
-                    runs += page.runs
-                    prefix, cursor = page.cursor_prefix, page.cursor
-        self._show(HistoryPage(sorted(runs, key=lambda run: run.sequence), cursor, prefix, live=False))
+                    self._show(page)
 
     def _settle(self, outcome: Outcome) -> None:
         receipt = outcome.receipt

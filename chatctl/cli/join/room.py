@@ -58,6 +58,8 @@ class Room(View):
         """How many of the unread ones mention the user."""
         self.live = False
         """Whether everything new comes, so that older ones can be loaded without a gap."""
+        self.tried = False
+        """Whether older ones were asked for on this stream."""
         self.users: dict[str, None] = {}
         """Who was heard, the last one last."""
         self._mark: tuple[int, int] | None = None

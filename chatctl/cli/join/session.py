@@ -135,9 +135,11 @@ class Session:
             case Outcome():
                 self._settle(event)
             case Here():
-                self.present |= {present.room: present for present in event.present}
+                self.present |= {present.room: present for present in event.present if present.room in self.rooms}
             case Connected():
                 self.met = True
+                for room in self.rooms.values():
+                    room.tried = room.loaded
                 self._ping.set()
             case Lost():
                 self.round_trip = None
@@ -154,7 +156,8 @@ class Session:
                 if self.screen and any(line.mention for line in fresh):
                     self.screen.mentioned(room)
                 self._tell(room)
-            if room.watched and not room.loaded:
+            if room.watched and not room.tried:
+                room.tried = True  # not with every page again
                 self.load_older(room)
         if self.search and self.search.name in named:
             self.search.receive(page.runs)
@@ -184,7 +187,8 @@ class Session:
         task.add_done_callback(self._loads.discard)
 
     async def _load(self, view: View) -> None:
-        before = f"{self._prefix}{view.oldest}" if view.oldest else ""
+        oldest = view.oldest
+        before = f"{self._prefix}{oldest}" if oldest else ""
         contains = view.needle if isinstance(view, Search) else ""
         query = Query(rooms=(view.name,), contains=contains, before=before, last=OLDER)
         lines: list[Line] = []
@@ -194,7 +198,7 @@ class Session:
                 async for page in pages:
                     lines += view.lines_of(page.runs)
                     silence.reschedule(clock() + PAGE_SECONDS)
-            view.older(lines, begins=len(lines) < OLDER)
+            view.older(lines, len(lines) < OLDER, oldest)
             if contains and not view.lines:
                 view.tell(f"no message here contains {contains}; new ones that do will show", _now())
         except (ChatError, TimeoutError) as error:
@@ -218,7 +222,7 @@ class Session:
             began = time.perf_counter()
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    await self.chat.stats(1)
+                    await self.chat.stats(1, list(self.rooms)[:1])  # which is cheap, however much goes on
                 self.round_trip = time.perf_counter() - began
             except (ChatError, TimeoutError):
                 self.round_trip = None

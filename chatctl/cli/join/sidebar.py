@@ -16,8 +16,6 @@ from chatctl.cli.join.room import Room
 if TYPE_CHECKING:
     from chatctl.presence import Present
 
-MARGIN = 2  # columns
-
 
 class Sidebar(Static):
     """A line for each room and each user, as many as there is space for; the current room is always among them."""

@@ -83,7 +83,7 @@ def busiest(rooms: "Sequence[RoomActivity]", columns: int, rows: int) -> Table:
     table.add_column(width=name, no_wrap=True, overflow="ellipsis")
     table.add_column(width=figure, no_wrap=True, justify="right")
     table.add_column(width=longest, no_wrap=True, style=DRAWN)
-    most = rooms[0].num_messages
+    most = max(rooms[0].num_messages, 1)
     for room, count in rooms[:rows]:
         whole, part = divmod(-(-count * longest * 8 // most), 8)
         table.add_row(Text(visible_name(room)), f"{count:,}", "█" * whole + EIGHTHS[part].strip())

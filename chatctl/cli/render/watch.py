@@ -61,7 +61,7 @@ class Screen:
         options = options.update(width=columns, height=None)
         parts = self._parts(self._answer, columns, rows) if self._answer else [Text(f"asking {self._server} ...")]
         lines = out.render_lines(Group(*parts), options, pad=False)
-        last = Text(self._trouble, "bold red") if self._trouble else Text(self._ending, "dim")
+        last = Text(visible(self._trouble), "bold red") if self._trouble else Text(self._ending, "dim")
         end = out.render_lines(last, options, pad=False)[:rows]
         kept = (lines + [[]] * rows)[: rows - len(end)]
         for at, line in enumerate([*kept, *end], 1):
