@@ -167,7 +167,9 @@ class Composer(TextArea, inherit_bindings=False):
 
     async def _on_key(self, event: events.Key) -> None:
         """Do at once what a key is bound to: Textual does so later, when what was typed after it is in the text."""
-        if not event.is_printable and await self.app._check_bindings(event.key):
+        # A terminal's Alt and a letter is printable for Textual, which would write the letter.
+        bindable = not event.is_printable or event.key.startswith("alt+")
+        if bindable and await self.app._check_bindings(event.key):
             event.stop()
             event.prevent_default()
 
