@@ -4,6 +4,7 @@ import asyncio
 import re
 import threading
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
@@ -41,6 +42,14 @@ def say(pane, text):
 
 def stored(room, server):
     return [message["text"] for message in run("history", "--room", room, "--json", server=server).objects]
+
+
+def is_gone(pid):
+    """Whether a process has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 def numbers(pane):
@@ -129,6 +138,19 @@ def test_ctrl_c_restores_the_terminal_and_tells_the_draft(join, room):
     ann.paste("without brackets")
     ann.press("Enter")
     ann.shows("with 130\nwithout brackets\nwithout brackets\n")
+
+
+def test_a_closed_terminal_ends_it(start_server, join):
+    server = start_server()
+    ann = join("ann", "lobby", server=server.address)
+    server.kill()
+    ann.shows("reconnecting: ")
+    say(ann, "lost")
+    ann.shows("…")
+    pid = ann.pid
+    ann.close()
+    until(lambda: is_gone(pid))
+    assert is_gone(pid)
 
 
 def test_a_paste_of_1000_lines_is_one_message(join, address, room):
