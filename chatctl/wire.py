@@ -1,18 +1,13 @@
 """The core's types and the contract's, and its errors and gRPC's: the only two tables of that kind."""
 
-import math
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Iterable
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chatctl import errors, log
-from chatctl.activity import Activity, RoomActivity
 from chatctl.chat import Limits
 from chatctl.history import Query
-from chatctl.presence import Present
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.verify import Claim, Fault, FaultKind
 
@@ -102,10 +97,10 @@ def run_messages(runs: Iterable[log.Run]) -> list[pb.Run]:
 
 def runs(messages: Iterable[pb.Run]) -> list[log.Run]:
     """Runs of a response."""
-    return [log.Run(run.sequence, run.room, run.user, _time(run.create_time), list(run.texts)) for run in messages]
+    return [log.Run(run.sequence, run.room, run.user, time_of(run.create_time), list(run.texts)) for run in messages]
 
 
-def _time(time: Timestamp) -> int:
+def time_of(time: Timestamp) -> int:
     """When something was stored, of a response. Raises OtherVersion for what no calendar has."""
     if not MIN_SECONDS <= time.seconds <= MAX_SECONDS:
         raise errors.OtherVersion(f"a message is of the second {time.seconds}: the server is of a newer version", 12)
@@ -148,7 +143,7 @@ def receipts(messages: Iterable[pb.Receipt]) -> list[log.Receipt]:
             message.count,
             _status(message.status),
             message.sequence,
-            _time(message.create_time),
+            time_of(message.create_time),
             _reason(message.reason),
             message.error,
         )
@@ -170,76 +165,6 @@ def limits_message(limits: Limits) -> pb.Limits:
 def limits(message: pb.Limits) -> Limits:
     """The limits of a response."""
     return Limits(message.text_bytes, message.name_bytes, message.batch_messages, message.batch_bytes, message.streams)
-
-
-def room_stats(figures: Sequence[log.Figures]) -> list[pb.RoomStats]:
-    """Figures of rooms for a response."""
-    return [pb.RoomStats(room=name, num_messages=count, last_time=timestamp(time)) for name, count, time in figures]
-
-
-def user_stats(figures: Sequence[log.Figures]) -> list[pb.UserStats]:
-    """Figures of users for a response."""
-    return [pb.UserStats(user=name, num_messages=count, last_time=timestamp(time)) for name, count, time in figures]
-
-
-def stats(response: pb.GetStatsResponse) -> log.Stats:
-    """The log's figures of a response."""
-    return log.Stats(
-        response.num_messages,
-        response.num_rooms,
-        response.num_users,
-        response.stored_bytes,
-        [log.Figures(room.room, room.num_messages, _time(room.last_time)) for room in response.rooms],
-        [log.Figures(user.user, user.num_messages, _time(user.last_time)) for user in response.users],
-    )
-
-
-def _duration(seconds: float | None) -> Duration | None:
-    if seconds is None:
-        return None
-    duration = Duration()
-    duration.FromNanoseconds(round(seconds * 1e9))
-    return duration
-
-
-def activity_message(activity: Activity) -> pb.Activity:
-    """What goes on, for a response."""
-    return pb.Activity(
-        messages_per_second=activity.messages_per_second,
-        num_messages=activity.messages,
-        rooms=[pb.RoomActivity(room=room, num_messages=count) for room, count in activity.rooms],
-        followers=activity.followers,
-        senders=activity.senders,
-        commit_median=_duration(activity.commit_median),
-        commit_p99=_duration(activity.commit_p99),
-    )
-
-
-def activity(message: pb.Activity) -> Activity:
-    """What goes on, of a response."""
-
-    def seconds(field: Literal["commit_median", "commit_p99"]) -> float | None:
-        return getattr(message, field).ToNanoseconds() / 1e9 if message.HasField(field) else None
-
-    return Activity(
-        message.messages_per_second if math.isfinite(message.messages_per_second) else 0.0,
-        list(message.num_messages),
-        [RoomActivity(room.room, room.num_messages) for room in message.rooms],
-        message.followers,
-        message.senders,
-        seconds("commit_median"),
-        seconds("commit_p99"),
-    )
-
-
-def presence_messages(present: Iterable[Present]) -> list[pb.Presence]:
-    """Who is where, for a response."""
-    return [pb.Presence(room=room, users=users, num_users=count) for room, users, count in present]
-
-
-def presence(messages: Iterable[pb.Presence]) -> list[Present]:
-    """Who is where, of a response."""
-    return [Present(message.room, list(message.users), message.num_users) for message in messages]
 
 
 def claim_messages(claims: Iterable[Claim]) -> list[pb.Claim]:

@@ -25,13 +25,14 @@ MAY = {
     "v1": ({"v1"}, {"grpc", "google"}),
     "tutorial": ({"tutorial"}, {"grpc", "google"}),
     "wire": ({"errors", "log", "activity", "presence", "chat", "history", "verify", "v1"}, {"grpc", "google"}),
+    "wire_stats": ({"log", "activity", "presence", "wire", "v1"}, {"google"}),
     "client": (
         {"__init__", "errors", "log", "activity", "presence", "chat", "history", "verify", "config", "wire", "client", "v1"},
         {"grpc"},
     ),
     "server": (
         {"__init__", "errors", "log", "pages", "presence", "chat", "history", "verify", "config", "store"}
-        | {"wire", "server", "v1", "tutorial"},
+        | {"wire", "wire_stats", "server", "v1", "tutorial"},
         {"grpc", "google", "grpc_health", "grpc_reflection"},
     ),
     "cli": (

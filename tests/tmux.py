@@ -55,6 +55,10 @@ class Pane:
     def resize(self, columns, rows):
         self._tmux("resize-window", "-t", "main", "-x", str(columns), "-y", str(rows))
 
+    def log(self, path):
+        """From here on, append what the command writes to a file."""
+        self._tmux("pipe-pane", "-O", "-t", "main", f"cat >>{shlex.quote(str(path))}")
+
     @property
     def screen(self):
         """What the screen shows: its rows joined by newlines, without blanks at their ends."""

@@ -18,7 +18,7 @@ from typing import Any
 
 import grpc
 
-from chatctl import config, wire
+from chatctl import config, wire, wire_stats
 from chatctl.activity import Activity
 from chatctl.chat import Limits
 from chatctl.client.call import Call
@@ -124,15 +124,15 @@ class ChatClient:
         finally:
             call.close()
         return ServerStats(
-            stats=wire.stats(response),
+            stats=wire_stats.stats(response),
             uptime_seconds=round(response.uptime.seconds + response.uptime.nanos / 1e9, 3),
             version=response.version,
             log=response.log,
             store=response.store,
             limits=wire.limits(response.limits),
             head=response.head,
-            activity=wire.activity(response.activity),
-            present=wire.presence(response.present),
+            activity=wire_stats.activity(response.activity),
+            present=wire_stats.presence(response.present),
         )
 
     async def read(self, query: Query) -> AsyncGenerator[HistoryPage, None]:

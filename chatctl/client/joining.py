@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
-from chatctl import wire
+from chatctl import wire, wire_stats
 from chatctl.client.call import Call, Dial
 from chatctl.client.following import HistoryPage
 from chatctl.client.sending import Sending
@@ -147,7 +147,7 @@ class Joining(Sending):
         # What was on its way when the rooms changed says nothing of new ones; what is left out comes again.
         if response.receive == self._asked and not self._moved:
             if response.present:
-                self._come.append(Here(wire.presence(response.present)))
+                self._come.append(Here(wire_stats.presence(response.present)))
             if response.cursor:
                 self._cursor = response.cursor
                 self._come.append(

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
-from chatctl import history, wire
+from chatctl import history, wire, wire_stats
 from chatctl.chat import MAX_NUMBER, Chat, name_fault, utf8_size
 from chatctl.errors import InvalidRequest
 from chatctl.history import Query
@@ -139,7 +139,7 @@ class Exchange:
         response = pb.SendAndReceiveMessageResponse(receipts=[wire.receipt_message(receipt) for receipt in receipts])
         if present or page:
             response.receive = self._receives
-            response.present.extend(wire.presence_messages(present))
+            response.present.extend(wire_stats.presence_messages(present))
         if page:
             response.runs.extend(wire.run_messages(page.runs))
             response.cursor, response.cursor_prefix, response.live = f"{prefix}{page.position}", prefix, page.live

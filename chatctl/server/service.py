@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
-from chatctl import __version__, history, wire
+from chatctl import __version__, history, wire, wire_stats
 from chatctl.chat import DEFAULT_TOP, Chat
 from chatctl.pages import Answer
 from chatctl.server.exchange import Exchange
@@ -37,8 +37,8 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
             num_rooms=stats.num_rooms,
             num_users=stats.num_users,
             stored_bytes=stats.stored_bytes,
-            rooms=wire.room_stats(stats.rooms),
-            users=wire.user_stats(stats.users),
+            rooms=wire_stats.room_stats(stats.rooms),
+            users=wire_stats.user_stats(stats.users),
             uptime=uptime,
             version=__version__,
             log=chat.log.id,
@@ -46,8 +46,8 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
             limits=wire.limits_message(chat.limits),
             promises=pb.Promises(durable_receipts=True),
             head=f"{chat.cursor_prefix}{chat.log.head}",
-            activity=wire.activity_message(chat.meter.activity(self._streams.followers, self._streams.senders)),
-            present=wire.presence_messages(
+            activity=wire_stats.activity_message(chat.meter.activity(self._streams.followers, self._streams.senders)),
+            present=wire_stats.presence_messages(
                 filter(lambda present: present.users, map(chat.presence.of, rooms))
                 if rooms
                 else chat.presence.fullest(request.top or DEFAULT_TOP)

@@ -92,7 +92,7 @@ def _is_light() -> bool:
 async def _full_screen(server: str, seconds: float, user: str, rooms: list[str], light: bool) -> int:
     from chatctl.cli.interrupts import Interrupts
     from chatctl.cli.join import leaving
-    from chatctl.cli.join.app import ChatApp
+    from chatctl.cli.join.app import LEAVE_SECONDS, ChatApp
     from chatctl.cli.join.session import Session
     from chatctl.cli.join.terminal import restoring
     from chatctl.client import ChatClient
@@ -104,7 +104,8 @@ async def _full_screen(server: str, seconds: float, user: str, rooms: list[str],
             app.call_later(app.end, interrupts.code)  # in the app's own context, or its timers do nothing
 
         with restoring() as restore:
-            interrupts = Interrupts(leave, leave, restore)
+            # A terminal that was closed takes nothing any more, and Textual waits for it in the end, for ever.
+            interrupts = Interrupts(leave, leave, restore, LEAVE_SECONDS + 1)
             code = await app.run_async()
         drafts = app.room.drafts
     stored = leaving.tell(joining.remaining(), drafts, False)

@@ -171,12 +171,10 @@ class Composer(TextArea, inherit_bindings=False):
 
     async def _on_key(self, event: events.Key) -> None:
         """Do at once what a key is bound to: Textual does so later, when what was typed after it is in the text."""
-        alt = event.key.startswith("alt+")  # a letter with Alt is no letter
-        if alt or (not event.is_printable):
-            bound = await self.app._check_bindings(event.key)
-            if bound or alt:
-                event.stop()
-                event.prevent_default()
+        alt = event.key.startswith("alt+")  # which Textual calls printable with a letter, and would write that
+        if (alt or not event.is_printable) and (await self.app._check_bindings(event.key) or alt):
+            event.stop()
+            event.prevent_default()
 
     async def _on_paste(self, event: events.Paste) -> None:
         """What is pasted goes in as one text and is not sent. No control character comes along but newline and tab."""
