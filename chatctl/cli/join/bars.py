@@ -1,10 +1,25 @@
-"""The line above the messages, and the one below the input."""
+"""What stands around the messages: the line above them, the one below the input, and how such a thing is drawn."""
 
 from rich.text import Text
+from textual.widgets import Static
 
 from chatctl.cli.formats import visible, visible_name
 from chatctl.cli.join.room import Room
 from chatctl.cli.join.session import Session
+
+
+class Bar(Static):
+    """Something of a fixed size. It is drawn only if it is another than before: all else costs time that a key waits for."""
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 -- Textual's name for it
+        super().__init__(id=id, markup=False)
+        self._told: Text | None = None
+
+    def say(self, text: Text) -> None:
+        """Show this."""
+        if text != self._told:
+            self._told = text
+            self.update(text, layout=False)
 
 
 def header(session: Session, room: Room) -> Text:

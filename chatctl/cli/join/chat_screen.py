@@ -14,6 +14,7 @@ from textual.widgets import Static
 from chatctl.cli.formats import visible
 from chatctl.cli.join import bars
 from chatctl.cli.join.acting import Acting
+from chatctl.cli.join.bars import Bar
 from chatctl.cli.join.composer import Composer
 from chatctl.cli.join.messages import Messages
 from chatctl.cli.join.room import Room, Search, View
@@ -66,8 +67,8 @@ class ChatScreen(Screen[None]):
         self._focused = True
         self.messages = Messages()
         self.composer = Composer(self._acting.complete, self._submit)
-        self._sidebar, self._header = Sidebar(), Static(id="header", markup=False)
-        self._hint, self._status = Static(id="hint", markup=False), Static(id="status", markup=False)
+        self._sidebar, self._header, self._status = Sidebar(), Bar("header"), Bar("status")
+        self._hint = Static(id="hint", markup=False)
 
     def compose(self) -> ComposeResult:
         """The parts, which are there for as long as the screen."""
@@ -229,6 +230,6 @@ class ChatScreen(Screen[None]):
         self._due = False
         session = self.session
         self._sidebar.tell(list(session.rooms.values()), self.current, session.present.get(self.current.name))
-        self._header.update(bars.header(session, self.current))
+        self._header.say(bars.header(session, self.current))
         scrolled = 0 if self.messages.at_end else self.messages.newer
-        self._status.update(Text(self._waits) if self._waits else bars.status(session, scrolled))
+        self._status.say(Text(self._waits) if self._waits else bars.status(session, scrolled))

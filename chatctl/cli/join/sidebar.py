@@ -7,9 +7,9 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.events import Click
 from textual.message import Message
-from textual.widgets import Static
 
 from chatctl.cli.formats import visible_name
+from chatctl.cli.join.bars import Bar
 from chatctl.cli.join.room import Room
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MARGIN = 2  # columns
 
 
-class Sidebar(Static):
+class Sidebar(Bar):
     """A line for each room and each user, as many as there is space for; the current room is always among them."""
 
     class Chosen(Message):
@@ -29,7 +29,7 @@ class Sidebar(Static):
             self.name = name
 
     def __init__(self) -> None:
-        super().__init__(markup=False)
+        super().__init__()
         self._shown: list[str] = []
 
     def tell(self, rooms: Sequence[Room], current: Room, here: "Present | None") -> None:
@@ -46,7 +46,7 @@ class Sidebar(Static):
         lines += [Text()] + [Text(_fitted(visible_name(user), width)) for user in fitting]
         if len(fitting) < _count(here):
             lines.append(Text(f"and {_count(here) - len(fitting):,} more", style="dim"))
-        self.update(Text("\n", no_wrap=True).join(lines))
+        self.say(Text("\n", no_wrap=True).join(lines))
 
     def on_click(self, event: Click) -> None:
         """Go to the room that was clicked."""
