@@ -24,10 +24,11 @@ MAY = {
     "store": ({"errors", "log", "store"}, set()),
     "v1": ({"v1"}, {"grpc", "google"}),
     "tutorial": ({"tutorial"}, {"grpc", "google"}),
-    "wire": ({"errors", "log", "activity", "presence", "chat", "history", "verify", "v1"}, {"grpc", "google"}),
+    "wire": ({"errors", "log", "chat", "history", "verify", "v1"}, {"grpc", "google"}),
     "wire_stats": ({"log", "activity", "presence", "wire", "v1"}, {"google"}),
     "client": (
-        {"__init__", "errors", "log", "activity", "presence", "chat", "history", "verify", "config", "wire", "client", "v1"},
+        {"__init__", "errors", "log", "activity", "presence", "chat", "history", "verify", "config"}
+        | {"wire", "wire_stats", "client", "v1"},
         {"grpc"},
     ),
     "server": (

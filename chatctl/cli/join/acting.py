@@ -41,7 +41,8 @@ class Acting:
         here = self._session.present.get(room.name)
         users = dict.fromkeys([*reversed(room.users), *(here.users if here else [])])
         users.pop(self._session.user, None)
-        return commands.complete(word, at_start, list(users), list(self._session.rooms))
+        rooms = dict.fromkeys([*self._session.rooms, *self._session.names])
+        return commands.complete(word, at_start, list(users), list(rooms))
 
     def _send(self, text: str) -> str:
         room = self._screen.current

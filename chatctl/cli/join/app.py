@@ -1,9 +1,11 @@
 """The room as an app at a terminal: it shows a session until somebody leaves, or the session fails."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.theme import BUILTIN_THEMES
 
 from chatctl.cli.join.chat_screen import ChatScreen
 from chatctl.cli.join.session import Session
@@ -11,7 +13,8 @@ from chatctl.cli.report import INTERRUPTED
 from chatctl.errors import ChatError
 
 LEAVE_SECONDS = 2.0  # how long leaving waits for receipts
-THEMES = {True: "textual-light", False: "textual-dark"}
+WHITE = replace(BUILTIN_THEMES["textual-light"], name="chatctl-light", background="#ffffff", surface="#f0f0f0")
+THEMES = {True: WHITE.name, False: "textual-dark"}
 
 
 class ChatApp(App[int]):
@@ -26,6 +29,7 @@ class ChatApp(App[int]):
 
     def __init__(self, session: Session, light: bool = False) -> None:
         super().__init__()
+        self.register_theme(WHITE)
         self.theme = THEMES[light]
         self.room = ChatScreen(session, self.end)
         self.failure: ChatError | None = None

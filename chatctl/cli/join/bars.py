@@ -1,30 +1,52 @@
-"""The line above the messages, and the one below the input."""
+"""What stands around the messages: the line above them, the one below the input, and how such a thing is drawn."""
+
+import re
 
 from rich.text import Text
+from textual.widgets import Static
 
 from chatctl.cli.formats import visible, visible_name
 from chatctl.cli.join.room import Room
 from chatctl.cli.join.session import Session
+from chatctl.errors import ChatError
+
+
+class Bar(Static):
+    """Something of a fixed size. It is drawn only if it is another than before: all else costs time that a key waits for."""
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 -- Textual's name for it
+        super().__init__(id=id, markup=False)
+        self._told: Text | None = None
+
+    def say(self, text: Text) -> None:
+        """Show this."""
+        if text != self._told:
+            self._told = text
+            self.update(text, layout=False)
 
 
 def header(session: Session, room: Room) -> Text:
     """The room, and who is there; or what was searched in it."""
     text = Text(no_wrap=True, overflow="ellipsis")
     if session.search:
-        text.append("Esc leaves  ", style="dim").append(visible(session.search.needle), style="bold").append(
-            "  in ", style="dim"
-        )
+        text.append("search ", style="dim").append(f'"{visible(session.search.needle)}"', style="bold")
+        text.append(" (Esc leaves) in ", style="dim")
     text.append(visible_name(room.name), style="" if session.search else "bold")
     if here := session.present.get(room.name):
         text.append(f"  {here.num_users:,} here", style="dim")
     return text
 
 
+def brief(error: ChatError) -> str:
+    """What an error says first, without what gRPC has to say and without advice."""
+    return re.split(r" \(|: |; ", str(error))[0]
+
+
 def status(session: Session, newer: int) -> Text:
     """The connection, and what there is to know; `newer` lines are below the screen. What matters most comes first."""
     text = Text(no_wrap=True, overflow="ellipsis")
     if session.trouble:
-        text.append(f"{'reconnecting' if session.met else 'connecting'}: {visible(str(session.trouble))}", style="bold")
+        text.append(f"{'reconnecting' if session.met else 'connecting'}: {visible(brief(session.trouble))}", style="bold")
     else:
         text.append("connected" if session.met else "connecting")
     parts = ["F1 help", f"{visible_name(session.user)} at {session.server}"]

@@ -15,6 +15,7 @@ from textual.widgets import Static
 from chatctl.cli.formats import visible, visible_name
 from chatctl.cli.join import bars
 from chatctl.cli.join.acting import Acting
+from chatctl.cli.join.bars import Bar
 from chatctl.cli.join.composer import Composer
 from chatctl.cli.join.messages import Messages
 from chatctl.cli.join.room import Room, Search, View
@@ -41,6 +42,7 @@ class ChatScreen(Screen[None]):
     """
     BINDINGS = [  # noqa: RUF012
         Binding("f1", "help"),
+        Binding("f2", "side"),
         Binding("escape", "back"),
         Binding("ctrl+d", "end"),
         Binding("ctrl+n,alt+down", "turn(1)"),
@@ -65,12 +67,13 @@ class ChatScreen(Screen[None]):
         self._drafts: dict[str, str] = {}  # of the other rooms
         self._due = False
         self._rung = -BELL_SECONDS
+        self._side = True
         self._acting = Acting(self)
         self._focused = True
         self.messages = Messages()
         self.composer = Composer(self._acting.complete, self._submit)
-        self._sidebar, self._header = Sidebar(), Static(id="header", markup=False)
-        self._hint, self._status = Static(id="hint", markup=False), Static(id="status", markup=False)
+        self._sidebar, self._header, self._status = Sidebar(), Bar("header"), Bar("status")
+        self._hint = Static(id="hint", markup=False)
 
     def compose(self) -> ComposeResult:
         """The parts, which are there for as long as the screen."""
@@ -91,7 +94,7 @@ class ChatScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """The bars are as wide as the screen; a narrow one is for the messages."""
-        self._sidebar.display = self.size.width >= WIDE
+        self._sidebar.display = self._side and self.size.width >= WIDE
         self.call_after_refresh(self._draw)
 
     # --- what the session says
@@ -118,9 +121,11 @@ class ChatScreen(Screen[None]):
     # --- what somebody does
 
     def _submit(self, text: str) -> None:
-        error = "" if self._waits else self._acting.do(text)
-        if error or self._waits:  # nothing that was typed is lost
+        waits = self._waits
+        error = "" if waits else self._acting.do(text)
+        if error or waits:  # nothing that was typed is lost
             self.composer.swap(text + self.composer.draft)
+            self.composer.select_all()  # what is typed instead takes its place
         self.hint(error)
 
     @on(Messages.WantOlder)
@@ -140,6 +145,16 @@ class ChatScreen(Screen[None]):
     def action_help(self) -> None:
         """Show the keys and commands."""
         self.app.push_screen(HelpScreen())
+
+    def action_side(self) -> None:
+        """Show or hide the rooms at the side: without them the terminal's own selection takes messages only."""
+        self._side = not self._side
+        self.on_resize()
+
+    @on(Composer.Changed)
+    def _typed(self) -> None:
+        if not self.composer.selected_text:  # or it was put back
+            self.hint("")
 
     def action_back(self) -> None:
         """Leave a search."""
@@ -210,6 +225,7 @@ class ChatScreen(Screen[None]):
         self._show()
 
     def _show(self) -> None:
+        self.hint("")
         search = self.session.search
         self.messages.show(self.view, search.needle if search else "")
         self._look(self._focused)
@@ -231,8 +247,9 @@ class ChatScreen(Screen[None]):
     def _draw(self) -> None:
         self._due = False
         session = self.session
-        self._sidebar.tell(list(session.rooms.values()), self.current, session.present.get(self.current.name))
-        self.composer.placeholder = f"to {visible_name(self.current.name)}"
-        self._header.update(bars.header(session, self.current))
+        here = session.present.get(self.current.name)
+        self._sidebar.tell(list(session.rooms.values()), self.current, here, session.user)
+        self.composer.placeholder = f"to {visible_name(self.current.name)} (F1: help)"
+        self._header.say(bars.header(session, self.current))
         scrolled = 0 if self.messages.at_end else self.messages.newer
-        self._status.update(Text(self._waits) if self._waits else bars.status(session, scrolled))
+        self._status.say(Text(self._waits) if self._waits else bars.status(session, scrolled))

@@ -14,8 +14,8 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command("join", "ROOM...", "receive more rooms, and go to the first of them", True),
-    Command("leave", "[ROOM]", "receive a room no more: this one, or another"),
+    Command("join", "ROOM...", "join rooms, and go to the first of them", True),
+    Command("leave", "[ROOM]", "leave this room, or another"),
     Command("who", "[ROOM]", "who is here, or in another room"),
     Command("search", "TEXT", "show the messages of this room that contain a text, new ones too; Esc leaves", True),
     Command("rooms", "", "the rooms of the server"),
@@ -35,6 +35,8 @@ KEYS = (
     ("Alt+1 to Alt+9", "the first to the ninth room"),
     ("Alt+A", "the next room with unread messages"),
     ("Esc", "leave a search, or this help"),
+    ("F2", "hide or show the rooms; Shift and the mouse then select messages to copy, in most terminals"),
+    ("Ctrl+U, Ctrl+W, Ctrl+Z", "delete what is before the cursor, or a word; undo"),
     ("Ctrl+T", "dark or light"),
     ("Ctrl+D", "quit, if the input is empty"),
     ("Ctrl+C", "quit"),

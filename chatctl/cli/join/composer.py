@@ -28,6 +28,7 @@ _NOT_OURS = {
     "f6",
     "f7",
     "delete,ctrl+d",
+    "ctrl+u",
 }  # they are the room's
 
 
@@ -59,6 +60,7 @@ class Composer(TextArea, inherit_bindings=False):
         Binding("enter", "submit", "Send", show=False),
         Binding("tab", "complete", "Complete", show=False),
         Binding("delete", "delete_right", "Delete", show=False),
+        Binding("ctrl+u", "delete_before", "Delete what is before", show=False),
         Binding("alt+b", "cursor_word_left", "Word left", show=False),
         Binding("alt+f", "cursor_word_right", "Word right", show=False),
         Binding("alt+d", "delete_word_right", "Delete word", show=False),
@@ -122,6 +124,10 @@ class Composer(TextArea, inherit_bindings=False):
     def _write(self, text: str) -> None:
         self.load_text(text)
         self.move_cursor(self.document.end)
+
+    def action_delete_before(self) -> None:
+        """Delete all that is before the cursor, however many rows it takes."""
+        self.delete((0, 0), self.cursor_location)
 
     def action_newline(self) -> None:
         """Begin a line."""

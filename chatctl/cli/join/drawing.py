@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from chatctl.cli.formats import visible_name
 from chatctl.cli.join import palette
-from chatctl.cli.join.lines import Line
+from chatctl.cli.join.lines import UNREAD, Line
 from chatctl.cli.join.wrapping import Wrapped
 
 AGAIN = 5 * 60 * 1_000_000  # microseconds after which a user's name is repeated
@@ -78,14 +78,19 @@ def timed(line: Line, before: Line | None) -> bool:
 def date(time: int, columns: Columns, styles: Styles) -> Strip:
     """The row above the first line of a day."""
     moment = _moment(time // 60_000_000)
-    text = f"── {moment:%A}, {moment.day} {moment:%B %Y} "
-    return Strip([Segment(set_cell_size(text + "─" * columns.all, columns.all), styles.base + styles.faint)], columns.all)
+    return _rule(f"{moment:%A}, {moment.day} {moment:%B %Y}", columns, styles.base + styles.faint)
+
+
+def _rule(words: str, columns: Columns, style: Style) -> Strip:
+    return Strip([Segment(set_cell_size(f"── {words} " + "─" * columns.all, columns.all), style)], columns.all)
 
 
 def row(
     line: Line, wrapped: Wrapped, number: int, heads: tuple[bool, bool], columns: Columns, styles: Styles, needle: str
 ) -> Strip:
     """One row of a line. `heads`: whether it shows the time and the user."""
+    if line.state == "notice" and line.text == UNREAD:
+        return _rule(UNREAD, columns, styles.base + styles.mark)
     base = styles.base + styles.mention if line.mention else styles.base
     start, end = wrapped.row(number)
     segments = [

@@ -26,6 +26,8 @@ class Held:
         """Whether older ones are on their way."""
         self.loaded = False
         """Whether older ones were ever loaded."""
+        self.tried = False
+        """Whether older ones were asked for on this stream."""
         self._dropped = 0  # the sequence up to which nothing is held any more
         self._pending = 0  # how many lines at the end are
         self._size = 0

@@ -8,6 +8,10 @@ Key = tuple[int, int]
 (2**62, number) for a message without a receipt."""
 
 
+UNREAD = "new messages"
+"""The text of the notice before what nobody has looked at."""
+
+
 class Line(NamedTuple):
     """A message as the room shows it, or a notice of the room itself."""
 

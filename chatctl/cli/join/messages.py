@@ -1,6 +1,7 @@
 """The messages of a room, drawn from the bottom: only what is on the screen is wrapped, however much there is."""
 
 from functools import partial
+from time import monotonic
 from typing import ClassVar
 
 from rich.style import Style
@@ -15,7 +16,7 @@ from chatctl.cli.join.lines import Line, Source
 from chatctl.cli.join.scrolling import Window, bottom
 from chatctl.cli.join.wrapping import Wrapped, Wrappings
 
-PERIOD = 1 / 30  # seconds between drawings while lines come in
+PERIOD = 1 / 20  # seconds between drawings while lines come in: a drawing takes time that a key waits for
 WHEEL = 3  # rows
 PARTS = ("faint", "notice", "rejected", "mention", "mark", "needle")  # those of drawing.Styles that CSS says
 
@@ -29,7 +30,7 @@ class Messages(Widget):
     Messages > .messages--faint { color: $foreground 55%; }
     Messages > .messages--notice { color: $foreground 70%; text-style: italic; }
     Messages > .messages--rejected { color: $text-error; }
-    Messages > .messages--mention { background: $warning 18%; }
+    Messages > .messages--mention { background: $primary 30%; }
     Messages > .messages--mark { color: $warning; }
     Messages > .messages--needle { color: black; background: $warning; }
     """
@@ -49,6 +50,7 @@ class Messages(Widget):
         self._wrap = Wrappings()
         self._strips: list[Strip] | None = None  # None: to be drawn
         self._due = False
+        self._drawn = 0.0
         self._said = (True, 0)
 
     def show(self, source: Source, needle: str = "") -> None:
@@ -57,10 +59,10 @@ class Messages(Widget):
         self._draw()
 
     def changed(self) -> None:
-        """The source has new, older or fewer lines: they are drawn soon. Many calls cost one drawing."""
+        """The source has new, older or fewer lines: they are drawn at once, or soon. Many calls cost one drawing."""
         if not self._due and self.is_running:
             self._due = True
-            self.set_timer(PERIOD, self._draw)
+            self.set_timer(max(self._drawn + PERIOD - monotonic(), 0.001), self._draw)
 
     @property
     def at_end(self) -> bool:
@@ -126,7 +128,7 @@ class Messages(Widget):
         return self._strips[y]
 
     def _draw(self) -> None:
-        self._due, self._strips = False, None
+        self._due, self._strips, self._drawn = False, None, monotonic()
         self.refresh()
         self.call_after_refresh(self._say)
 

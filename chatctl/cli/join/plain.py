@@ -48,7 +48,7 @@ class Plain:
             return
         self._failed |= not leaving.tell(self._joining.remaining(), {}, self._as_json)
         stopped = self._source.stopped() if self._feeder else None
-        if stopped and (stopped.unfinished or not self._deserted):
+        if stopped and (stopped.unfinished or (stopped.record and not self._deserted)):
             rest = f", and {stopped.unfinished} bytes of the next one were read but not sent" if stopped.unfinished else ""
             self._notice(f"reading stopped after line {stopped.record} of the input{rest}")
 

@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from chatctl.cli.join.held import PENDING, Held
-from chatctl.cli.join.lines import Line
+from chatctl.cli.join.lines import UNREAD, Line
 from chatctl.log import Receipt, Run, Status
 
-UNREAD = "new messages"
 MOST_USERS = 500  # remembered, for completion
 
 
@@ -58,8 +57,6 @@ class Room(View):
         """How many of the unread ones mention the user."""
         self.live = False
         """Whether everything new comes, so that older ones can be loaded without a gap."""
-        self.tried = False
-        """Whether older ones were asked for on this stream."""
         self.users: dict[str, None] = {}
         """Who was heard, the last one last."""
         self._mark: tuple[int, int] | None = None
@@ -78,6 +75,13 @@ class Room(View):
         self.mentions += sum(line.mention for line in fresh)
         self.come(lines)
         return fresh
+
+    def older(self, lines: list[Line], begins: bool, before: int = 0) -> None:
+        """See Held; who said these is remembered, but those heard since come first."""
+        super().older(lines, begins, before)
+        for user in dict.fromkeys(line.user for line in reversed(lines)):
+            if user not in self.users and len(self.users) < MOST_USERS:
+                self.users = {user: None, **self.users}
 
     def watch(self, watched: bool) -> None:
         """Somebody looks at it now, or no more; where the unread ones began stays marked until it is left."""

@@ -45,6 +45,8 @@ class Session:
         self.rooms = {name: Room(name, user) for name in rooms}
         self.present: dict[str, Present] = {}
         self.search: Search | None = None
+        self.names: list[str] = []
+        """Rooms of the server, those with most messages first."""
         self.round_trip: float | None = None
         """Seconds; None while it is not known."""
         self.met = False
@@ -57,6 +59,7 @@ class Session:
         self._prefix = ""
         self._loads: set[asyncio.Task[None]] = set()
         self._ping = asyncio.Event()
+        self._explained = False
 
     @property
     def server(self) -> str:
@@ -138,11 +141,12 @@ class Session:
                 self.present |= {present.room: present for present in event.present if present.room in self.rooms}
             case Connected():
                 self.met = True
-                for room in self.rooms.values():
-                    room.tried = room.loaded
+                for view in (*self.rooms.values(), *([self.search] if self.search else [])):
+                    view.tried = view.loaded
                 self._ping.set()
-            case Lost():
+            case Lost(error):
                 self.round_trip = None
+                self._explain(error)
         if self.screen and not isinstance(event, HistoryPage):
             self.screen.state_changed()
 
@@ -157,11 +161,13 @@ class Session:
                     self.screen.mentioned(room)
                 self._tell(room)
             if room.watched and not room.tried:
-                room.tried = True  # not with every page again
                 self.load_older(room)
-        if self.search and self.search.name in named:
-            self.search.receive(page.runs)
-            self._tell(self.search)
+        if self.search:
+            if self.search.name in named:
+                self.search.receive(page.runs)
+                self._tell(self.search)
+            if not self.search.tried:
+                self.load_older(self.search)
 
     def _settle(self, outcome: Outcome) -> None:
         self.pending -= outcome.receipt.count
@@ -174,6 +180,14 @@ class Session:
                 room.tell(f"not stored in {outcome.room}: {outcome.receipt.error}\n{text}", _now())
             self._tell(room)
 
+    def _explain(self, error: ChatError) -> None:
+        """Whoever has just come is told in full why there is nothing; later the status line is enough."""
+        if not self.met and not self._explained:
+            self._explained = True
+            for room in self.rooms.values():
+                room.tell(f"{error}\nIt is tried again until there is one; what you send meanwhile waits.", _now())
+                self._tell(room)
+
     # --- older messages
 
     def load_older(self, view: View) -> None:
@@ -181,7 +195,7 @@ class Session:
         room = self.rooms.get(view.name)
         if room is None or not room.live or view.begins or view.loading or view.full or self.trouble:
             return
-        view.loading = True
+        view.loading = view.tried = True
         task = asyncio.create_task(self._load(view))
         self._loads.add(task)
         task.add_done_callback(self._loads.discard)
@@ -199,8 +213,9 @@ class Session:
                     lines += view.lines_of(page.runs)
                     silence.reschedule(clock() + PAGE_SECONDS)
             view.older(lines, len(lines) < OLDER, oldest)
-            if contains and not view.lines:
-                view.tell(f"no message here contains {contains}; new ones that do will show", _now())
+            if not view.lines:
+                nothing = f"no message here contains {contains}; new ones that do will show"
+                view.tell(nothing if contains else "nobody has said anything here yet", _now())
         except (ChatError, TimeoutError) as error:
             if self.trouble is None:
                 view.tell(f"older messages did not load ({error or 'no answer'}): scroll up to try again", _now())
@@ -224,6 +239,8 @@ class Session:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self.chat.stats(1, list(self.rooms)[:1])  # which is cheap, however much goes on
                 self.round_trip = time.perf_counter() - began
+                if not self.names:
+                    self.names = [name for name, *_ in (await self.stats()).stats.rooms]
             except (ChatError, TimeoutError):
                 self.round_trip = None
             if self.screen:

@@ -7,17 +7,17 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.events import Click
 from textual.message import Message
-from textual.widgets import Static
 
 from chatctl.cli.formats import visible_name
 from chatctl.cli.join import palette
+from chatctl.cli.join.bars import Bar
 from chatctl.cli.join.room import Room
 
 if TYPE_CHECKING:
     from chatctl.presence import Present
 
 
-class Sidebar(Static):
+class Sidebar(Bar):
     """A line for each room and each user, as many as there is space for; the current room is always among them."""
 
     class Chosen(Message):
@@ -28,10 +28,10 @@ class Sidebar(Static):
             self.name = name
 
     def __init__(self) -> None:
-        super().__init__(markup=False)
+        super().__init__()
         self._shown: list[str] = []
 
-    def tell(self, rooms: Sequence[Room], current: Room, here: "Present | None") -> None:
+    def tell(self, rooms: Sequence[Room], current: Room, here: "Present | None", user: str) -> None:
         """Show these, as they are now."""
         width, height = self.content_size.width, self.content_size.height
         users = here.users if here else []
@@ -43,11 +43,14 @@ class Sidebar(Static):
         left = height - len(lines) - 1
         fitting = users if len(users) <= left and len(users) == _count(here) else users[: max(0, left - 1)]
         dark = self.app.current_theme.dark
-        lines += [Text()]
-        lines += [Text(_fitted(visible_name(user), width), style=palette.of_user(user, dark)) for user in fitting]
+        lines += [Text("here" if users else "", style="dim")]
+        for name in fitting:
+            you = " (you)" if name == user else ""
+            lines.append(Text(_fitted(visible_name(name), width - len(you)).rstrip(), style=palette.of_user(name, dark)))
+            lines[-1].append(you, style="dim")
         if len(fitting) < _count(here):
             lines.append(Text(f"and {_count(here) - len(fitting):,} more", style="dim"))
-        self.update(Text("\n", no_wrap=True).join(lines))
+        self.say(Text("\n", no_wrap=True).join(lines))
 
     def on_click(self, event: Click) -> None:
         """Go to the room that was clicked."""

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from chatctl.log import Run
 
 # Of the 256 colours, which no theme changes, those with a contrast of 3.8 or more both to black and to white; else of the 8.
-USERS_256 = (166, 32, 163, 28, 63, 100, 30, 161, 134, 131)
+# As many and in the same order as those of `join`.
+USERS_256 = (160, 166, 130, 100, 28, 29, 30, 31, 27, 99, 134, 162)
 USERS_8 = (31, 32, 35, 36)
 TIME_COLUMNS, TEXT_COLUMNS = 8, 24  # with fewer for texts, something else on the line goes
 ROOM_COLUMNS, USER_COLUMNS, NAME_COLUMNS = 6, 8, 20  # at least, and of either at most
@@ -104,7 +105,7 @@ class Conversation:
                 *lines, last = wrapped(user + facts, columns) if cells(user + facts) > columns else ("",)
                 yield from lines
                 yield last or paint.replace("{}", user) + self._style.dim(facts)
-            yield from (GAP + line for line in wrapped(visible(text), layout.text))
+            yield from (GAP + line for line in _wrapped(text, layout.text))
 
     def _is_calm(self, names: tuple[str, str], time: int) -> bool:
         """Whether the names are those of the message before, and need not be said again."""
@@ -119,12 +120,17 @@ class Conversation:
         """The lines of a message, each part of it under its first line."""
         blank = " " * (TIME_COLUMNS + (layout.number + len(GAP) if layout.number else 0))
         rooms = wrapped(room, layout.room) if layout.room else []
-        parts = zip_longest(rooms, wrapped(user, layout.user), wrapped(visible(text), layout.text), fillvalue="")
+        parts = zip_longest(rooms, wrapped(user, layout.user), _wrapped(text, layout.text), fillvalue="")
         for where, who, line in parts:
             place = GAP + self._style.dim(padded(where, layout.room)) if layout.room else ""
             name = (paint.replace("{}", who) if who else "") + " " * (layout.user - cells(who))
             yield f"{head}{place}{GAP}{name}{GAP}{line}".rstrip()
             head = blank
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """The lines of a text, each of them wrapped; what is below its last one is left out."""
+    return [row for line in text.rstrip("\r\n").split("\n") for row in wrapped(visible(line.removesuffix("\r")), width)]
 
 
 def _offset(when: datetime) -> str:
