@@ -283,7 +283,7 @@ async def test_a_search_shows_old_and_new_matches(address, room, send):
     send(*(f"Needle {number}" if number % 2 else f"hay {number}" for number in range(900)))
     async with seat(address, room) as ann, seat(address, room, user="bob") as bob:
         await ann.say("/search NEEDLE")
-        await ann.until_shown("Esc leaves  NEEDLE", "Needle 899")
+        await ann.until_shown('search "NEEDLE" (Esc leaves)', "Needle 899")
         await ann.until(lambda: len(ann.texts) == 200)
         await ann.press("ctrl+home")
         await ann.until(lambda: len(ann.texts) == 400)
@@ -349,7 +349,7 @@ async def test_the_theme_and_the_size_change_at_any_time(address, room, send):
     send("漢字 and 👩‍👩‍👧‍👦", "x" * 300)
     async with seat(address, room) as ann:
         await ann.press("ctrl+t")
-        assert ann.app.theme == "textual-light"
+        assert ann.app.theme == "chatctl-light"
         await ann.press("ctrl+t")
         assert ann.app.theme == "textual-dark"
         for size in ((40, 10), (59, 24), (200, 60), (20, 5), (80, 24)):
@@ -453,5 +453,5 @@ async def test_hostile_text_is_shown_and_not_obeyed(address, room):
         await ann.until_shown("\\x1b[31mred", "\\u202eevil", "[bold]b[/] [@click", "a\\x00b\\r\\u2028c", "[bold]\\u202e[/]")
         await ann.press("ctrl+n")
         await ann.say("/search \u202e[red]")
-        await ann.until_shown("Esc leaves  \\u202e[red]", "\\u200broom")
+        await ann.until_shown('search "\\u202e[red]" (Esc leaves)', "\\u200broom")
         assert all(line.isprintable() for line in ann.shown.splitlines())

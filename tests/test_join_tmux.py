@@ -182,7 +182,7 @@ def test_older_messages_load_and_are_searched(join, send):
         ann.press("PageDown")
     assert seen == list(range(-1, 1000))
     say(ann, "/search NUMBER 77")
-    ann.shows("Esc leaves  NUMBER 77")
+    ann.shows('search "NUMBER 77" (Esc leaves)')
     until(lambda: numbers(ann) == [77, *range(770, 780)])
     ann.press("Escape")
     until(lambda: len(numbers(ann)) > 50)
@@ -263,12 +263,12 @@ def test_hostile_texts_and_names_are_shown_and_not_obeyed(address, join, tmp_pat
         header, *rows, _, status = pane.shows(*HOSTILE.values(), "2 here", "[@cl…6[/]  nglong").split("\n")
         assert header.endswith(r"  [bold]\u202e\u200b[/]x  2 here")
         assert status.startswith(" connected  ·  ")
-        assert any(row.startswith(" [@click=app.quit]… ") for row in rows)
+        assert any(row.startswith(" [@click=app") for row in rows)
         last = rows[-len(HOSTILE) :]
         column = last[0].index("nglong end")
         assert all(row[column:].startswith(shown) for row, shown in zip(last, HOSTILE.values(), strict=True))
     say(ann, "/search [BOLD RED]")
-    ann.shows("Esc leaves  [BOLD RED]  in ", "[bold red]b[/] [@click")
+    ann.shows('search "[BOLD RED]" (Esc leaves) in ', "[bold red]b[/] [@click")
     assert (ann.ask("pane_title"), ann.ask("alternate_on")) == (title, "1")
     drawn = DRAWING.sub("", (tmp_path / "drawn").read_text())
     assert "漢字" in drawn

@@ -68,6 +68,7 @@ class ChatScreen(Screen[None]):
         self._due = False
         self._rung = -BELL_SECONDS
         self._side = True
+        self._refused = ""  # what was put back into the input
         self._acting = Acting(self)
         self._focused = True
         self.messages = Messages()
@@ -125,7 +126,9 @@ class ChatScreen(Screen[None]):
         error = "" if waits else self._acting.do(text)
         if error or waits:  # nothing that was typed is lost
             self.composer.swap(text + self.composer.draft)
-            self.composer.select_all()  # what is typed instead takes its place
+            if text.startswith("/"):
+                self.composer.select_all()  # what is typed instead takes its place
+        self._refused = self.composer.text
         self.hint(error)
 
     @on(Messages.WantOlder)
@@ -153,7 +156,7 @@ class ChatScreen(Screen[None]):
 
     @on(Composer.Changed)
     def _typed(self) -> None:
-        if not self.composer.selected_text:  # or it was put back
+        if self.composer.text != self._refused:
             self.hint("")
 
     def action_back(self) -> None:

@@ -213,9 +213,8 @@ class Session:
                     lines += view.lines_of(page.runs)
                     silence.reschedule(clock() + PAGE_SECONDS)
             view.older(lines, len(lines) < OLDER, oldest)
-            if not view.lines:
-                nothing = f"no message here contains {contains}; new ones that do will show"
-                view.tell(nothing if contains else "nobody has said anything here yet", _now())
+            if contains and not view.lines:
+                view.tell(f"no message here contains {contains}; new ones that do will show", _now())
         except (ChatError, TimeoutError) as error:
             if self.trouble is None:
                 view.tell(f"older messages did not load ({error or 'no answer'}): scroll up to try again", _now())

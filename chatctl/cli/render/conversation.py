@@ -129,8 +129,8 @@ class Conversation:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """The lines of a text, each of them wrapped; what is below its last one is left out."""
-    return [row for line in text.rstrip("\r\n").split("\n") for row in wrapped(visible(line.removesuffix("\r")), width)]
+    """The lines of a text, each of them wrapped; empty ones at its end are left out."""
+    return [row for line in text.rstrip("\n").split("\n") for row in wrapped(visible(line), width)]
 
 
 def _offset(when: datetime) -> str:
