@@ -76,6 +76,12 @@ def full_house(inputs: Inputs) -> Figures:
     return named("house", figures | {"memory": server.peak_mb})
 
 
+def keys(inputs: Inputs) -> Figures:
+    with new_chat(inputs) as server:
+        size = (20, 5000) if inputs.quick else (200, 200_000)
+        return named("keys", json.loads(run(program("keys", "type", server.address, *size)).output))
+
+
 STEPS: dict[str, tuple[Callable[[Inputs], Figures], ...]] = {
     "follow": (near,),
     "fan-out": (raw_many, chat_many),
@@ -83,4 +89,5 @@ STEPS: dict[str, tuple[Callable[[Inputs], Figures], ...]] = {
     "idle": (idle_of_one_room, idle_of_many_rooms),
     "stalled": (stalled,),
     "full-house": (full_house,),
+    "keys": (keys,),
 }

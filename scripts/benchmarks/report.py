@@ -76,6 +76,12 @@ ROWS = (
     Row("full-house", "… send to seen, median", "house lag", "", "ms"),
     Row("full-house", "… send to seen, slowest", "house slowest", "", "ms"),
     Row("full-house", "… memory of the server, peak", "house memory", "", "MB"),
+    Row("keys", "join: a key until it shows, in a flood against quiet", "keys flood median", "keys quiet median", "ms"),
+    Row("keys", "… 99 of 100 keys", "keys flood p99", "keys quiet p99", "ms"),
+    Row("keys", "… in the flood", "keys flood p99", "", "ms", 100, 50, at_most=True),
+    Row("keys", "… the slowest key", "keys flood slowest", "keys quiet slowest", "ms"),
+    Row("keys", "… join's share of a core in the flood", "keys cpu", "", "%"),
+    Row("keys", "… memory after 200,000 messages, against none", "keys memory", "keys memory before", "MB"),
 )
 
 
