@@ -1,6 +1,7 @@
 """People in the room: the real app, without a terminal, on a real stream to a real server."""
 
 import asyncio
+import functools
 import time
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,16 @@ from textual.events import Key
 from chatctl.cli.join.app import ChatApp
 from chatctl.cli.join.session import Session
 from chatctl.client import ChatClient
+
+
+def in_a_loop(test):
+    """Run a test that is a coroutine."""
+
+    @functools.wraps(test)
+    def run_it(*arguments, **named):
+        asyncio.run(test(*arguments, **named))
+
+    return run_it
 
 
 class Seat:
@@ -71,12 +82,12 @@ class Seat:
 
 
 @asynccontextmanager
-async def seat(address, *rooms, user="ann", size=(80, 24), timeout=0):
-    """Somebody in rooms, once the server has begun to tell what comes there."""
+async def seat(address, *rooms, user="ann", size=(80, 24), timeout=0, waits=True):
+    """Somebody in rooms; if they wait, once the server has begun to tell what comes there."""
     async with ChatClient(address, timeout) as chat, chat.join(user, rooms) as joining:
         session = Session(chat, joining, user, rooms)
         app = ChatApp(session)
         async with app.run_test(size=size) as pilot:
             found = Seat(app, pilot, session, joining)
-            await found.until(lambda: app.failure or found.room.current.loaded)
+            await found.until(lambda: not waits or app.failure or found.room.current.loaded)
             yield found

@@ -1,24 +1,10 @@
 """The room, full-screen: every key and command, on a real server."""
 
 import asyncio
-import functools
-import signal
 from subprocess import DEVNULL
 
 from cli import Process, run
-from seats import seat
-
-from chatctl.errors import LogChanged, TimedOut, Unavailable
-
-
-def in_a_loop(test):
-    """Run a test that is a coroutine."""
-
-    @functools.wraps(test)
-    def run_it(*arguments, **named):
-        asyncio.run(test(*arguments, **named))
-
-    return run_it
+from seats import in_a_loop, seat
 
 
 def rows(who):
@@ -35,39 +21,6 @@ async def test_two_people_talk(address, room):
         await ann.until_stored("hi bob", "hello ann")
         await ann.until_shown("hi bob", "hello ann", "2 here", "bob", "ann at", "connected", " ms", "F1 help")
         assert ann.typed == bob.typed == ""
-
-
-@in_a_loop
-async def test_what_is_typed_without_a_server_goes_out_once(start_server):
-    server = start_server()
-    async with seat(server.address, "lobby") as ann:
-        await ann.say("before")
-        await ann.until_stored("before")
-        server.kill()
-        await ann.until_shown("reconnecting: ")
-        await ann.say("meanwhile")
-        await ann.say("and more")
-        await ann.write("half a te")
-        assert ann.states[1:] == [("meanwhile", "pending"), ("and more", "pending")]
-        assert ann.session.pending == 2
-        start_server(store=server.store, listen=server.address)
-        await ann.until_stored("before", "meanwhile", "and more")
-        await ann.until_shown("connected")
-        assert (ann.typed, ann.session.pending) == ("half a te", 0)
-    history = run("history", "--output", "text", server=server.address)
-    assert history.lines == ["before", "meanwhile", "and more"]
-
-
-@in_a_loop
-async def test_nothing_is_missed_while_the_server_is_away(start_server):
-    server = start_server()
-    async with seat(server.address, "lobby") as ann:
-        server.kill()
-        await ann.until_shown("reconnecting: ")
-        start_server(store=server.store, listen=server.address)
-        assert run("send", piped="one\ntwo\n", server=server.address).code == 0
-        await ann.until_stored("one", "two")
-        assert ann.session.trouble is None
 
 
 @in_a_loop
@@ -215,48 +168,6 @@ async def test_rooms_are_joined_and_left(address, room, say):
 
 
 @in_a_loop
-async def test_what_cannot_be_joined_or_left_is_told(address, room):
-    async with seat(address, room) as ann:
-        for typed, told in [
-            (f"/join {'x' * 200}", "longer than 128 bytes"),
-            ("/join " + " ".join(map(str, range(200))), "more than 100 rooms"),
-            ("/leave nowhere", "you are not in the room nowhere"),
-            ("/nonsense", "there is no command /nonsense"),
-            ("/search", "needs more"),
-        ]:
-            await ann.say(typed)
-            await ann.until_shown(told)
-            assert ann.typed == typed
-            ann.room.composer.load_text("")
-        assert (list(ann.session.rooms), ann.texts) == ([room], [])
-        await ann.say("//nonsense")
-        await ann.until_stored("/nonsense")
-        assert "there is no command" not in ann.shown
-
-
-@in_a_loop
-async def test_a_text_over_the_limit_stays_in_the_input(start_server):
-    async with seat(start_server("--text-bytes", "10").address, "lobby") as ann:
-        await ann.say("eleven byte")
-        await ann.until_shown("11 bytes, the limit is 10")
-        assert (ann.typed, ann.texts) == ("eleven byte", [])
-        await ann.press("backspace", "enter")
-        await ann.until_stored("eleven byt")
-
-
-@in_a_loop
-async def test_a_text_that_the_server_rejects_stays_with_the_reason(start_server):
-    server = start_server()
-    async with seat(server.address, "lobby") as ann:
-        server.kill()
-        await ann.until_shown("reconnecting: ")
-        await ann.say("longer than that")
-        start_server("--text-bytes", "10", store=server.store, listen=server.address)
-        await ann.until(lambda: ann.states == [("longer than that", "rejected")])
-        await ann.until_shown("not stored: the text has 16 bytes")
-
-
-@in_a_loop
 async def test_who_is_here_is_shown(address, room):
     async with seat(address, room, "quiet room") as ann:
         async with seat(address, room, user="bob"), seat(address, "bar", user="cleo"):
@@ -393,54 +304,6 @@ async def test_ctrl_d_quits_when_nothing_is_typed(address, room):
         await ann.press("ctrl+d", "ctrl+d")
         await ann.until(lambda: ann.app.return_value == 0)
         assert ann.joining.remaining() == []
-
-
-@in_a_loop
-async def test_quit_waits_for_receipts(address, room):
-    async with seat(address, room) as ann:
-        await ann.say("last words")
-        await ann.say("/quit")
-        await ann.until(lambda: ann.app.return_value == 0)
-        assert ann.joining.remaining() == []
-
-
-@in_a_loop
-async def test_leaving_without_a_server_leaves_what_has_no_receipt(start_server):
-    server = start_server()
-    async with seat(server.address, "lobby") as ann:
-        server.kill()
-        await ann.until_shown("reconnecting: ")
-        await ann.say("lost?")
-        await ann.write("a draft")
-        await ann.press("ctrl+c")
-        await ann.until_shown("a text has no receipt yet")
-        await ann.press("enter", "ctrl+c")
-        await ann.until(lambda: ann.app.return_value == 130)
-        assert [list(outcome.texts) for outcome in ann.joining.remaining()] == [["lost?"]]
-        assert ann.room.drafts == {"lobby": "a draft"}
-
-
-@in_a_loop
-async def test_another_log_ends_it(start_server):
-    server = start_server()
-    async with seat(server.address, "lobby") as ann:
-        server.kill()
-        start_server(listen=server.address)
-        await ann.until(lambda: ann.app.failure)
-        assert isinstance(ann.app.failure, LogChanged)
-        assert ann.app.failure.code == 9
-
-
-@in_a_loop
-async def test_with_a_timeout_it_gives_up(start_server):
-    server = start_server()
-    async with seat(server.address, "lobby", timeout=1) as ann:
-        server.process.send_signal(signal.SIGKILL)
-        await ann.until(lambda: ann.app.failure)
-        assert isinstance(ann.app.failure, Unavailable | TimedOut)
-
-
-HOSTILE = ["\x1b[31mred\x1b]0;t\x07", "\u202eevil\u2066", "[bold]b[/] [@click=app.quit]x[/]", "a\x00b\r\u2028c"]
 
 
 @in_a_loop

@@ -36,14 +36,14 @@ class Sidebar(Bar):
         width, height = self.content_size.width, self.content_size.height
         users = here.users if here else []
         at = rooms.index(current)
-        space = max(1, min(len(rooms), height - min(len(users), height // 2) - 1))
+        space = max(1, min(len(rooms), height - min(len(users), height // 2) - 2))
         first = max(0, min(at - space // 2, len(rooms) - space))
         self._shown = [room.name for room in rooms[first : first + space]]
         lines = [_room(room, room is current, width) for room in rooms[first : first + space]]
-        left = height - len(lines) - 1
+        left = height - len(lines) - 2
         fitting = users if len(users) <= left and len(users) == _count(here) else users[: max(0, left - 1)]
         dark = self.app.current_theme.dark
-        lines += [Text("here" if users else "", style="dim")]
+        lines += [Text(), Text("here" if users else "", style="dim")]
         for name in fitting:
             you = " (you)" if name == user else ""
             lines.append(Text(_fitted(visible_name(name), width - len(you)).rstrip(), style=palette.of_user(name, dark)))
