@@ -6,6 +6,8 @@ from subprocess import DEVNULL
 from cli import Process, run
 from seats import in_a_loop, seat
 
+HOSTILE = ["\x1b[31mred\x1b]0;t\x07", "\u202eevil\u2066", "[bold]b[/] [@click=app.quit]x[/]", "a\x00b\r\u2028c"]
+
 
 def rows(who):
     """The lines with messages on a screen, without the sidebar."""
