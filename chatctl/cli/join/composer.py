@@ -28,7 +28,7 @@ _NOT_OURS = {
     "f6",
     "f7",
     "delete,ctrl+d",
-    "ctrl+u",
+    "ctrl+u,super+backspace",
 }  # they are the room's
 
 
@@ -60,11 +60,10 @@ class Composer(TextArea, inherit_bindings=False):
         Binding("enter", "submit", "Send", show=False),
         Binding("tab", "complete", "Complete", show=False),
         Binding("delete", "delete_right", "Delete", show=False),
-        Binding("ctrl+u", "delete_before", "Delete what is before", show=False),
+        Binding("ctrl+u,super+backspace", "delete_before", "Delete what is before", show=False),
         Binding("alt+b", "cursor_word_left", "Word left", show=False),
         Binding("alt+f", "cursor_word_right", "Word right", show=False),
         Binding("alt+d", "delete_word_right", "Delete word", show=False),
-        Binding("alt+backspace", "delete_word_left", "Delete word", show=False),
         Binding("ctrl+j,alt+enter,shift+enter,ctrl+enter", "newline", "New line", show=False),
     ]
 
