@@ -264,3 +264,15 @@ def test_an_error_is_told_after_the_screen_is_restored(start_server, screen):
     assert code == 73
     assert said.startswith("chatctl: ")
     assert "another log" in said
+
+
+def test_a_terminal_that_vanishes_ends_it(address, room):
+    master, slave = os.openpty()
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+    process = Process("join", room, server=address, env={"TERM": "xterm-256color"}, **streams)  # not of its session
+    os.close(slave)
+    shown = b""
+    while b"connected" not in shown:
+        shown += os.read(master, 1 << 16)
+    os.close(master)
+    assert process.wait().code == 129

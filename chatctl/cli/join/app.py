@@ -1,5 +1,7 @@
 """The room as an app at a terminal: it shows a session until somebody leaves, or the session fails."""
 
+import signal
+import sys
 from dataclasses import replace
 from typing import ClassVar
 
@@ -7,11 +9,13 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.theme import BUILTIN_THEMES
 
+from chatctl.cli.interrupts import SIGNAL_OFFSET
 from chatctl.cli.join.chat_screen import ChatScreen
 from chatctl.cli.join.session import Session
 from chatctl.cli.report import INTERRUPTED
 from chatctl.errors import ChatError
 
+TERMINAL_SECONDS = 5.0  # how often it is seen whether there still is one
 LEAVE_SECONDS = 2.0  # how long leaving waits for receipts
 WHITE = replace(BUILTIN_THEMES["textual-light"], name="chatctl-light", background="#ffffff", surface="#f0f0f0")
 THEMES = {True: WHITE.name, False: "textual-dark"}
@@ -42,6 +46,8 @@ class ChatApp(App[int]):
         self.push_screen(self.room)
         self._session.screen = self.room
         self.run_worker(self._run())
+        if sys.stdin.isatty():
+            self.set_interval(TERMINAL_SECONDS, self._look)
 
     async def _run(self) -> None:
         try:
@@ -49,6 +55,11 @@ class ChatApp(App[int]):
         except ChatError as error:
             self.failure = error
         self.exit(self._code or 0)
+
+    def _look(self) -> None:
+        """Leave when the terminal is gone: only the process that it belongs to gets a signal."""
+        if not sys.stdin.isatty() and self._code is None:
+            self.end(SIGNAL_OFFSET + signal.SIGHUP)
 
     def end(self, code: int) -> None:
         """Leave with this exit code: when all has its receipt, or after two seconds. The second time: at once."""
