@@ -2,6 +2,7 @@
 
 As a process: `type ADDRESS KEYS MESSAGES` types so many keys in a quiet room and as many while others send 1,000 messages a
 second to it, and looks at its memory when so many messages have come. `flood ADDRESS` is those others, until its stdin ends.
+`work COUNT` is what join is compared with: a little bare work, as often.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ COLUMNS, ROWS = 120, 40
 SENDERS, RATE = 20, 50  # users, and messages of each a second
 TEXT_BYTES = 60
 PAUSE = 0.05, 0.15  # seconds between keys: a fast typist
+WORK = 0.01  # seconds: about what join does for a drawing
 LINE = 40  # keys until the input is emptied
 WARM_UP = 2.0  # seconds
 PATIENCE = 20.0  # seconds: what takes longer hangs
@@ -87,8 +89,33 @@ def delays(terminal: Terminal, count: int) -> list[float]:
     return found
 
 
+def works(count: int) -> list[float]:
+    """Milliseconds that so little work takes, as often as keys are typed."""
+    found = []
+    for _ in range(count):
+        time.sleep(random.uniform(*PAUSE))
+        start, used = time.perf_counter(), time.thread_time()
+        while time.thread_time() - used < WORK:
+            pass
+        found.append((time.perf_counter() - start) * 1000)
+    return found
+
+
+def beside(terminal: Terminal, count: int) -> list[float]:
+    """The same of a process in a session of its own, as join is: what such a one waits for a core just now."""
+    command = [sys.executable, __file__, "work", str(count)]
+    working = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    while working.poll() is None:
+        terminal.rest(0.1)
+    return json.loads(working.communicate()[0])
+
+
 def named(name: str, found: list[float]) -> Figures:
-    return {f"{name} median": median(found), f"{name} p99": quantiles(found, n=100)[98], f"{name} slowest": max(found)}
+    return {
+        f"{name} median": median(found),
+        f"{name} p99": quantiles(found, n=100, method="inclusive")[98],
+        f"{name} slowest": max(found),
+    }
 
 
 @contextmanager
@@ -114,7 +141,7 @@ async def flood(address: str) -> Figures:
     async def send(number: int) -> None:
         call = chat_pb2_grpc.ChatServiceStub(channel).SendAndReceiveMessage()
         await call.write(pb.SendAndReceiveMessageRequest(user=f"{USER}-{number}", room=ROOM))
-        beside(receive(call))
+        start_beside(receive(call))
         due = time.perf_counter() + number / SENDERS / RATE
         while True:
             await asyncio.sleep(due - time.perf_counter())
@@ -127,9 +154,9 @@ async def flood(address: str) -> Figures:
             response = await call.read()
             received += sum(receipt.count for receipt in response.receipts)
 
-    async with company() as beside:
+    async with company() as start_beside:
         for number in range(SENDERS):
-            beside(send(number))
+            start_beside(send(number))
         await asyncio.sleep(WARM_UP / 2)
         before, start = received, time.perf_counter()
         await asyncio.to_thread(sys.stdin.read)
@@ -160,6 +187,7 @@ def measure(address: str, keys: int, messages: int) -> Figures:
             used, start = cpu_seconds(pid), time.perf_counter()
             flooded = delays(terminal, keys)
             cpu = 100 * (cpu_seconds(pid) - used) / (time.perf_counter() - start)
+            worked = beside(terminal, keys)
         pour(terminal, address, messages)
         memory = {"memory": resident_kb(pid) / 1000, "memory before": start_memory / 1000}
         terminal.press("\x15\x04")  # Ctrl+U, Ctrl+D
@@ -167,12 +195,16 @@ def measure(address: str, keys: int, messages: int) -> Figures:
     finally:
         terminal.process.kill()
         terminal.process.wait()
-    return named("quiet", quiet) | named("flood", flooded) | {"cpu": cpu} | memory
+    return named("quiet", quiet) | named("flood", flooded) | named("work", worked) | {"cpu": cpu} | memory
 
 
-def main(what: str, address: str, *numbers: str) -> None:
-    found = measure(address, *map(int, numbers)) if what == "type" else asyncio.run(flood(address))
-    print(json.dumps(found))
+def main(what: str, *arguments: str) -> None:
+    if what == "work":
+        print(json.dumps(works(int(arguments[0]))))
+    elif what == "flood":
+        print(json.dumps(asyncio.run(flood(arguments[0]))))
+    else:
+        print(json.dumps(measure(arguments[0], *map(int, arguments[1:]))))
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ async def _full_screen(server: str, seconds: float, user: str, rooms: list[str],
         def leave() -> None:
             app.call_later(app.end, interrupts.code)  # in the app's own context, or its timers do nothing
 
-        gc.freeze()  # what is there now stays: to look through it again and again for what is not would take 50 ms each time
+        gc.freeze()  # what is there now stays: looking through it again and again would take 10 ms each time
         with restoring() as restore:
             # A terminal that was closed takes nothing any more, and Textual waits for it in the end, for ever.
             interrupts = Interrupts(leave, leave, restore, LEAVE_SECONDS + 1)
