@@ -40,9 +40,9 @@ class Room(App):
     def __init__(self, source=None, needle="", complete=None):
         super().__init__()
         self.messages = Messages()
-        self.composer = Composer(complete) if complete else Composer()
         self.source, self.needle = source or Source(), needle
         self.submitted, self.wanted, self.moves = [], 0, []
+        self.composer = Composer(complete or (lambda word, at_start: []), self.submitted.append)
 
     def compose(self):
         yield self.messages
@@ -54,9 +54,6 @@ class Room(App):
 
     def action_to(self, where):
         getattr(self.messages, f"action_{where}")()
-
-    def on_composer_submitted(self, event):
-        self.submitted.append(event.text)
 
     def on_messages_want_older(self):
         self.wanted += 1

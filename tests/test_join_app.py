@@ -132,6 +132,7 @@ async def test_what_comes_while_the_terminal_has_no_focus_is_unread(address, roo
         ann.app.app_focus = True
         await ann.until(lambda: ann.room.current.unread == 0)
         await ann.until_shown("new messages")
+        assert ann.texts == ["new messages", "are you there?"]
 
 
 @in_a_loop
@@ -181,6 +182,8 @@ async def test_who_is_here_is_shown(address, room):
         await ann.until_shown("1 here")
         await ann.say("/who bar")
         await ann.until_shown("nobody is in bar")
+        assert "bob" not in ann.shown.split("nobody is in bar")[1]
+        assert ann.states == []  # nothing of it was sent
 
 
 @in_a_loop
@@ -189,6 +192,7 @@ async def test_the_rooms_of_the_server_are_listed(address, room, say):
     async with seat(address, room) as ann:
         await ann.say("/rooms")
         await ann.until_shown("listed: 2 messages", "no messages, 1 here")
+        assert ann.states == []
 
 
 @in_a_loop

@@ -81,6 +81,7 @@ async def test_a_text_that_the_server_rejects_stays_with_the_reason(start_server
         start_server("--text-bytes", "10", store=server.store, listen=server.address)
         await ann.until(lambda: ann.states == [("longer than that", "rejected")])
         await ann.until_shown("not stored: the text has 16 bytes")
+        assert ann.session.pending == 0
 
 
 @in_a_loop
@@ -178,6 +179,7 @@ async def test_the_rooms_at_the_side_can_be_hidden(address, room):
         await ann.until(lambda: "ann (you)" not in ann.shown)
         await ann.press("f2")
         await ann.until_shown("ann (you)")
+        assert ann.typed == ""
 
 
 @in_a_loop

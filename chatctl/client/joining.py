@@ -159,3 +159,5 @@ class Joining(Sending):
         while self._come:
             self._taken.clear()
             await self._taken.wait()
+        call.patience.heard(expecting=self._window.waiting > 0)  # what was sent meanwhile is to be answered
+        self._patience.heard(expecting=self._window.waiting > 0)

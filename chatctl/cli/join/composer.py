@@ -7,7 +7,6 @@ from typing import ClassVar, NamedTuple
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.widgets import TextArea
 from textual.widgets.text_area import Location
 
@@ -30,10 +29,6 @@ _NOT_OURS = {
     "delete,ctrl+d",
     "ctrl+u,super+backspace",
 }  # they are the room's
-
-
-def _nothing(_word: str, _at_start: bool) -> list[str]:
-    return []
 
 
 class _Completion(NamedTuple):
@@ -67,20 +62,13 @@ class Composer(TextArea, inherit_bindings=False):
         Binding("ctrl+j,alt+enter,shift+enter,ctrl+enter", "newline", "New line", show=False),
     ]
 
-    class Submitted(Message):
-        """A text is to be sent. It may hold newlines."""
-
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
-
     def __init__(
         self,
-        complete: Callable[[str, bool], list[str]] = _nothing,
-        submit: Callable[[str], None] | None = None,
+        complete: Callable[[str, bool], list[str]],
+        submit: Callable[[str], None],
         id: str | None = None,  # noqa: A002
     ) -> None:
-        """`submit` takes what is handed over, before the next key is looked at; without it, Submitted is posted."""
+        """`submit` takes what is handed over, which may hold newlines, before the next key is looked at."""
         super().__init__(id=id, compact=True, highlight_cursor_line=False)
         self._submit = submit
         self.complete = complete
@@ -100,10 +88,7 @@ class Composer(TextArea, inherit_bindings=False):
         self._inputs = [*self._sent, draft]
         self._input = len(self._sent)
         self._write(draft)
-        if self._submit:
-            self._submit(text)
-        else:
-            self.post_message(self.Submitted(text))
+        self._submit(text)
 
     @property
     def draft(self) -> str:
