@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 
 from cli import PATIENCE
 from textual.events import Key
+from textual.pilot import Pilot
 
 from chatctl.cli.join.app import ChatApp
 from chatctl.cli.join.session import Session
-from chatctl.client import ChatClient
+from chatctl.client import ChatClient, Joining
 
 
 def in_a_loop(test):
@@ -26,7 +27,7 @@ def in_a_loop(test):
 class Seat:
     """Somebody at a screen."""
 
-    def __init__(self, app, pilot, session, joining):
+    def __init__(self, app: ChatApp, pilot: Pilot[int], session: Session, joining: Joining):
         self.app, self.pilot, self.session, self.joining = app, pilot, session, joining
         self.room = app.room
 

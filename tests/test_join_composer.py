@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from pilot import Source, line, until, with_room
+from pilot import Room, Source, line, until, with_room
 from textual import events
 from textual.drivers import linux_driver
 
@@ -21,7 +21,7 @@ async def write(room, pilot, text, *keys):
 
 
 def test_enter_sends_and_begins_anew():
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         await pilot.press(*"hello", "enter")
         assert room.submitted == ["hello"]
         assert room.composer.text == ""
@@ -33,7 +33,7 @@ def test_enter_sends_and_begins_anew():
 
 
 def test_four_keys_begin_a_line():
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         for key in ("ctrl+j", "alt+enter", "shift+enter", "ctrl+enter"):
             await write(room, pilot, "a", key, "b")
             assert room.composer.text == "a\nb", key
@@ -66,7 +66,7 @@ def test_an_escape_in_a_paste_types_nothing(chunk):
 
 
 def test_it_grows_to_six_rows():
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         heights = []
         for _ in range(7):
             await pilot.press("ctrl+j")
@@ -81,7 +81,7 @@ def test_it_grows_to_six_rows():
 def test_a_paste_goes_in_as_it_is_and_is_not_sent():
     pasted = "\r\n".join(f"line {number}\tof \x1b[31mred\x07 \x9btext" for number in range(1000))
 
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         room.composer.insert("see: ")
         paste(room, pasted)
         await pilot.press("!")
@@ -95,7 +95,7 @@ def test_a_paste_goes_in_as_it_is_and_is_not_sent():
 
 
 def test_lone_carriage_returns_of_a_paste_are_newlines():
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         paste(room, "one\rtwo\r")
         await pilot.pause()
         assert room.composer.text == "one\ntwo\n"
@@ -105,7 +105,7 @@ def test_lone_carriage_returns_of_a_paste_are_newlines():
 
 
 def test_earlier_inputs_are_recalled_and_the_draft_is_kept():
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         for text in ("first", "second", "second"):
             await write(room, pilot, text, "enter")
         await write(room, pilot, "draft", "up")
@@ -128,7 +128,7 @@ def test_earlier_inputs_are_recalled_and_the_draft_is_kept():
 
 
 def test_up_and_down_move_inside_a_text_of_several_rows():
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         await write(room, pilot, "sent", "enter")
         await write(room, pilot, "one\ntwo", "up", "X")
         assert room.composer.text == "oneX\ntwo"
@@ -163,7 +163,7 @@ def test_tab_completes_and_goes_round():
         asked.append((word, at_start))
         return [name + (": " if at_start else " ") for name in ("ann", "anton") if name.startswith(word)]
 
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         await pilot.press("a", "tab")
         assert room.composer.text == "ann: "
         await pilot.press("tab")
@@ -185,7 +185,7 @@ def test_tab_completes_and_goes_round():
 
 
 def test_tab_without_anything_to_complete_does_nothing():
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         await pilot.press("a", "tab", "b")
         assert room.composer.text == "ab"
         assert room.composer.has_focus
@@ -194,7 +194,7 @@ def test_tab_without_anything_to_complete_does_nothing():
 
 
 def test_keys_of_the_room_leave_the_text_alone():
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         await write(room, pilot, "draft")
         for key in ("pageup", "pagedown", "shift+up", "shift+down", "ctrl+home", "ctrl+end"):
             await pilot.press(key)
@@ -208,7 +208,7 @@ def test_keys_of_the_room_leave_the_text_alone():
 def test_what_comes_leaves_the_draft_alone():
     source = Source()
 
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         await write(room, pilot, "a drft", "left", "left")
         for number in range(1, 200):
             source.lines.append(line(number, f"text {number}"))
@@ -224,7 +224,7 @@ def test_what_comes_leaves_the_draft_alone():
 
 
 def test_editing_keys_people_know():
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         await write(room, pilot, "one two three", "ctrl+w")
         assert room.composer.text == "one two "
         await pilot.press("home", "delete", "end", "backspace", "ctrl+a", "X", "ctrl+e", "Y")

@@ -85,7 +85,7 @@ def test_text_is_aligned_and_two_columns_stay_empty():
     words = "several words and 漢字かな交じり文 and 👍🏽👨‍👩‍👧‍👦 and https://example.org/" + "path/" * 30
     source = Source([line(1, words, user="somebody-with-a-long-name"), line(2, words, user="bob", mention=True)])
 
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         for width in (20, 31, 32, 40, 60, 80, 120, 200):
             await pilot.resize_terminal(width, 60)
             await pilot.pause()
@@ -105,7 +105,7 @@ def test_text_is_aligned_and_two_columns_stay_empty():
 def test_hostile_text_is_shown_and_never_interpreted(width):
     source = Source([line(n, text, user=text[:40] if n % 2 else "eve") for n, text in enumerate(HOSTILE, 1)])
 
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         seen = ""
         while True:
             for strip in room.strips:
@@ -139,7 +139,7 @@ def test_blanks_reach_the_end_of_a_line_whose_characters_a_terminal_takes_for_na
 def test_a_text_of_64_kib_is_scrolled_through():
     source = Source([line(1, "before"), line(2, "begin" + "x" * 65_520 + "the end"), line(3, "after")])
 
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         assert room.rows[-2].endswith("the end")
         await pilot.press("shift+up", "pageup")
         assert set(room.rows[-1].split()[-1]) == {"x"}
@@ -179,7 +179,7 @@ def test_a_needle_is_found_where_a_row_ends():
 
 
 def test_a_user_has_a_colour_for_the_dark_and_one_for_the_light():
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         def colour():
             return next(style.color for text, style, _ in room.strips[-1] if "ann" in text)
 
@@ -196,7 +196,7 @@ def test_a_user_has_a_colour_for_the_dark_and_one_for_the_light():
 def test_keys_and_the_wheel_scroll():
     source = Source(numbered(1, 100))
 
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         height = room.messages.size.height
         everything = [str(n) for n in range(1, 101)]
         assert texts(room) == everything[-height:]
@@ -229,7 +229,7 @@ def test_keys_and_the_wheel_scroll():
 def test_what_comes_is_followed_at_the_end_and_moves_nothing_elsewhere():
     source = Source(numbered(100, 160))
 
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         async def has(newer):
             room.messages.changed()
             await until(
@@ -261,7 +261,7 @@ def test_what_comes_is_followed_at_the_end_and_moves_nothing_elsewhere():
 
 
 def test_older_lines_are_wanted_near_the_oldest():
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         await pilot.press("pageup", "pagedown")
         assert room.wanted == 0
         await pilot.press("ctrl+home")
@@ -277,7 +277,7 @@ def test_older_lines_are_wanted_near_the_oldest():
 def test_a_resize_keeps_the_bottom_line():
     source = Source([line(n, f"text {n} " + "words " * 30, user=f"user{n % 3}") for n in range(1, 60)])
 
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         await pilot.press("pageup", "pageup", "pageup")
         key = source.anchor[0]
         for size in ((40, 10), (200, 60), (20, 6), (80, 12)):
@@ -293,7 +293,7 @@ def test_a_resize_keeps_the_bottom_line():
 def test_another_source_has_its_own_place():
     first, second = Source(numbered(1, 100)), Source(numbered(500, 600))
 
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         await pilot.press("pageup")
         screen = texts(room)
         room.messages.show(second)
@@ -320,7 +320,7 @@ def test_many_changes_cost_one_drawing():
 
     source.lines = Counted(source.lines)
 
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         drawn.clear()
         room.messages.show(source)
         await until(pilot, lambda: drawn)
@@ -339,7 +339,7 @@ def test_many_changes_cost_one_drawing():
 def test_a_flood_does_not_keep_what_is_typed_from_showing():
     source = Source(numbered(1, 10))
 
-    async def look(room, pilot):
+    async def look(room: Room, pilot):
         async def flood():
             number = 10
             while True:

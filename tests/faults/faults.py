@@ -3,8 +3,12 @@
 import asyncio
 import resource
 import signal
+from typing import TYPE_CHECKING
 
 from waiting import until
+
+if TYPE_CHECKING:
+    from trial import Trial
 
 MOMENT = 0.5  # seconds that a short trouble takes at most
 LONG = 3.0  # longer than the patience of the senders in a trial
@@ -12,11 +16,11 @@ STORE_FAILED = 79  # how a server ends then
 REFUSALS = 5  # after which a full disk has space again
 
 
-async def kill_server(trial):
+async def kill_server(trial: "Trial"):
     trial.keeper.kill()
 
 
-async def stop_server(trial):
+async def stop_server(trial: "Trial"):
     """In order, as an upgrade would; the keeper starts the next one."""
     starts = trial.keeper.starts
     await trial.keeper.ready()
@@ -24,11 +28,11 @@ async def stop_server(trial):
     await until(lambda: trial.keeper.starts > starts, "the server to stop in order")
 
 
-async def kill_sender(trial):
+async def kill_sender(trial: "Trial"):
     trial.rng.choice(trial.piped).signal(signal.SIGKILL)
 
 
-async def _pause(trial, target, seconds):
+async def _pause(trial: "Trial", target, seconds):
     target.signal(signal.SIGSTOP)
     try:
         await asyncio.sleep(seconds)
@@ -36,26 +40,26 @@ async def _pause(trial, target, seconds):
         target.signal(signal.SIGCONT)
 
 
-async def freeze_server(trial):
+async def freeze_server(trial: "Trial"):
     await _pause(trial, trial.keeper, trial.rng.random() * MOMENT)
 
 
-async def freeze_server_long(trial):
+async def freeze_server_long(trial: "Trial"):
     await _pause(trial, trial.keeper, LONG)
 
 
-async def kill_frozen_server(trial):
+async def kill_frozen_server(trial: "Trial"):
     """What is on its way to it is lost with it."""
     trial.keeper.signal(signal.SIGSTOP)
     await asyncio.sleep(trial.rng.random() * MOMENT)
     trial.keeper.kill()
 
 
-async def freeze_sender(trial):
+async def freeze_sender(trial: "Trial"):
     await _pause(trial, trial.rng.choice(trial.piped), trial.rng.random() * MOMENT)
 
 
-async def _end_follower(trial, number, stalls=0.0):
+async def _end_follower(trial: "Trial", number, stalls=0.0):
     """End one of the command line that is at work, if there is work; nobody reads what it prints for so long before."""
     tail = trial.rng.choice(trial.tails)
     await until(lambda: tail.is_at_work or (trial.is_done and tail.is_running), "a follower to print something")
@@ -70,31 +74,31 @@ async def _end_follower(trial, number, stalls=0.0):
     await until(lambda: tail.ends.total() > ends, "the follower to end")
 
 
-async def kill_follower(trial):
+async def kill_follower(trial: "Trial"):
     """Most often in the middle of a page, as its pipe is full."""
     await _end_follower(trial, signal.SIGKILL, trial.rng.random() * MOMENT)
 
 
-async def stop_follower(trial):
+async def stop_follower(trial: "Trial"):
     await _end_follower(trial, signal.SIGTERM)
 
 
-async def freeze_follower(trial):
+async def freeze_follower(trial: "Trial"):
     await _pause(trial, trial.rng.choice(trial.tails), trial.rng.random() * MOMENT)
 
 
-async def cut(trial):
+async def cut(trial: "Trial"):
     trial.proxy.cut()
 
 
-async def half_close(trial):
+async def half_close(trial: "Trial"):
     """One direction of every connection ends; in the end the other does, or somebody would wait for ever."""
     trial.proxy.half_close(trial.rng.choice(("client", "server")))
     await asyncio.sleep(trial.rng.random() * MOMENT)
     trial.proxy.cut()
 
 
-async def delay(trial):
+async def delay(trial: "Trial"):
     trial.proxy.delay = trial.rng.random() * 0.2
     try:
         await asyncio.sleep(trial.rng.random() * MOMENT)
@@ -102,7 +106,7 @@ async def delay(trial):
         trial.proxy.delay = 0.0
 
 
-async def _hold(trial, seconds):
+async def _hold(trial: "Trial", seconds):
     trial.proxy.hold()
     try:
         await asyncio.sleep(seconds)
@@ -112,15 +116,15 @@ async def _hold(trial, seconds):
         trial.proxy.release()
 
 
-async def blackhole(trial):
+async def blackhole(trial: "Trial"):
     await _hold(trial, trial.rng.random() * MOMENT)
 
 
-async def blackhole_long(trial):
+async def blackhole_long(trial: "Trial"):
     await _hold(trial, LONG)
 
 
-async def fail_write(trial):
+async def fail_write(trial: "Trial"):
     """A write of the server's fails: then the store has failed for good, and the server ends with 79."""
     fail = trial.directory / "fail"
     await _restart_bent(trial, BENT_FAIL=str(fail))
@@ -134,7 +138,7 @@ async def fail_write(trial):
         fail.unlink()
 
 
-async def limit_size(trial):
+async def limit_size(trial: "Trial"):
     """The server's files may not grow, or not even be as long as they are, until that has been felt."""
     await trial.keeper.ready()
     pid, felt = trial.keeper.pid, trial.refusals
@@ -148,7 +152,7 @@ async def limit_size(trial):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
 
 
-async def fill_disk(trial):
+async def fill_disk(trial: "Trial"):
     """Restart the server on a disk that is full now and then, until that has been felt."""
     full, enough = trial.directory / "full", trial.refusals + REFUSALS
     await _restart_bent(trial, BENT_FULL=str(full))
@@ -159,11 +163,11 @@ async def fill_disk(trial):
         full.unlink()
 
 
-async def set_clock_back(trial):
+async def set_clock_back(trial: "Trial"):
     await _restart_bent(trial, BENT_CLOCK=str(-trial.rng.randrange(1, 100_000)))
 
 
-async def _restart_bent(trial, **bends):
+async def _restart_bent(trial: "Trial", **bends):
     """Kill the server, and start one with a fault of its own."""
     starts = trial.keeper.starts
     trial.keeper.bends = bends

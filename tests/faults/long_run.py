@@ -54,7 +54,7 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-async def run(trial, kills, messages, happened):
+async def run(trial: Trial, kills, messages, happened):
     """Rounds until there were so many kills and messages."""
     part = max(1, messages // max(1, kills // KILLS_PER_ROUND))
     number = 0
@@ -71,7 +71,7 @@ async def run(trial, kills, messages, happened):
     await trial.end()
 
 
-def record(trial, happened, seconds):
+def record(trial: Trial, happened, seconds):
     """What happened, as (what, how much)."""
     checker, keeper = trial.checker, trial.keeper
     ends = sum((tail.ends for tail in trial.tails), Counter())

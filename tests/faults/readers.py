@@ -1,11 +1,16 @@
 """Readers over the API: followers that reconnect by cursor, and reading the log in one go."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import grpc
 from contract import Connection, is_trouble, show
 
 from chatctl.v1 import chat_pb2 as pb
+
+if TYPE_CHECKING:
+    from keeper import Keeper
+    from seen import Reader
 
 AGAIN_SECONDS = 0.02  # between attempts, so that a server under way is not drowned in them
 
@@ -13,7 +18,7 @@ AGAIN_SECONDS = 0.02  # between attempts, so that a server under way is not drow
 class Follower:
     """Follows rooms (none: everything) from the log's beginning, through any number of servers; `run` it as a task."""
 
-    def __init__(self, keeper, address, seen):
+    def __init__(self, keeper: "Keeper", address, seen: "Reader"):
         """`seen` is the checker's Reader; `address` is the keeper's, or that of a proxy before it."""
         self.seen = seen
         self.reconnects = -1

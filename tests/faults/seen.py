@@ -2,8 +2,12 @@
 
 from array import array
 from collections import deque
+from typing import TYPE_CHECKING
 
 from kinds import ABSENT, Kind
+
+if TYPE_CHECKING:
+    from checker import Checker
 
 PAGE_MESSAGES = 1000  # at most so many come again after a SIGKILL
 
@@ -11,7 +15,7 @@ PAGE_MESSAGES = 1000  # at most so many come again after a SIGKILL
 class Reader:
     """What one reader sees. It reads some rooms, or everything, from the beginning on."""
 
-    def __init__(self, checker, name, rooms):
+    def __init__(self, checker: "Checker", name, rooms):
         self.name = name
         self.rooms = rooms
         self.last = 0  # the sequence seen last

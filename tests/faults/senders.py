@@ -7,6 +7,7 @@ import random
 import signal
 from asyncio.subprocess import PIPE
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import grpc
 from checker import Kind
@@ -16,6 +17,10 @@ from readers import AGAIN_SECONDS
 from waiting import send_signal
 
 from chatctl.v1 import chat_pb2 as pb
+
+if TYPE_CHECKING:
+    from checker import Checker
+    from keeper import Keeper
 
 STATUSES = {
     pb.RECEIPT_STATUS_STORED: "stored", pb.RECEIPT_STATUS_DUPLICATE: "duplicate", pb.RECEIPT_STATUS_REJECTED: "rejected"
@@ -32,7 +37,7 @@ WINDOW_FRAMES = 4
 class Piped:
     """`chatctl send` with its input from a pipe, run again with the same sender and input until it ends with 0."""
 
-    def __init__(self, keeper, address, checker, what, rng, timeout="5s"):
+    def __init__(self, keeper: "Keeper", address, checker: "Checker", what, rng, timeout="5s"):
         self.what = what
         self.ends = Counter()  # how often it ended with which code
         self.process = None
@@ -106,7 +111,7 @@ class Talker:
     After whatever failure it goes on where it has no receipts, and from its cursor.
     """
 
-    def __init__(self, keeper, address, checker, what, seen, head, rng):
+    def __init__(self, keeper: "Keeper", address, checker: "Checker", what, seen, head, rng):
         """`what` is an input without records, `head` the cursor to receive from, `seen` the checker's Reader."""
         self.what = what
         self.seen = seen
