@@ -12,7 +12,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"chatctl {__version__}")
         return
-    _open_closed_streams()
+    _open_closed_descriptors()
     from chatctl.cli import run
 
     code = run(sys.argv[1:])
@@ -22,7 +22,7 @@ def main() -> None:
     os._exit(code)
 
 
-def _open_closed_streams() -> None:
+def _open_closed_descriptors() -> None:
     """Put /dev/null where stdin, stdout or stderr were closed; a socket would otherwise take their number and their data."""
     for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
-from chatctl.log import Receipt, Status
+from chatctl.log import Receipt, ReceiptStatus
 
 T = TypeVar("T")
 
-SPANS, SPAN_SECONDS = 90, 10  # 15 minutes
-MINUTES, ROOMS_A_MINUTE, BUSIEST = 15, 1000, 20
-NOW_SECONDS = 5
-COMMIT_SPANS = 6  # a minute of them
-STEPS = 8  # of durations, between one and its double: each is within a tenth of the next
+NUM_INTERVALS, INTERVAL_SECONDS = 90, 10  # 15 minutes
+ROOM_MINUTES, MAX_ROOMS_PER_MINUTE, MAX_ACTIVE_ROOMS = 15, 1000, 20
+RATE_SECONDS = 5
+COMMIT_INTERVALS = 6  # a minute of them
+BUCKETS_PER_DOUBLING = 8  # of durations, between one and its double: each is within a tenth of the next
 
 
 class RoomActivity(NamedTuple):
@@ -39,72 +39,74 @@ class Activity:
     commit_p99: float | None
 
 
-class Spans(Generic[T]):
+class RollingWindow(Generic[T]):
     """A value for each of the last spans of time. Time that has passed is made up for when one is asked for: no timer."""
 
-    def __init__(self, count: int, seconds: float, make: Callable[[], T], clock: Callable[[], float]) -> None:
+    def __init__(self, count: int, seconds: float, factory: Callable[[], T], clock: Callable[[], float]) -> None:
         self._seconds = seconds
-        self._make = make
+        self._factory = factory
         self._clock = clock
-        self._at = int(clock() / seconds)
-        self._values = deque((make() for _ in range(count)), count)
+        self._current_index = int(clock() / seconds)
+        self._values = deque((factory() for _ in range(count)), count)
 
     @property
-    def now(self) -> T:
+    def current(self) -> T:
         """That of the span which is under way."""
-        at = int(self._clock() / self._seconds)
-        if at != self._at:
-            for _ in range(min(at - self._at, len(self._values))):
-                self._values.append(self._make())
-            self._at = at
+        index = int(self._clock() / self._seconds)
+        if index != self._current_index:
+            for _ in range(min(index - self._current_index, len(self._values))):
+                self._values.append(self._factory())
+            self._current_index = index
         return self._values[-1]
 
     @property
-    def all(self) -> "deque[T]":
+    def values(self) -> "deque[T]":
         """Those of all spans, oldest first; the last is under way."""
-        _ = self.now
+        _ = self.current
         return self._values
 
 
-class Meter:
+class ActivityMeter:
     """Counts what is stored. Costs some microseconds a run, whatever it holds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` gives seconds that never go back."""
         self._clock = clock
-        self._seconds: Spans[Counter[str]] = Spans(NOW_SECONDS + 1, 1, Counter, clock)
-        self._messages: Spans[Counter[str]] = Spans(SPANS, SPAN_SECONDS, Counter, clock)
-        self._rooms: Spans[Counter[str]] = Spans(MINUTES, 60, Counter, clock)
-        self._commits: Spans[Counter[int]] = Spans(COMMIT_SPANS, SPAN_SECONDS, Counter, clock)
+        self._per_second: RollingWindow[Counter[str]] = RollingWindow(RATE_SECONDS + 1, 1, Counter, clock)
+        self._per_interval: RollingWindow[Counter[str]] = RollingWindow(NUM_INTERVALS, INTERVAL_SECONDS, Counter, clock)
+        self._per_room: RollingWindow[Counter[str]] = RollingWindow(ROOM_MINUTES, 60, Counter, clock)
+        self._commit_histogram: RollingWindow[Counter[int]] = RollingWindow(
+            COMMIT_INTERVALS, INTERVAL_SECONDS, Counter, clock
+        )
 
-    def watch(self, room: str, receipts: "asyncio.Future[list[Receipt]]") -> None:
+    def track(self, room: str, receipts: "asyncio.Future[list[Receipt]]") -> None:
         """Count what these receipts for a run in a room say once they have come."""
         start = self._clock()
-        receipts.add_done_callback(lambda done: self._done(room, start, done))
+        receipts.add_done_callback(lambda done: self._on_receipts(room, start, done))
 
-    def _done(self, room: str, start: float, receipts: "asyncio.Future[list[Receipt]]") -> None:
+    def _on_receipts(self, room: str, start: float, receipts: "asyncio.Future[list[Receipt]]") -> None:
         if receipts.cancelled() or receipts.exception():
             return
-        if stored := sum(receipt.count for receipt in receipts.result() if receipt.status is Status.STORED):
-            self.count(room, stored, self._clock() - start)
+        if stored := sum(receipt.count for receipt in receipts.result() if receipt.status is ReceiptStatus.STORED):
+            self.add(room, stored, self._clock() - start)
 
-    def count(self, room: str, stored: int, seconds: float) -> None:
+    def add(self, room: str, num_messages: int, seconds: float) -> None:
         """So many messages were stored in a room, which took so long."""
-        self._seconds.now[""] += stored
-        self._messages.now[""] += stored
-        rooms = self._rooms.now
-        if room in rooms or len(rooms) < ROOMS_A_MINUTE:
-            rooms[room] += stored
-        self._commits.now[round(math.log2(max(seconds * 1e6, 1)) * STEPS)] += 1
+        self._per_second.current[""] += num_messages
+        self._per_interval.current[""] += num_messages
+        rooms = self._per_room.current
+        if room in rooms or len(rooms) < MAX_ROOMS_PER_MINUTE:
+            rooms[room] += num_messages
+        self._commit_histogram.current[round(math.log2(max(seconds * 1e6, 1)) * BUCKETS_PER_DOUBLING)] += 1
 
     def activity(self, followers: int, senders: int) -> Activity:
         """What was counted of late, and the streams that whoever asks has counted."""
-        rooms, commits = _total(self._rooms), _total(self._commits)
-        over = list(self._seconds.all)[:-1]
+        rooms, commits = _sum_counters(self._per_room), _sum_counters(self._commit_histogram)
+        complete = list(self._per_second.values)[:-1]
         return Activity(
-            sum(second[""] for second in over) / len(over),
-            [span[""] for span in self._messages.all],
-            [RoomActivity(room, count) for room, count in rooms.most_common(BUSIEST)],
+            sum(second[""] for second in complete) / len(complete),
+            [interval[""] for interval in self._per_interval.values],
+            [RoomActivity(room, count) for room, count in rooms.most_common(MAX_ACTIVE_ROOMS)],
             followers,
             senders,
             _quantile(commits, 0.5),
@@ -112,18 +114,18 @@ class Meter:
         )
 
 
-def _total(spans: Spans[Counter[T]]) -> Counter[T]:
+def _sum_counters(window: RollingWindow[Counter[T]]) -> Counter[T]:
     total: Counter[T] = Counter()
-    for span in spans.all:
-        total.update(span)
+    for interval in window.values:
+        total.update(interval)
     return total
 
 
-def _quantile(commits: Counter[int], share: float) -> float | None:
+def _quantile(histogram: Counter[int], quantile: float) -> float | None:
     """How many seconds this share of the commits took at most."""
-    left = share * commits.total()
-    for step in sorted(commits):
-        left -= commits[step]
-        if left <= 0:
-            return float(2 ** (step / STEPS)) / 1e6
+    remaining = quantile * histogram.total()
+    for bucket in sorted(histogram):
+        remaining -= histogram[bucket]
+        if remaining <= 0:
+            return float(2 ** (bucket / BUCKETS_PER_DOUBLING)) / 1e6
     return None

@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chatctl.activity import Meter
+from chatctl.activity import ActivityMeter
 from chatctl.errors import CursorBeyondHead, CursorMalformed, CursorOtherLog, InvalidRequest
-from chatctl.feeds import Feeds
-from chatctl.log import Draft, MessageLog, Reason, Receipt, Stats, Status
+from chatctl.feeds import FeedRegistry
+from chatctl.log import LogStats, MessageLog, Receipt, ReceiptStatus, RecordBatch, RejectReason
 from chatctl.presence import Presence
 
 MAX_NUMBER = 2**53 - 1  # what a JSON reader that keeps numbers as doubles still tells apart
@@ -33,7 +33,7 @@ def utf8_size(texts: Sequence[str]) -> int:
     return len(joined) if joined.isascii() else len(joined.encode())
 
 
-def name_fault(what: str, name: str, limit: int) -> str:
+def name_error(what: str, name: str, limit: int) -> str:
     """Why `name` cannot be the name of a room, user or sender; empty if it can."""
     if not name:
         return f"the {what} is empty: give it a name"
@@ -50,56 +50,58 @@ class Chat:
 
     log: MessageLog
     limits: Limits
-    feeds: Feeds = field(init=False)
+    feeds: FeedRegistry = field(init=False)
     """For those who follow the log."""
-    meter: Meter = field(init=False, default_factory=Meter)
+    meter: ActivityMeter = field(init=False, default_factory=ActivityMeter)
     """Counts what is stored."""
     presence: Presence = field(init=False, default_factory=Presence)
     """Who is in which room."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "feeds", Feeds(self.log, self.limits.batch_messages))
+        object.__setattr__(self, "feeds", FeedRegistry(self.log, self.limits.batch_messages))
 
-    def post(self, draft: Draft) -> "list[Receipt | asyncio.Future[list[Receipt]]]":
+    def submit(self, batch: RecordBatch) -> "list[Receipt | asyncio.Future[list[Receipt]]]":
         """Store the records that break no rule; what comes back is, in order, receipts or futures of receipts."""
-        reason, fault = self._fault(draft)
-        if fault:
-            return [Receipt(draft.number, len(draft.texts), Status.REJECTED, reason=reason, error=fault)]
-        if draft.size <= self.limits.text_bytes:  # then no text in it can be too long
-            return [self._append(draft)]
-        return [part if isinstance(part, Receipt) else self._append(part) for part in self._split(draft)]
+        reason, error = self._batch_error(batch)
+        if error:
+            return [Receipt(batch.number, len(batch.texts), ReceiptStatus.REJECTED, reason=reason, error=error)]
+        if batch.size <= self.limits.text_bytes:  # then no text in it can be too long
+            return [self._append(batch)]
+        return [part if isinstance(part, Receipt) else self._append(part) for part in self._split_rejected(batch)]
 
-    def _append(self, draft: Draft) -> "asyncio.Future[list[Receipt]]":
-        receipts = self.log.append(draft)
-        self.meter.watch(draft.room, receipts)
+    def _append(self, batch: RecordBatch) -> "asyncio.Future[list[Receipt]]":
+        receipts = self.log.append(batch)
+        self.meter.track(batch.room, receipts)
         return receipts
 
-    def _fault(self, draft: Draft) -> tuple[Reason, str]:
+    def _batch_error(self, batch: RecordBatch) -> tuple[RejectReason, str]:
         """What is wrong with all records of the draft, if anything."""
         limit = self.limits.name_bytes
-        if fault := name_fault("room", draft.room, limit):
-            return Reason.BAD_ROOM, fault
-        if fault := name_fault("user", draft.user, limit):
-            return Reason.BAD_USER, fault
-        if fault := name_fault("sender", draft.sender, limit):
-            return Reason.BAD_SENDER, fault
-        if not 1 <= draft.number <= MAX_NUMBER + 1 - len(draft.texts):
-            return Reason.BAD_NUMBER, f"the number {draft.number} is not between 1 and 2^53 - 1"
-        return Reason.NONE, ""
+        if error := name_error("room", batch.room, limit):
+            return RejectReason.BAD_ROOM, error
+        if error := name_error("user", batch.user, limit):
+            return RejectReason.BAD_USER, error
+        if error := name_error("sender", batch.input_id, limit):
+            return RejectReason.BAD_INPUT_ID, error
+        if not 1 <= batch.number <= MAX_NUMBER + 1 - len(batch.texts):
+            return RejectReason.BAD_NUMBER, f"the number {batch.number} is not between 1 and 2^53 - 1"
+        return RejectReason.NONE, ""
 
-    def _split(self, draft: Draft) -> list[Receipt | Draft]:
+    def _split_rejected(self, batch: RecordBatch) -> list[Receipt | RecordBatch]:
         """The draft without its texts that are too long, and rejections in their place, in order."""
         limit = self.limits.text_bytes
-        sizes = [len(text) if text.isascii() else len(text.encode()) for text in draft.texts]
-        parts: list[Receipt | Draft] = []
+        sizes = [len(text) if text.isascii() else len(text.encode()) for text in batch.texts]
+        parts: list[Receipt | RecordBatch] = []
         start = 0
         for end in [i for i, size in enumerate(sizes) if size > limit] + [len(sizes)]:
             if start < end:
-                texts, size = draft.texts[start:end], sum(sizes[start:end])
-                parts.append(draft._replace(number=draft.number + start, texts=texts, size=size))
+                texts, size = batch.texts[start:end], sum(sizes[start:end])
+                parts.append(batch._replace(number=batch.number + start, texts=texts, size=size))
             if end < len(sizes):
                 error = f"the text has {sizes[end]} bytes, the limit is {limit}: split it, or raise `serve --text-bytes`"
-                parts.append(Receipt(draft.number + end, 1, Status.REJECTED, reason=Reason.TEXT_TOO_LONG, error=error))
+                parts.append(
+                    Receipt(batch.number + end, 1, ReceiptStatus.REJECTED, reason=RejectReason.TEXT_TOO_LONG, error=error)
+                )
             start = end + 1
         return parts
 
@@ -108,7 +110,7 @@ class Chat:
         """The cursor of a message is this and its sequence in decimal."""
         return f"{self.log.id}:"
 
-    def position(self, cursor: str) -> int:
+    def parse_cursor(self, cursor: str) -> int:
         """The sequence a cursor stands at.
 
         Raises CursorMalformed, CursorOtherLog or CursorBeyondHead.
@@ -128,17 +130,17 @@ class Chat:
             )
         return int(digits)
 
-    async def stats(self, top: int, rooms: Sequence[str]) -> Stats:
+    async def stats(self, top: int, rooms: Sequence[str]) -> LogStats:
         """Figures of the log; `top` 0 means 100. Raises InvalidRequest."""
         if not 0 <= top <= MAX_TOP:
             raise InvalidRequest(f"top is {top}: it must be between 1 and {MAX_TOP}, or 0 for 100")
-        self.check_names("room", rooms)
+        self.validate_names("room", rooms)
         return await self.log.stats(top or DEFAULT_TOP, rooms)
 
-    def check_names(self, what: str, names: Sequence[str]) -> None:
+    def validate_names(self, what: str, names: Sequence[str]) -> None:
         """Raise InvalidRequest unless these can be names, and are not too many to ask for at once."""
         if len(names) > MAX_FILTERS:
             raise InvalidRequest(f"{len(names)} {what}s are asked for at once: ask for at most {MAX_FILTERS}")
         for name in names:
-            if fault := name_fault(what, name, self.limits.name_bytes):
-                raise InvalidRequest(fault)
+            if error := name_error(what, name, self.limits.name_bytes):
+                raise InvalidRequest(error)

@@ -12,10 +12,10 @@ DEFAULT_SERVER = "127.0.0.1:50051"
 MAX_BATCH_BYTES = 3 * 1024 * 1024  # a frame of them stays below the 4 MiB that gRPC clients accept by default
 MAX_BATCH_MESSAGES = 10_000
 MAX_NAME_BYTES = 1024
-MICROS = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+MICROS_PER_UNIT = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 
 
-class BadValue(ValueError):
+class InvalidValue(ValueError):
     """A value that means nothing; the text says what would."""
 
 
@@ -30,26 +30,28 @@ class ServeSettings:
     grace_seconds: float = 5.0
 
 
-def duration(text: str) -> int:
-    """Microseconds of `10s`, `5m`, `1h30m`, `1d3h`, `0.5s` or a bare number of seconds. Raises BadValue."""
+def parse_duration(text: str) -> int:
+    """Microseconds of `10s`, `5m`, `1h30m`, `1d3h`, `0.5s` or a bare number of seconds. Raises InvalidValue."""
     parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", text)
     whole = "".join(number + unit for number, unit in parts) == text and parts
     if not whole or (len(parts) > 1 and not all(unit for _, unit in parts)) or len(text) > 30:
-        raise BadValue(f"{text[:40]!r} is no duration: write 10s, 5m, 1h30m, or a number of seconds")
-    return sum(round(float(number) * MICROS[unit or "s"]) for number, unit in parts)
+        raise InvalidValue(f"{text[:40]!r} is no duration: write 10s, 5m, 1h30m, or a number of seconds")
+    return sum(round(float(number) * MICROS_PER_UNIT[unit or "s"]) for number, unit in parts)
 
 
-def moment(text: str, now: int) -> int:
+def parse_time(text: str, now: int) -> int:
     """Microseconds since 1970 of a moment: a duration before `now` or with + after it, RFC 3339, or unix seconds.
 
-    Raises BadValue.
+    Raises InvalidValue.
     """
-    bad = BadValue(f"{text[:40]!r} is no time: write 10m (ago), +10m (from now), 2026-01-31T08:00:00Z, or unix seconds")
+    error = InvalidValue(
+        f"{text[:40]!r} is no time: write 10m (ago), +10m (from now), 2026-01-31T08:00:00Z, or unix seconds"
+    )
     if re.fullmatch(r"\+?(?:[0-9.]+[smhd])+", text):
         try:
-            return now + duration(text[1:]) if text.startswith("+") else max(0, now - duration(text))
-        except BadValue:
-            raise bad from None
+            return now + parse_duration(text[1:]) if text.startswith("+") else max(0, now - parse_duration(text))
+        except InvalidValue:
+            raise error from None
     if re.fullmatch(r"[0-9]{1,11}(?:\.[0-9]{1,9})?", text):
         return round(float(text) * 1_000_000)
     try:
@@ -58,35 +60,35 @@ def moment(text: str, now: int) -> int:
             parsed = parsed.astimezone()  # like every time a person types without a zone: theirs
         micros = parsed - datetime(1970, 1, 1, tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
-        raise bad from None
+        raise error from None
     if micros.days < 0:
-        raise bad
+        raise error
     return (micros.days * 86_400 + micros.seconds) * 1_000_000 + micros.microseconds
 
 
-def address(text: str) -> str:
-    """HOST:PORT or unix:PATH in the form gRPC takes. Raises BadValue."""
-    bad = BadValue(f"{text[:60]!a} is no address: write HOST:PORT, [IPV6]:PORT or unix:PATH")
+def parse_address(text: str) -> str:
+    """HOST:PORT or unix:PATH in the form gRPC takes. Raises InvalidValue."""
+    error = InvalidValue(f"{text[:60]!a} is no address: write HOST:PORT, [IPV6]:PORT or unix:PATH")
     if not text.isprintable() or len(text) > 300:
-        raise bad
+        raise error
     if text.startswith("unix:"):
         # unix:///absolute/path is the same thing written longer; shells do not know ~ behind a colon.
         try:
             path = Path(text.removeprefix("unix:").removeprefix("//")).expanduser().absolute()
         except RuntimeError:
-            raise bad from None
+            raise error from None
         if text in ("unix:", "unix://") or len(str(path).encode()) > 107:  # sun_path of unix(7)
-            raise BadValue(f"{text[:60]!a} is no socket: write unix:PATH with a path of at most 107 bytes")
+            raise InvalidValue(f"{text[:60]!a} is no socket: write unix:PATH with a path of at most 107 bytes")
         return f"unix:{path}"
     host, _, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535 or not host or (":" in host and not bracketed):
-        raise bad
+        raise error
     return f"{host}:{int(port)}"
 
 
 def is_loopback(listen: str) -> bool:
-    """Whether only this machine can reach the address (one that `address` gave)."""
+    """Whether only this machine can reach the address (one that `parse_address` gave)."""
     if listen.startswith("unix:"):
         return True
     host = listen.rpartition(":")[0].strip("[]")
@@ -98,8 +100,8 @@ def is_loopback(listen: str) -> bool:
         return False
 
 
-def check_limits(limits: Limits) -> None:
-    """Raise BadValue unless every frame within the limits fits what gRPC clients accept."""
+def validate_limits(limits: Limits) -> None:
+    """Raise InvalidValue unless every frame within the limits fits what gRPC clients accept."""
     bounds = {
         "text_bytes": (1, limits.batch_bytes),
         "name_bytes": (16, MAX_NAME_BYTES),  # a sender that the server makes up has 16
@@ -110,4 +112,4 @@ def check_limits(limits: Limits) -> None:
     for name, (low, high) in bounds.items():
         if not low <= getattr(limits, name) <= high:
             option = "--" + name.replace("_", "-")
-            raise BadValue(f"{option} is {getattr(limits, name)}: it must be between {low} and {high}")
+            raise InvalidValue(f"{option} is {getattr(limits, name)}: it must be between {low} and {high}")

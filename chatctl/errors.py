@@ -7,21 +7,21 @@ ChatError
 │   ├── CursorOtherLog       FAILED_PRECONDITION  a cursor of another log
 │   ├── CursorBeyondHead     OUT_OF_RANGE         a cursor this log has not reached
 │   └── LogChanged           FAILED_PRECONDITION  the server serves another log than before
-├── Passing: the moment's, try again
+├── TransientError: the moment's, try again
 │   ├── Unavailable          UNAVAILABLE          no server, or the connection broke
-│   ├── Stopping             UNAVAILABLE          the server is stopping
+│   ├── ServerStopping             UNAVAILABLE          the server is stopping
 │   ├── TimedOut             DEADLINE_EXCEEDED    the server does not answer
 │   ├── StoreFull            RESOURCE_EXHAUSTED   no space left for the store
 │   └── TooManyStreams       RESOURCE_EXHAUSTED   the limit of open streams is reached
 └── ours, or the machine's
     ├── StoreFailed          DATA_LOSS            the store cannot be read or written any more
-    ├── ServerFault          INTERNAL             a fault in the server
-    └── Unexpected           any other            a status chatctl's server does not use
-        └── OtherVersion     UNIMPLEMENTED        an answer that this version does not know
+    ├── InternalServerError          INTERNAL             a fault in the server
+    └── UnexpectedStatus           any other            a status chatctl's server does not use
+        └── IncompatibleServer     UNIMPLEMENTED        an answer that this version does not know
 
-StoreRefused (the store cannot be opened) and ListenRefused (the address cannot be served) are raised before there is a
-server, so they have no status. Nor have those of a reader's own: CursorUnsaved (its cursor file cannot be written) and
-CommandFailed (what it runs for each message failed).
+StoreOpenError (the store cannot be opened) and ListenError (the address cannot be served) are raised before there is a
+server, so they have no status. Nor have those of a reader's own: CursorWriteError (its cursor file cannot be written) and
+ExecFailed (what it runs for each message failed).
 """
 
 from typing import ClassVar
@@ -66,35 +66,35 @@ class LogChanged(ChatError):
     code, reason = 9, "LOG_CHANGED"
 
 
-class Passing(ChatError):
+class TransientError(ChatError):
     """The moment's: the same call may work later."""
 
 
-class Unavailable(Passing):
+class Unavailable(TransientError):
     """No server answers, or the connection to it broke."""
 
     code, reason = 14, "UNAVAILABLE"
 
 
-class Stopping(Passing):
+class ServerStopping(TransientError):
     """The server is stopping; the same call works against the next one, from the last cursor."""
 
     code, reason = 14, "STOPPING"
 
 
-class TimedOut(Passing):
+class TimedOut(TransientError):
     """The server did not answer within the time given."""
 
     code, reason = 4, "TIMED_OUT"
 
 
-class StoreFull(Passing):
+class StoreFull(TransientError):
     """There is no space for the message; nothing of it was stored. Works again once there is space."""
 
     code, reason = 8, "STORE_FULL"
 
 
-class TooManyStreams(Passing):
+class TooManyStreams(TransientError):
     """The server's limit of open streams is reached."""
 
     code, reason = 8, "TOO_MANY_STREAMS"
@@ -106,13 +106,13 @@ class StoreFailed(ChatError):
     code, reason = 15, "STORE_FAILED"
 
 
-class ServerFault(ChatError):
+class InternalServerError(ChatError):
     """A fault in the server; its log says more."""
 
     code, reason = 13, "SERVER_FAULT"
 
 
-class Unexpected(ChatError):
+class UnexpectedStatus(ChatError):
     """A status that chatctl's server does not use: something else answers, or a proxy stands between."""
 
     def __init__(self, message: str, code: int) -> None:
@@ -120,21 +120,21 @@ class Unexpected(ChatError):
         self.code = code
 
 
-class OtherVersion(Unexpected):
+class IncompatibleServer(UnexpectedStatus):
     """What a server said is not of the contract that this client knows. Raised by clients only."""
 
 
-class StoreRefused(Exception):
+class StoreOpenError(Exception):
     """The store cannot be opened; the text says why and what to do."""
 
 
-class ListenRefused(Exception):
+class ListenError(Exception):
     """The address cannot be served; the text says why and what to do."""
 
 
-class CursorUnsaved(Exception):
+class CursorWriteError(Exception):
     """The cursor file cannot be written and stays as it was; the text names it and says why."""
 
 
-class CommandFailed(Exception):
+class ExecFailed(Exception):
     """A command that is run for each message failed too often, or was ended; the text says for which message and how."""

@@ -6,7 +6,7 @@ from chatctl.log import MessageLog, Page, Run
 
 
 class Filter(NamedTuple):
-    """All conditions must hold; one that is empty or 0 is none. Equal filters want the same, so make them with `of`."""
+    """All conditions must hold; one that is empty or 0 is none. Equal filters want the same, so make them with `normalized`."""
 
     rooms: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
@@ -15,22 +15,22 @@ class Filter(NamedTuple):
     since: int = 0
 
     @classmethod
-    def of(cls, rooms: tuple[str, ...], users: tuple[str, ...], contains: str, since: int | None) -> "Filter":
+    def normalized(cls, rooms: tuple[str, ...], users: tuple[str, ...], contains: str, since: int | None) -> "Filter":
         """The filter for these conditions, in whatever order and case they are."""
         return cls(tuple(sorted(set(rooms))), tuple(sorted(set(users))), contains.casefold(), max(0, since or 0))
 
     async def read(self, log: MessageLog, after: int, end: int, count: int, backwards: bool = False) -> Page:
         """As `MessageLog.read`; `count` is how many messages to look at at most."""
         page = await log.read(self.rooms, self.users, after, end, count, backwards)
-        return self.matching(page) if self.contains or self.since else page
+        return self.apply(page) if self.contains or self.since else page
 
-    def matching(self, page: Page) -> Page:
+    def apply(self, page: Page) -> Page:
         """The page without what is not wanted; its messages are in these rooms."""
         runs = [run for run in page.runs if run.time >= self.since and (not self.users or run.user in self.users)]
-        return Page(_containing(runs, self.contains) if self.contains else runs, page.position)
+        return Page(_runs_containing(runs, self.contains) if self.contains else runs, page.position)
 
 
-def _containing(runs: list[Run], needle: str) -> list[Run]:
+def _runs_containing(runs: list[Run], needle: str) -> list[Run]:
     """The parts of the runs whose texts contain the needle, which is casefolded."""
     found: list[Run] = []
     for run in runs:

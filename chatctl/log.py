@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from chatctl.errors import StoreFailed
 
 
-class Status(enum.IntEnum):
+class ReceiptStatus(enum.IntEnum):
     """What became of a record; the numbers are those of the contract's ReceiptStatus."""
 
     UNCONFIRMED = 0  # said by clients only: the stream ended before the receipt came
@@ -21,23 +21,23 @@ class Status(enum.IntEnum):
     REJECTED = 3
 
 
-class Reason(enum.IntEnum):
+class RejectReason(enum.IntEnum):
     """Why a record was rejected; the numbers are those of the contract's RejectReason."""
 
     NONE = 0
     TEXT_TOO_LONG = 1
     BAD_ROOM = 2
     BAD_USER = 3
-    BAD_SENDER = 4
+    BAD_INPUT_ID = 4
     BAD_NUMBER = 5
     CONFLICT = 6
 
 
-class Draft(NamedTuple):
+class RecordBatch(NamedTuple):
     """Consecutive records of one sender for one room: texts[i] is the record `number` + i. `size` is that of all texts."""
 
     user: str
-    sender: str
+    input_id: str
     room: str
     number: int
     texts: Sequence[str]
@@ -53,10 +53,10 @@ class Receipt:
 
     number: int
     count: int
-    status: Status
+    status: ReceiptStatus
     sequence: int = 0
     time: int = 0
-    reason: Reason = Reason.NONE
+    reason: RejectReason = RejectReason.NONE
     error: str = ""
 
 
@@ -86,14 +86,14 @@ class Message(NamedTuple):
     text: str
 
 
-class Picked(NamedTuple):
+class LookupResult(NamedTuple):
     """Messages by sequence, and the sequence up to which (inclusive) all that were asked for are in them."""
 
     messages: dict[int, Message]
     position: int
 
 
-class Figures(NamedTuple):
+class NameStats(NamedTuple):
     """What one room or user amounts to; `last_time` is when their newest message was stored."""
 
     name: str
@@ -102,15 +102,15 @@ class Figures(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class LogStats:
     """What the log amounts to. `rooms` and `users` are those with most messages, most first."""
 
     num_messages: int
     num_rooms: int
     num_users: int
     stored_bytes: int
-    rooms: list[Figures]
-    users: list[Figures]
+    rooms: list[NameStats]
+    users: list[NameStats]
 
 
 class MessageLog(Protocol):
@@ -120,14 +120,14 @@ class MessageLog(Protocol):
     """Names this log for ever; a log made anew has another one."""
     kind: str
     """The kind of store, as in `--store KIND:...`."""
-    failed: "asyncio.Future[StoreFailed]"
+    failure: "asyncio.Future[StoreFailed]"
     """Done when the store has failed for good: nothing is tried on it again."""
 
     @property
     def head(self) -> int:
         """The sequence of the newest message that may be read; 0 in an empty log."""
 
-    def append(self, draft: Draft) -> "asyncio.Future[list[Receipt]]":
+    def append(self, batch: RecordBatch) -> "asyncio.Future[list[Receipt]]":
         """Store the records; the receipts, together one for each record and in order, come when all is synced to disk.
 
         Drafts of one user and sender are stored in the order of the calls. Raises (through the future) StoreFull and
@@ -143,7 +143,7 @@ class MessageLog(Protocol):
         the log was looked through.
         """
 
-    async def pick(self, sequences: Sequence[int]) -> Picked:
+    async def lookup(self, sequences: Sequence[int]) -> LookupResult:
         """The messages with these sequences (some hundred at most, rising), however far apart they lie.
 
         May give fewer, so that what is held stays small: the position says how far the sequences were looked through.
@@ -152,14 +152,14 @@ class MessageLog(Protocol):
     async def sequence_at(self, time: int) -> int:
         """The sequence of the first message created at `time` or later; head + 1 if there is none."""
 
-    def watch(self, rooms: Sequence[str], moved: Callable[[Sequence[Run], int], None]) -> Callable[[], None]:
-        """Call `moved` with the new messages in these rooms (empty: any) whenever the head has been raised by some.
+    def subscribe(self, rooms: Sequence[str], on_commit: Callable[[Sequence[Run], int], None]) -> Callable[[], None]:
+        """Call `on_commit` with the new messages in these rooms (empty: any) whenever the head has been raised by some.
 
         With them comes how many bytes of text they are at most. It is called in the event loop, in log order, and must be
         quick. What comes back ends this; call it once.
         """
 
-    async def stats(self, top: int, rooms: Sequence[str]) -> Stats:
+    async def stats(self, top: int, rooms: Sequence[str]) -> LogStats:
         """Figures of the log, in time that does not grow with the messages."""
 
     async def close(self) -> None:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from chatctl.chat import Chat
 from chatctl.errors import CursorMalformed, CursorOtherLog, InvalidRequest
-from chatctl.log import Message, MessageLog, Picked
+from chatctl.log import LookupResult, Message, MessageLog
 
-SLICE_MESSAGES = 250  # looked up at once; a few more round trips to the store, and never long in the event loop
+LOOKUP_MESSAGES = 250  # looked up at once; a few more round trips to the store, and never long in the event loop
 DIGEST_BYTES = 32
 MAX_SEQUENCE = 2**63 - 1
 
@@ -28,14 +28,14 @@ class FaultKind(enum.IntEnum):
 class Claim(NamedTuple):
     """What a receipt says of a message; `digest` is the SHA-256 of its text's UTF-8.
 
-    `about` is for whoever asks, to know it again: it does not travel.
+    `context` is for whoever asks, to know it again: it does not travel.
     """
 
     sequence: int
     room: str
     user: str
     digest: bytes
-    about: Any = None
+    context: Any = None
 
 
 class Claims(NamedTuple):
@@ -54,7 +54,7 @@ class Fault:
     kind: FaultKind
 
 
-def check_prefix(chat: Chat, prefix: str) -> None:
+def validate_cursor_prefix(chat: Chat, prefix: str) -> None:
     """Raise CursorMalformed or CursorOtherLog unless cursors of this log begin so."""
     if prefix == chat.cursor_prefix:
         return
@@ -67,7 +67,7 @@ def check_prefix(chat: Chat, prefix: str) -> None:
     )
 
 
-async def faults(chat: Chat, claims: Sequence[Claim]) -> list[Fault]:
+async def find_faults(chat: Chat, claims: Sequence[Claim]) -> list[Fault]:
     """The claims that do not hold, in their order. Holds some messages at a time. Raises InvalidRequest, StoreFailed."""
     for claim in claims:
         if not 1 <= claim.sequence <= MAX_SEQUENCE or len(claim.digest) != DIGEST_BYTES:
@@ -78,7 +78,7 @@ async def faults(chat: Chat, claims: Sequence[Claim]) -> list[Fault]:
     found: list[Fault] = []
     order = sorted(range(len(claims)), key=lambda index: claims[index].sequence)
     at = 0
-    async for messages, position in _picked(chat.log, [claims[index].sequence for index in order]):
+    async for messages, position in _lookup_all(chat.log, [claims[index].sequence for index in order]):
         while at < len(order) and claims[order[at]].sequence <= position:
             claim = claims[order[at]]
             if kind := _difference(claim, messages.get(claim.sequence)):
@@ -97,13 +97,15 @@ def _difference(claim: Claim, message: Message | None) -> FaultKind | None:
     return None if sha256(message.text.encode()).digest() == claim.digest else FaultKind.OTHER_TEXT
 
 
-async def _picked(log: MessageLog, sequences: Sequence[int]) -> AsyncIterator[Picked]:
+async def _lookup_all(log: MessageLog, sequences: Sequence[int]) -> AsyncIterator[LookupResult]:
     """The messages with these sequences, which rise and may repeat, as far as there are any."""
-    wanted = list(dict.fromkeys(sequences))
-    count = SLICE_MESSAGES
-    while wanted:
-        picked = await log.pick(wanted[:count])
-        yield picked
-        looked = bisect_right(wanted, picked.position)
-        wanted = wanted[looked:]
-        count = min(2 * looked, SLICE_MESSAGES)  # where texts are long, asking for many again and again would be for nothing
+    remaining = list(dict.fromkeys(sequences))
+    count = LOOKUP_MESSAGES
+    while remaining:
+        result = await log.lookup(remaining[:count])
+        yield result
+        num_done = bisect_right(remaining, result.position)
+        remaining = remaining[num_done:]
+        count = min(
+            2 * num_done, LOOKUP_MESSAGES
+        )  # where texts are long, asking for many again and again would be for nothing

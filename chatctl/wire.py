@@ -20,12 +20,12 @@ ERRORS: tuple[type[errors.ChatError], ...] = (
     errors.CursorOtherLog,
     errors.CursorBeyondHead,
     errors.Unavailable,
-    errors.Stopping,
+    errors.ServerStopping,
     errors.TimedOut,
     errors.StoreFull,
     errors.TooManyStreams,
     errors.StoreFailed,
-    errors.ServerFault,
+    errors.InternalServerError,
 )
 """Every error that travels. Among those of one status the first stands for one without a reason.
 
@@ -34,35 +34,35 @@ But never StoreFull: without a reason RESOURCE_EXHAUSTED is gRPC's own, and says
 
 _BY_REASON = {kind.reason: kind for kind in ERRORS}
 _BY_CODE = {kind.code: kind for kind in reversed(ERRORS) if kind is not errors.StoreFull}
-STATUS = {code.value[0]: code for code in grpc.StatusCode}
+STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def error_of(code: int, message: str, trailers: Iterable[tuple[str, str | bytes]]) -> errors.ChatError:
+def error_from_status(code: int, message: str, trailers: Iterable[tuple[str, str | bytes]]) -> errors.ChatError:
     """The error that a status and its trailing metadata stand for."""
     reason = dict(trailers).get(REASON_KEY, "")
     kind = _BY_REASON.get(str(reason)) or _BY_CODE.get(code)
     if kind is None or kind.code != code:
-        return errors.Unexpected(message, code)
+        return errors.UnexpectedStatus(message, code)
     return kind(message)
 
 
-def timestamp(time: int) -> Timestamp:
+def time_to_pb(time: int) -> Timestamp:
     """Microseconds since 1970 as the contract has them."""
     return Timestamp(seconds=time // 1_000_000, nanos=time % 1_000_000 * 1000)
 
 
-def micros(time: Timestamp) -> int:
+def micros_from_pb(time: Timestamp) -> int:
     """Microseconds since 1970; rounded up, so that `since` never lets in what is older."""
     return time.seconds * 1_000_000 + -(-time.nanos // 1000)
 
 
-def query(request: pb.GetMessagesRequest) -> Query:
+def query_from_pb(request: pb.GetMessagesRequest) -> Query:
     """What a request asks for."""
     return Query(
         rooms=tuple(request.rooms),
         users=tuple(request.users),
-        since=micros(request.since) if request.HasField("since") else None,
-        until=micros(request.until) if request.HasField("until") else None,
+        since=micros_from_pb(request.since) if request.HasField("since") else None,
+        until=micros_from_pb(request.until) if request.HasField("until") else None,
         contains=request.contains,
         after=request.after,
         before=request.before,
@@ -72,13 +72,13 @@ def query(request: pb.GetMessagesRequest) -> Query:
     )
 
 
-def query_request(query: Query) -> pb.GetMessagesRequest:
+def query_to_pb(query: Query) -> pb.GetMessagesRequest:
     """The request for a query."""
     return pb.GetMessagesRequest(
         rooms=query.rooms,
         users=query.users,
-        since=None if query.since is None else timestamp(query.since),
-        until=None if query.until is None else timestamp(query.until),
+        since=None if query.since is None else time_to_pb(query.since),
+        until=None if query.until is None else time_to_pb(query.until),
         contains=query.contains,
         after=query.after,
         before=query.before,
@@ -88,70 +88,70 @@ def query_request(query: Query) -> pb.GetMessagesRequest:
     )
 
 
-def run_messages(runs: Iterable[log.Run]) -> list[pb.Run]:
+def runs_to_pb(runs: Iterable[log.Run]) -> list[pb.Run]:
     """Runs for a response."""
     return [
-        pb.Run(sequence=n, room=room, user=user, create_time=timestamp(t), texts=texts) for n, room, user, t, texts in runs
+        pb.Run(sequence=n, room=room, user=user, create_time=time_to_pb(t), texts=texts) for n, room, user, t, texts in runs
     ]
 
 
-def runs(messages: Iterable[pb.Run]) -> list[log.Run]:
+def runs_from_pb(messages: Iterable[pb.Run]) -> list[log.Run]:
     """Runs of a response."""
-    return [log.Run(run.sequence, run.room, run.user, time_of(run.create_time), list(run.texts)) for run in messages]
+    return [log.Run(run.sequence, run.room, run.user, time_from_pb(run.create_time), list(run.texts)) for run in messages]
 
 
-def time_of(time: Timestamp) -> int:
-    """When something was stored, of a response. Raises OtherVersion for what no calendar has."""
+def time_from_pb(time: Timestamp) -> int:
+    """When something was stored, of a response. Raises IncompatibleServer for what no calendar has."""
     if not MIN_SECONDS <= time.seconds <= MAX_SECONDS:
-        raise errors.OtherVersion(f"a message is of the second {time.seconds}: the server is of a newer version", 12)
-    return micros(time)
+        raise errors.IncompatibleServer(f"a message is of the second {time.seconds}: the server is of a newer version", 12)
+    return micros_from_pb(time)
 
 
-def receipt_message(receipt: log.Receipt) -> pb.Receipt:
+def receipt_to_pb(receipt: log.Receipt) -> pb.Receipt:
     """A receipt for a response."""
     return pb.Receipt(
         number=receipt.number,
         count=receipt.count,
         status=pb.ReceiptStatus.Name(receipt.status),
         sequence=receipt.sequence,
-        create_time=timestamp(receipt.time) if receipt.time else None,
+        create_time=time_to_pb(receipt.time) if receipt.time else None,
         reason=pb.RejectReason.Name(receipt.reason),
         error=receipt.error,
     )
 
 
-def _status(number: int) -> log.Status:
+def _status_from_pb(number: int) -> log.ReceiptStatus:
     try:
-        return log.Status(number)
+        return log.ReceiptStatus(number)
     except ValueError:
-        raise errors.OtherVersion(f"a receipt has the status {number}: the server is of a newer version", 12) from None
+        raise errors.IncompatibleServer(f"a receipt has the status {number}: the server is of a newer version", 12) from None
 
 
-def _reason(number: int) -> log.Reason:
+def _reason_from_pb(number: int) -> log.RejectReason:
     """NONE for a reason that only a newer server knows; its text still says it."""
     try:
-        return log.Reason(number)
+        return log.RejectReason(number)
     except ValueError:
-        return log.Reason.NONE
+        return log.RejectReason.NONE
 
 
-def receipts(messages: Iterable[pb.Receipt]) -> list[log.Receipt]:
+def receipts_from_pb(messages: Iterable[pb.Receipt]) -> list[log.Receipt]:
     """Receipts of a response."""
     return [
         log.Receipt(
             message.number,
             message.count,
-            _status(message.status),
+            _status_from_pb(message.status),
             message.sequence,
-            time_of(message.create_time),
-            _reason(message.reason),
+            time_from_pb(message.create_time),
+            _reason_from_pb(message.reason),
             message.error,
         )
         for message in messages
     ]
 
 
-def limits_message(limits: Limits) -> pb.Limits:
+def limits_to_pb(limits: Limits) -> pb.Limits:
     """The limits for a response."""
     return pb.Limits(
         text_bytes=limits.text_bytes,
@@ -162,30 +162,30 @@ def limits_message(limits: Limits) -> pb.Limits:
     )
 
 
-def limits(message: pb.Limits) -> Limits:
+def limits_from_pb(message: pb.Limits) -> Limits:
     """The limits of a response."""
     return Limits(message.text_bytes, message.name_bytes, message.batch_messages, message.batch_bytes, message.streams)
 
 
-def claim_messages(claims: Iterable[Claim]) -> list[pb.Claim]:
+def claims_to_pb(claims: Iterable[Claim]) -> list[pb.Claim]:
     """Claims for a request, those of consecutive messages of one room and user joined."""
     messages: list[pb.Claim] = []
     digests: list[bytes] = []
-    due: tuple[int, str, str] | None = None
+    expected: tuple[int, str, str] | None = None
     for sequence, room, user, digest, _ in claims:
-        if due != (sequence, room, user):
+        if expected != (sequence, room, user):
             if digests:
                 messages[-1].sha256.extend(digests)
             messages.append(pb.Claim(sequence=sequence, room=room, user=user))
             digests = []
         digests.append(digest)
-        due = (sequence + 1, room, user)
+        expected = (sequence + 1, room, user)
     if digests:
         messages[-1].sha256.extend(digests)
     return messages
 
 
-def claims(messages: Iterable[pb.Claim]) -> list[Claim]:
+def claims_from_pb(messages: Iterable[pb.Claim]) -> list[Claim]:
     """Claims of a request, one for each message."""
     return [
         Claim(sequence, room, user, digest)
@@ -195,18 +195,18 @@ def claims(messages: Iterable[pb.Claim]) -> list[Claim]:
     ]
 
 
-def fault_messages(faults: Iterable[Fault]) -> list[pb.Fault]:
+def faults_to_pb(faults: Iterable[Fault]) -> list[pb.Fault]:
     """Faults for a response."""
     return [pb.Fault(index=fault.index, sequence=fault.sequence, kind=pb.FaultKind.Name(fault.kind)) for fault in faults]
 
 
-def faults(messages: Iterable[pb.Fault]) -> list[Fault]:
+def faults_from_pb(messages: Iterable[pb.Fault]) -> list[Fault]:
     """Faults of a response."""
-    return [Fault(message.index, message.sequence, _kind(message.kind)) for message in messages]
+    return [Fault(message.index, message.sequence, _fault_kind_from_pb(message.kind)) for message in messages]
 
 
-def _kind(number: int) -> FaultKind:
+def _fault_kind_from_pb(number: int) -> FaultKind:
     try:
         return FaultKind(number)
     except ValueError:
-        raise errors.OtherVersion(f"a fault has the kind {number}: the server is of a newer version", 12) from None
+        raise errors.IncompatibleServer(f"a fault has the kind {number}: the server is of a newer version", 12) from None

@@ -8,34 +8,34 @@ from google.protobuf.duration_pb2 import Duration
 
 from chatctl import log
 from chatctl.activity import Activity, RoomActivity
-from chatctl.presence import Present
+from chatctl.presence import RoomPresence
 from chatctl.v1 import chat_pb2 as pb
-from chatctl.wire import time_of, timestamp
+from chatctl.wire import time_from_pb, time_to_pb
 
 
-def room_stats(figures: Sequence[log.Figures]) -> list[pb.RoomStats]:
+def room_stats_to_pb(rooms: Sequence[log.NameStats]) -> list[pb.RoomStats]:
     """Figures of rooms for a response."""
-    return [pb.RoomStats(room=name, num_messages=count, last_time=timestamp(time)) for name, count, time in figures]
+    return [pb.RoomStats(room=name, num_messages=count, last_time=time_to_pb(time)) for name, count, time in rooms]
 
 
-def user_stats(figures: Sequence[log.Figures]) -> list[pb.UserStats]:
+def user_stats_to_pb(users: Sequence[log.NameStats]) -> list[pb.UserStats]:
     """Figures of users for a response."""
-    return [pb.UserStats(user=name, num_messages=count, last_time=timestamp(time)) for name, count, time in figures]
+    return [pb.UserStats(user=name, num_messages=count, last_time=time_to_pb(time)) for name, count, time in users]
 
 
-def stats(response: pb.GetStatsResponse) -> log.Stats:
+def stats_from_pb(response: pb.GetStatsResponse) -> log.LogStats:
     """The log's figures of a response."""
-    return log.Stats(
+    return log.LogStats(
         response.num_messages,
         response.num_rooms,
         response.num_users,
         response.stored_bytes,
-        [log.Figures(room.room, room.num_messages, time_of(room.last_time)) for room in response.rooms],
-        [log.Figures(user.user, user.num_messages, time_of(user.last_time)) for user in response.users],
+        [log.NameStats(room.room, room.num_messages, time_from_pb(room.last_time)) for room in response.rooms],
+        [log.NameStats(user.user, user.num_messages, time_from_pb(user.last_time)) for user in response.users],
     )
 
 
-def _duration(seconds: float | None) -> Duration | None:
+def _duration_to_pb(seconds: float | None) -> Duration | None:
     if seconds is None:
         return None
     duration = Duration()
@@ -43,7 +43,7 @@ def _duration(seconds: float | None) -> Duration | None:
     return duration
 
 
-def activity_message(activity: Activity) -> pb.Activity:
+def activity_to_pb(activity: Activity) -> pb.Activity:
     """What goes on, for a response."""
     return pb.Activity(
         messages_per_second=activity.messages_per_second,
@@ -51,12 +51,12 @@ def activity_message(activity: Activity) -> pb.Activity:
         rooms=[pb.RoomActivity(room=room, num_messages=count) for room, count in activity.rooms],
         followers=activity.followers,
         senders=activity.senders,
-        commit_median=_duration(activity.commit_median),
-        commit_p99=_duration(activity.commit_p99),
+        commit_median=_duration_to_pb(activity.commit_median),
+        commit_p99=_duration_to_pb(activity.commit_p99),
     )
 
 
-def activity(message: pb.Activity) -> Activity:
+def activity_from_pb(message: pb.Activity) -> Activity:
     """What goes on, of a response."""
 
     def seconds(field: Literal["commit_median", "commit_p99"]) -> float | None:
@@ -73,11 +73,11 @@ def activity(message: pb.Activity) -> Activity:
     )
 
 
-def presence_messages(present: Iterable[Present]) -> list[pb.Presence]:
+def presence_to_pb(present: Iterable[RoomPresence]) -> list[pb.Presence]:
     """Who is where, for a response."""
     return [pb.Presence(room=room, users=users, num_users=count) for room, users, count in present]
 
 
-def presence(messages: Iterable[pb.Presence]) -> list[Present]:
+def presence_from_pb(messages: Iterable[pb.Presence]) -> list[RoomPresence]:
     """Who is where, of a response."""
-    return [Present(message.room, list(message.users), message.num_users) for message in messages]
+    return [RoomPresence(message.room, list(message.users), message.num_users) for message in messages]

@@ -12,11 +12,11 @@ import threading
 import time
 from typing import NamedTuple
 
-PATIENCE = 30  # seconds until a wait is taken for a hang; no test measures time
+TIMEOUT_SECONDS = 30  # seconds until a wait is taken for a hang; no test measures time
 CHATCTL = (sys.executable, "-m", "chatctl")
 
 
-class Done(NamedTuple):
+class ProcessResult(NamedTuple):
     """How a process ended."""
 
     code: int
@@ -33,17 +33,17 @@ class Done(NamedTuple):
         return [json.loads(line) for line in self.out.split("\n")[:-1]]
 
     @property
-    def said(self):
+    def stderr_objects(self):
         """What it wrote on stderr, when each line is a JSON object."""
         return [json.loads(line) for line in self.err.split("\n")[:-1]]
 
 
-def environment(server=None, env=None):
+def clean_environment(server=None, env=None):
     """Nothing of what the developer has set, but where things are."""
-    kept = {
+    inherited = {
         name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE") if name in os.environ
     }
-    clean = {**kept, "LANG": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1", "LOGNAME": "tess"}
+    clean = {**inherited, "LANG": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1", "LOGNAME": "tess"}
     if server:
         clean["CHATCTL_SERVER"] = server
     clean.update(env or {})
@@ -52,22 +52,28 @@ def environment(server=None, env=None):
 
 def run(*args, piped=b"", env=None, server=None, stdin=None, command=CHATCTL):
     """Run a command to its end. `piped` is what is piped into it, `stdin` a file to read instead."""
-    feed = {"stdin": stdin} if stdin is not None else {"input": piped if isinstance(piped, bytes) else piped.encode()}
-    done = subprocess.run([*command, *args], capture_output=True, timeout=PATIENCE, env=environment(server, env), **feed)
+    stdin_options = (
+        {"stdin": stdin} if stdin is not None else {"input": piped if isinstance(piped, bytes) else piped.encode()}
+    )
+    done = subprocess.run(
+        [*command, *args], capture_output=True, timeout=TIMEOUT_SECONDS, env=clean_environment(server, env), **stdin_options
+    )
     assert b"Traceback" not in done.stderr, done.stderr.decode(errors="replace")
-    return Done(done.returncode, done.stdout.decode(errors="surrogateescape"), done.stderr.decode(errors="surrogateescape"))
+    return ProcessResult(
+        done.returncode, done.stdout.decode(errors="surrogateescape"), done.stderr.decode(errors="surrogateescape")
+    )
 
 
 def until(condition):
     """Wait for a condition to hold; what it gives comes back."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not (found := condition()):
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
     return found
 
 
-class Drain:
+class OutputReader:
     """Reads a descriptor to its end in a thread, so that whoever writes there never waits."""
 
     def __init__(self, descriptor):
@@ -91,8 +97,8 @@ class Drain:
         """The whole lines so far."""
         return self.text.split("\n")[:-1]
 
-    def end(self):
-        self._thread.join(PATIENCE)
+    def close(self):
+        self._thread.join(TIMEOUT_SECONDS)
         os.close(self._descriptor)
         return self.text
 
@@ -104,7 +110,7 @@ class Terminal:
         """`columns` is how wide it says to be; 0 is unknown, and taken for 80."""
         self._master, self.descriptor = os.openpty()
         fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
-        self.shown = Drain(self._master)
+        self.shown = OutputReader(self._master)
 
     def type(self, text):
         os.write(self._master, text.encode())
@@ -112,7 +118,7 @@ class Terminal:
     def close(self):
         """What was shown, once nobody has the terminal open any more."""
         os.close(self.descriptor)
-        return self.shown.end()
+        return self.shown.close()
 
 
 class Process:
@@ -121,9 +127,9 @@ class Process:
     def __init__(self, *args, env=None, server=None, stdin=None, stdout=None, stderr=None):
         streams = {name: subprocess.PIPE if stream is None else stream for name, stream in
                    (("stdin", stdin), ("stdout", stdout), ("stderr", stderr))}  # fmt: skip
-        self.popen = subprocess.Popen([*CHATCTL, *args], env=environment(server, env), bufsize=0, **streams)
-        self.out = Drain(os.dup(self.popen.stdout.fileno())) if stdout is None else None
-        self.err = Drain(os.dup(self.popen.stderr.fileno())) if stderr is None else None
+        self.popen = subprocess.Popen([*CHATCTL, *args], env=clean_environment(server, env), bufsize=0, **streams)
+        self.out = OutputReader(os.dup(self.popen.stdout.fileno())) if stdout is None else None
+        self.err = OutputReader(os.dup(self.popen.stderr.fileno())) if stderr is None else None
         for drain, stream in ((self.out, self.popen.stdout), (self.err, self.popen.stderr)):
             if drain:
                 stream.close()
@@ -145,11 +151,11 @@ class Process:
     def wait(self):
         """How it ended, by itself."""
         try:
-            code = self.popen.wait(PATIENCE)
+            code = self.popen.wait(TIMEOUT_SECONDS)
         finally:
             self.popen.kill()
         if self.popen.stdin and not self.popen.stdin.closed:
             self.popen.stdin.close()
-        done = Done(code, self.out.end() if self.out else "", self.err.end() if self.err else "")
+        done = ProcessResult(code, self.out.close() if self.out else "", self.err.close() if self.err else "")
         assert "Traceback" not in done.err, done.err
         return done

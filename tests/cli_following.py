@@ -6,7 +6,7 @@ import subprocess
 from cli import Process, until
 
 
-class Following(Process):
+class FollowProcess(Process):
     """`chatctl history -f` under way."""
 
     def __init__(self, address, *args, **streams):

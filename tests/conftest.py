@@ -21,11 +21,11 @@ settings.load_profile("chatctl")
 
 import grpc  # noqa: E402  (it reads GRPC_VERBOSITY when it is imported)
 
-READY = "listening on "
-PATIENCE = 30  # seconds until a wait is taken for a hang; no test measures time
+READY_PREFIX = "listening on "
+TIMEOUT_SECONDS = 30  # seconds until a wait is taken for a hang; no test measures time
 
 
-class Served:
+class ServerProcess:
     """A server in a process of its own; ready when it is made."""
 
     def __init__(self, command, store):
@@ -36,7 +36,7 @@ class Served:
         self._ready = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._drain, daemon=True)
         self._reader.start()
-        self.address = self._ready.get(timeout=PATIENCE)
+        self.address = self._ready.get(timeout=TIMEOUT_SECONDS)
         assert self.address, f"the server did not start: {self.lines}"
 
     def _drain(self):
@@ -44,14 +44,14 @@ class Served:
         for raw in self.process.stderr:
             line = raw.decode(errors="replace").rstrip("\n")
             self.lines.append(line)
-            if line.startswith(READY):
-                self._ready.put(line.removeprefix(READY))
+            if line.startswith(READY_PREFIX):
+                self._ready.put(line.removeprefix(READY_PREFIX))
         self._ready.put("")
 
     def wait(self):
         """Its exit code, once it has ended by itself."""
-        code = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
+        code = self.process.wait(TIMEOUT_SECONDS)
+        self._reader.join(TIMEOUT_SECONDS)
         self.process.stderr.close()
         return code
 
@@ -66,12 +66,12 @@ class Served:
         self.wait()
 
 
-class Servers:
+class ServerFactory:
     """Starts servers, and ends those that a test leaves running."""
 
     def __init__(self, directory):
         self._directory = directory
-        self._started = []
+        self._processes = []
 
     @staticmethod
     def command(*arguments):
@@ -80,28 +80,28 @@ class Servers:
 
     def __call__(self, *arguments, store=None, listen="127.0.0.1:0", command=None):
         """Start one. `store` is a path; without it the store is a fresh one."""
-        store = Path(store or self._directory / f"chat-{len(self._started)}.db")
+        store = Path(store or self._directory / f"chat-{len(self._processes)}.db")
         arguments = ("--listen", listen, "--store", f"sqlite:{store}", *arguments)
-        served = Served([*command, *arguments] if command else self.command(*arguments), store)
-        self._started.append(served)
+        served = ServerProcess([*command, *arguments] if command else self.command(*arguments), store)
+        self._processes.append(served)
         return served
 
-    def refused(self, *arguments):
+    def start_error(self, *arguments):
         """What one that is expected not to start says on stderr."""
-        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
         assert done.returncode == 1, done
         assert "Traceback" not in done.stderr
         return done.stderr
 
     def close(self):
-        for served in self._started:
+        for served in self._processes:
             if served.process.poll() is None:
                 served.kill()
 
 
 @pytest.fixture
 def start_server(tmp_path):
-    servers = Servers(tmp_path)
+    servers = ServerFactory(tmp_path)
     yield servers
     servers.close()
 
@@ -114,7 +114,7 @@ def server(start_server):
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """That of a server which the tests of a module share; each of them has a room of its own."""
-    servers = Servers(tmp_path_factory.mktemp("server"))
+    servers = ServerFactory(tmp_path_factory.mktemp("server"))
     yield servers().address
     servers.close()
 
@@ -143,12 +143,12 @@ def connect():
 @pytest.fixture
 def follow(address):
     """Starts `chatctl history -f` on the shared server; what is under way ends with the test."""
-    from cli_following import Following
+    from cli_following import FollowProcess
 
     started = []
 
     def follow(*args, **streams):
-        started.append(Following(address, *args, **streams))
+        started.append(FollowProcess(address, *args, **streams))
         return started[-1]
 
     yield follow

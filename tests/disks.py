@@ -5,21 +5,21 @@ import os
 import subprocess
 from contextlib import contextmanager
 
-from conftest import Servers
+from conftest import ServerFactory
 
 
 @contextmanager
-def small_disk(start_server, directory):
+def server_on_small_disk(start_server, directory):
     """A server whose store is on a tmpfs of 2 MiB that only the server sees, so that it is gone with it.
 
     With it come a function that fills the disk and one that makes space again.
     """
     directory.mkdir()
     mount = f'mount -t tmpfs -o size=2m none {directory} && shift && exec "$@"'
-    own = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    command = [*own, "sh", "-c", mount, "sh", "--", *Servers.command()]
-    may = subprocess.run([*command[:-4], "true"], capture_output=True, text=True)
-    assert may.returncode == 0, f"this test needs a mount of its own (root, or user namespaces): {may.stderr}"
+    unshare_command = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    command = [*unshare_command, "sh", "-c", mount, "sh", "--", *ServerFactory.command()]
+    probe = subprocess.run([*command[:-4], "true"], capture_output=True, text=True)
+    assert probe.returncode == 0, f"this test needs a mount of its own (root, or user namespaces): {probe.stderr}"
     server = start_server(store=directory / "chat.db", command=command)
     filler = f"/proc/{server.process.pid}/root{directory}/filler"
 

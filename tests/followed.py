@@ -4,14 +4,14 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from test_client_reconnect import PATIENCE, until
+from test_client_reconnect import TIMEOUT_SECONDS, until_async
 
 from chatctl.client import ChatClient, Query
 from chatctl.errors import Unavailable
 
 
-class Followed:
-    """What a follower has seen, in a task; while `reads` is cleared it takes no further page."""
+class FollowTask:
+    """What a follower has seen, in a task; while `may_read` is cleared it takes no further page."""
 
     def __init__(self, chat, notices, query, from_now):
         self.notices = notices
@@ -19,8 +19,8 @@ class Followed:
         self.texts = []
         self.sequences = []
         self.pages = []
-        self.reads = asyncio.Event()
-        self.reads.set()
+        self.may_read = asyncio.Event()
+        self.may_read.set()
         self.task = asyncio.create_task(self._follow(chat, query, from_now))
 
     async def _follow(self, chat, query, from_now):
@@ -29,31 +29,31 @@ class Followed:
             for run in page.runs:
                 self.texts += run.texts
                 self.sequences += range(run.sequence, run.sequence + len(run.texts))
-            await self.reads.wait()
+            await self.may_read.wait()
 
     @property
     def live(self):
         return bool(self.pages) and self.pages[-1].live
 
     @property
-    def trouble(self):
+    def last_error(self):
         return self._chat.trouble
 
-    async def sees(self, count):
+    async def expect_first(self, count):
         """Wait until it has seen so many, and see that they are all, in order and once."""
-        await until(lambda: len(self.texts) >= count or self.task.done())
+        await until_async(lambda: len(self.texts) >= count or self.task.done())
         assert self.texts == [f"{n}" for n in range(1, count + 1)]
         assert self.sequences == sorted(set(self.sequences))
 
-    async def ends(self):
-        await asyncio.wait_for(self.task, PATIENCE)
+    async def wait_ended(self):
+        await asyncio.wait_for(self.task, TIMEOUT_SECONDS)
 
 
 @asynccontextmanager
-async def followed(address, timeout=PATIENCE, from_now=False, **conditions):
+async def follow_task(address, timeout=TIMEOUT_SECONDS, from_now=False, **conditions):
     notices = []
     async with ChatClient(address, timeout, notices.append) as chat:
-        follower = Followed(chat, notices, Query(**conditions), from_now)
+        follower = FollowTask(chat, notices, Query(**conditions), from_now)
         try:
             yield follower
         finally:
@@ -61,18 +61,18 @@ async def followed(address, timeout=PATIENCE, from_now=False, **conditions):
             await asyncio.wait([follower.task])
 
 
-async def outlasted(timeout):
+async def wait_out(timeout):
     """Wait for as long as another follower, who has no server, needs to give up."""
-    async with followed("127.0.0.1:1", timeout=timeout) as other:
+    async with follow_task("127.0.0.1:1", timeout=timeout) as other:
         with pytest.raises(Unavailable):
-            await other.ends()
+            await other.wait_ended()
 
 
-async def say(address, first, last, room="lobby"):
+async def send_numbered(address, first, last, room="lobby"):
     """Store messages; the text of each is its number."""
     async with ChatClient(address) as chat, chat.send("ann", room) as sending:
         for start in range(first, last + 1, 500):
             numbers = range(start, min(start + 500, last + 1))
             sending.put(room, [f"{n}" for n in numbers], start)
         sending.finish()
-        assert [outcome async for outcome in sending.outcomes()]
+        assert [outcome async for outcome in sending.reports()]

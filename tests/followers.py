@@ -5,51 +5,51 @@ import contextlib
 from contextlib import aclosing
 
 import pytest
-from logs import draft, flat
+from logs import batch, page_messages
 
 from chatctl import feeds, history
 from chatctl.chat import Chat, Limits
 from chatctl.history import Query
 
-PATIENCE = 30  # seconds until a wait is taken for a hang; no test measures time
+TIMEOUT_SECONDS = 30  # seconds until a wait is taken for a hang; no test measures time
 
 
 @pytest.fixture
 def soon(monkeypatch):
     """Quiet followers are told at once how far the log has come."""
-    monkeypatch.setattr(feeds, "MOVE_ON_SECONDS", 0.02)
-    monkeypatch.setattr(feeds, "TICKS", 2)
-    monkeypatch.setattr(history, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(feeds, "PROGRESS_INTERVAL_SECONDS", 0.02)
+    monkeypatch.setattr(feeds, "PROGRESS_TICKS", 2)
+    monkeypatch.setattr(history, "SEARCH_PROGRESS_SECONDS", 0)
 
 
 @pytest.fixture
 def unkept(monkeypatch):
     """What was just stored is not kept at hand: it is read from the log, as what comes in bulk is."""
-    monkeypatch.setattr(feeds, "FRESH_RUNS", 0)
+    monkeypatch.setattr(feeds, "MAX_RECENT_RUNS", 0)
 
 
-async def until(condition):
-    async with asyncio.timeout(PATIENCE):
+async def until_async(condition):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not condition():  # noqa: ASYNC110 (there is no event for most of it)
             await asyncio.sleep(0.001)
 
 
-class Follower:
-    """Follows in a task of its own; while `reads` is cleared it takes no further page."""
+class FeedFollower:
+    """Follows in a task of its own; while `may_read` is cleared it takes no further page."""
 
     def __init__(self, chat, **conditions):
-        self.answers = []
+        self.pages = []
         self.seen = []
-        self.reads = asyncio.Event()
-        self.reads.set()
+        self.may_read = asyncio.Event()
+        self.may_read.set()
         self.task = asyncio.create_task(self._follow(chat, Query(follow=True, **conditions)))
 
     async def _follow(self, chat, query):
         async with aclosing(history.read(chat, query)) as answers:
             async for answer in answers:
-                self.answers.append(answer)
-                self.seen += flat(answer)
-                await self.reads.wait()
+                self.pages.append(answer)
+                self.seen += page_messages(answer)
+                await self.may_read.wait()
 
     @property
     def texts(self):
@@ -57,15 +57,15 @@ class Follower:
 
     @property
     def live(self):
-        return bool(self.answers) and self.answers[-1].live
+        return bool(self.pages) and self.pages[-1].live
 
     @property
     def position(self):
-        return self.answers[-1].position if self.answers else -1
+        return self.pages[-1].position if self.pages else -1
 
-    async def sees(self, *texts):
+    async def expect_texts(self, *texts):
         """Wait until it has seen so much, then compare."""
-        await until(lambda: len(self.seen) >= len(texts) or self.task.done())
+        await until_async(lambda: len(self.seen) >= len(texts) or self.task.done())
         assert self.texts == list(texts)
 
     async def cancel(self):
@@ -74,47 +74,47 @@ class Follower:
 
 
 @contextlib.asynccontextmanager
-async def following(log, count=1, limits=None, **conditions):
+async def live_followers(log, count=1, limits=None, **conditions):
     """A chat, and so many followers that are live; they are cancelled in the end."""
     chat = Chat(log, limits or Limits())
-    followers = [Follower(chat, **conditions) for _ in range(count)]
+    followers = [FeedFollower(chat, **conditions) for _ in range(count)]
     try:
-        await until(lambda: all(follower.live for follower in followers))
+        await until_async(lambda: all(follower.live for follower in followers))
         yield chat, followers
     finally:
         for follower in followers:
             await follower.cancel()
 
 
-class Reads(list):
-    """What the log was asked for, (rooms, after) of each call; put before `log.read`. `gate` holds the answers back."""
+class RecordedReads(list):
+    """What the log was asked for, (rooms, after) of each call; put before `log.read`. `may_answer` holds the answers back."""
 
     def __init__(self, log):
-        self.gate = asyncio.Event()
-        self.gate.set()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self.error = None
         self._read = log.read
         log.read = self
 
     async def __call__(self, rooms, users, after, *rest):
         self.append((rooms, after))
-        await self.gate.wait()
+        await self.may_answer.wait()
         if self.error:
             raise self.error
         return await self._read(rooms, users, after, *rest)
 
 
-async def say(log, *texts, room="lobby", user="ann"):
+async def append_each(log, *texts, room="lobby", user="ann"):
     """Store messages, each by itself."""
     for text in texts:
-        await log.append(draft(text, number=log.head + 1, room=room, user=user))
+        await log.append(batch(text, number=log.head + 1, room=room, user=user))
 
 
-async def bulk(log, count):
+async def append_many(log, count):
     """Store many in a few commits; the text of each is its sequence."""
     end = log.head + count + 1
     for first in range(log.head + 1, end, 500):
-        await log.append(draft(*map(str, range(first, min(first + 500, end))), number=first))
+        await log.append(batch(*map(str, range(first, min(first + 500, end))), number=first))
 
 
 def cursor(log, sequence):

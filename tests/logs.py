@@ -3,18 +3,18 @@
 import asyncio
 import itertools
 
-from chatctl.log import Draft
+from chatctl.log import RecordBatch
 from chatctl.store import open_log
 
 STORES = {"sqlite": lambda directory: f"sqlite:{directory}/chat.db"}
 """For each store, the URL of a fresh one."""
 
 
-def draft(*texts, number=1, room="lobby", user="ann", sender="input"):
-    return Draft(user, sender, room, number, texts, sum(len(text.encode()) for text in texts))
+def batch(*texts, number=1, room="lobby", user="ann", sender="input"):
+    return RecordBatch(user, sender, room, number, texts, sum(len(text.encode()) for text in texts))
 
 
-def records(receipts):
+def receipt_rows(receipts):
     """A line for each record: number, status, sequence (0 if rejected), time."""
     assert all(receipt.count > 0 for receipt in receipts)
     return [
@@ -24,7 +24,7 @@ def records(receipts):
     ]
 
 
-def flat(page):
+def page_messages(page):
     """The messages of a page as (sequence, room, user, text)."""
     return [(run.sequence + i, run.room, run.user, text) for run in page.runs for i, text in enumerate(run.texts)]
 
@@ -41,7 +41,7 @@ async def pages(log, rooms=(), users=(), count=1000):
 
 async def messages(log, rooms=(), users=(), count=1000):
     """All messages as (sequence, room, user, text)."""
-    found = [message async for page in pages(log, rooms, users, count) for message in flat(page)]
+    found = [message async for page in pages(log, rooms, users, count) for message in page_messages(page)]
     assert all(a[0] < b[0] for a, b in itertools.pairwise(found))
     return found
 
@@ -50,14 +50,14 @@ async def texts(log):
     return [text for *_, text in await messages(log)]
 
 
-def on_log(url, *steps):
+def run_on_log(url, *steps):
     """Run each async function on the log, opened anew for each; their results."""
 
-    async def opened(step):
+    async def run_step(step):
         log = await open_log(url)
         try:
             return await step(log)
         finally:
             await log.close()
 
-    return [asyncio.run(opened(step)) for step in steps]
+    return [asyncio.run(run_step(step)) for step in steps]

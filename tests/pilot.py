@@ -7,12 +7,12 @@ from textual.app import App
 
 from chatctl.cli.join.composer import Composer
 from chatctl.cli.join.lines import Line
-from chatctl.cli.join.messages import Messages
+from chatctl.cli.join.messages import MessageView
 
-PATIENCE = 30  # seconds until a wait is taken for a hang
+TIMEOUT_SECONDS = 30  # seconds until a wait is taken for a hang
 
 
-class Source:
+class LineBuffer:
     """What is shown: lines, and the scroll position."""
 
     def __init__(self, lines=()):
@@ -20,11 +20,11 @@ class Source:
         self.anchor = None
 
 
-def line(sequence, text, user="ann", minute=0, **more):
+def stored_line(sequence, text, user="ann", minute=0, **more):
     return Line((sequence, 0), 1_795_000_000_000_000 + minute * 60_000_000, user, text, **more)
 
 
-class Room(App):
+class MessageViewApp(App):
     """Messages above a composer, with the keys that scroll."""
 
     CSS = "Composer { border: none; padding: 0; }"
@@ -39,9 +39,9 @@ class Room(App):
 
     def __init__(self, source=None, needle="", complete=None):
         super().__init__()
-        self.messages = Messages()
-        self.source, self.needle = source or Source(), needle
-        self.submitted, self.wanted, self.moves = [], 0, []
+        self.messages = MessageView()
+        self.source, self.needle = source or LineBuffer(), needle
+        self.submitted, self.older_requests, self.positions = [], 0, []
         self.composer = Composer(complete or (lambda word, at_start: []), self.submitted.append)
 
     def compose(self):
@@ -50,16 +50,16 @@ class Room(App):
 
     def on_mount(self):
         self.composer.focus()
-        self.messages.show(self.source, self.needle)
+        self.messages.set_source(self.source, self.needle)
 
     def action_to(self, where):
         getattr(self.messages, f"action_{where}")()
 
-    def on_messages_want_older(self):
-        self.wanted += 1
+    def on_message_view_older_requested(self):
+        self.older_requests += 1
 
-    def on_messages_moved(self):
-        self.moves.append((self.messages.at_end, self.messages.newer))
+    def on_message_view_position_changed(self):
+        self.positions.append((self.messages.at_end, self.messages.lines_below))
 
     @property
     def strips(self):
@@ -76,21 +76,21 @@ class Room(App):
         return [strip.text.rstrip() for strip in self.screen._compositor.render_strips()]
 
 
-def with_room(test, *args, size=(80, 12), **options):
+def run_message_view(test, *args, size=(80, 12), **options):
     """Run `test(room, pilot)` in a room of this size."""
 
     async def run():
-        room = Room(*args, **options)
-        async with room.run_test(size=size) as pilot:
+        app = MessageViewApp(*args, **options)
+        async with app.run_test(size=size) as pilot:
             await pilot.pause()
-            await test(room, pilot)
+            await test(app, pilot)
 
     asyncio.run(run())
 
 
-async def until(pilot, condition):
+async def pause_until(pilot, condition):
     """Wait for a condition; what it gives comes back."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not (found := condition()):
             await pilot.pause(0.01)
     return found

@@ -4,18 +4,18 @@ import asyncio
 import contextlib
 
 
-class Proxy:
-    """Passes bytes to a server and back. `swallowed` holds numbers of connections, from 1, over which nothing comes."""
+class TcpProxy:
+    """Passes bytes to a server and back. `blackholed` holds numbers of connections, from 1, over which nothing comes."""
 
     def __init__(self, target):
         self._host, _, self._port = target.rpartition(":")
         self._tasks = set()
         self._writers = set()
         self.connections = 0
-        self.swallowed = set()
+        self.blackholed = set()
 
     async def __aenter__(self):
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
@@ -25,12 +25,12 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def cut(self):
+    def abort_connections(self):
         """Break all connections there are."""
         for writer in self._writers:
             writer.transport.abort()
 
-    async def _connected(self, reader, writer):
+    async def _accept(self, reader, writer):
         self._tasks.add(asyncio.current_task())
         self.connections += 1
         number = self.connections
@@ -49,7 +49,7 @@ class Proxy:
     async def _pass(self, number, reader, writer):
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 16):
-                if number not in self.swallowed:
+                if number not in self.blackholed:
                     writer.write(data)
                     await writer.drain()
             writer.close()

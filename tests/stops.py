@@ -6,7 +6,7 @@ from pathlib import Path
 
 MODULES = ("reading", "printing", "cursor_file", "shell")
 
-SOURCE = f"""
+TRACE_SOURCE = f"""
 import inspect, os, sys
 number, last = map(int, os.environ.pop("STOP_AT").split())
 ends = tuple(f"chatctl/cli/{{module}}.py" for module in {MODULES})
@@ -27,12 +27,12 @@ sys.settrace(trace)
 """
 
 
-class Stops:
+class KillAtLine:
     """Environments in which the next chatctl is ended so; the traces are put into a directory of their own."""
 
     def __init__(self, directory):
         directory.mkdir()
-        (directory / "sitecustomize.py").write_text(SOURCE)
+        (directory / "sitecustomize.py").write_text(TRACE_SOURCE)
         self._path = os.pathsep.join(filter(None, [str(directory), str(Path(__file__).parent.parent)]))
 
     def __call__(self, number, step):

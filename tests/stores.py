@@ -9,12 +9,12 @@ from contextlib import contextmanager, suppress
 from textwrap import dedent, indent
 
 import pytest
-from logs import draft, on_log
+from logs import batch, run_on_log
 
-from chatctl.errors import StoreRefused
+from chatctl.errors import StoreOpenError
 from chatctl.store import open_log
 
-_KILLED = """
+_KILLED_PROGRAM = """
 import asyncio, os, signal, sys
 from chatctl.store import open_log, sqlite_schema
 from chatctl.store.sqlite_file import StoreFile
@@ -30,33 +30,33 @@ asyncio.run(run())
 """
 
 
-def refusal(path):
+def open_error(path):
     """Why the store is refused; it names the file."""
 
     async def attempt():
         await (await open_log(f"sqlite:{path}")).close()
 
-    with pytest.raises(StoreRefused) as refused:
+    with pytest.raises(StoreOpenError) as error:
         asyncio.run(attempt())
-    assert str(path) in str(refused.value)
-    return str(refused.value)
+    assert str(path) in str(error.value)
+    return str(error.value)
 
 
-def filled(path, megabytes=0):
+def filled_store(path, megabytes=0):
     """A whole store with some messages, all of it in its main file."""
 
     async def fill(log):
-        await log.append(draft("hello", "world"))
+        await log.append(batch("hello", "world"))
         for n in range(megabytes * 16):
-            await log.append(draft(*["x" * 100] * 640, number=10 + 640 * n))
+            await log.append(batch(*["x" * 100] * 640, number=10 + 640 * n))
 
-    on_log(f"sqlite:{path}", fill)
+    run_on_log(f"sqlite:{path}", fill)
     assert not path.with_name("chat.db-wal").exists()
     return path
 
 
 @contextmanager
-def mounted(directory, *options):
+def mounted_tmpfs(directory, *options):
     """A small file system of its own."""
     directory.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", directory], check=True)
@@ -66,18 +66,20 @@ def mounted(directory, *options):
         subprocess.run(["umount", "--lazy", directory], check=True)
 
 
-def fill_up(disk):
+def fill_disk(disk):
     """Leave no space on a file system; the file to remove for some comes back."""
-    ballast = disk / "ballast"
-    with open(ballast, "wb", buffering=0) as file, suppress(OSError):
+    filler = disk / "ballast"
+    with open(filler, "wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
-    return ballast
+    return filler
 
 
-def killed(path, body="", setup=""):
+def run_killed(path, body="", setup=""):
     """Run statements on the log in a process that is killed after them, if not before; what it printed comes back."""
-    program = _KILLED.format(**{name: indent(dedent(part), "    ") for name, part in (("body", body), ("setup", setup))})
+    program = _KILLED_PROGRAM.format(
+        **{name: indent(dedent(part), "    ") for name, part in (("body", body), ("setup", setup))}
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", program, f"sqlite:{path}"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)

@@ -12,22 +12,22 @@ STORED, DUPLICATE, REJECTED = (
     pb.RECEIPT_STATUS_DUPLICATE,
     pb.RECEIPT_STATUS_REJECTED,
 )
-PATIENCE = 30
+TIMEOUT_SECONDS = 30
 
 
-def frame(*texts, **fields):
+def send_request(*texts, **fields):
     return pb.SendAndReceiveMessageRequest(texts=texts, **fields)
 
 
-class Stream:
+class ManualStream:
     """An open SendAndReceiveMessage stream that a test drives by hand."""
 
     def __init__(self, stub):
         self.frames = queue.SimpleQueue()
-        self.call = stub.SendAndReceiveMessage(iter(self.frames.get, None), timeout=PATIENCE)
+        self.call = stub.SendAndReceiveMessage(iter(self.frames.get, None), timeout=TIMEOUT_SECONDS)
 
     def send(self, *texts, **fields):
-        self.frames.put(frame(*texts, **fields))
+        self.frames.put(send_request(*texts, **fields))
         return self
 
     def close(self):
@@ -52,24 +52,24 @@ class Stream:
         return found
 
 
-def exchange(stub, *frames):
+def send_frames(stub, *frames):
     """All receipts for frames sent on one stream."""
-    responses = list(stub.SendAndReceiveMessage(iter(frames), timeout=PATIENCE))
+    responses = list(stub.SendAndReceiveMessage(iter(frames), timeout=TIMEOUT_SECONDS))
     assert [response.HasField("welcome") for response in responses] == [True] + [False] * (len(responses) - 1)
     return [receipt for response in responses for receipt in response.receipts]
 
 
-def history(stub, **conditions):
+def history_texts(stub, **conditions):
     """All texts that a request finds."""
-    responses = stub.GetMessages(pb.GetMessagesRequest(**conditions), timeout=PATIENCE)
+    responses = stub.GetMessages(pb.GetMessagesRequest(**conditions), timeout=TIMEOUT_SECONDS)
     return [text for response in responses for run in response.runs for text in run.texts]
 
 
-def refusal(call):
+def call_error(call):
     """Status and reason of a call that is refused."""
-    with pytest.raises(grpc.RpcError) as refused:
+    with pytest.raises(grpc.RpcError) as caught:
         list(call)
-    error = refused.value
+    error = caught.value
     reason = dict(error.trailing_metadata()).get("chatctl-reason")
     assert "Traceback" not in error.details()
     assert "<class" not in error.details()

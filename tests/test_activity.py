@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from chatctl.activity import BUSIEST, ROOMS_A_MINUTE, SPANS, Meter, RoomActivity
-from chatctl.log import Receipt, Status
+from chatctl.activity import MAX_ACTIVE_ROOMS, MAX_ROOMS_PER_MINUTE, NUM_INTERVALS, ActivityMeter, RoomActivity
+from chatctl.log import Receipt, ReceiptStatus
 
 
 class Clock:
@@ -22,7 +22,7 @@ def clock():
 
 @pytest.fixture
 def meter(clock):
-    return Meter(clock)
+    return ActivityMeter(clock)
 
 
 def seen(meter):
@@ -31,7 +31,7 @@ def seen(meter):
 
 def test_nothing_was_stored(meter):
     activity = meter.activity(3, 2)
-    assert activity.messages == [0] * SPANS
+    assert activity.messages == [0] * NUM_INTERVALS
     assert (activity.messages_per_second, activity.rooms, activity.commit_median) == (0, [], None)
     assert (activity.followers, activity.senders) == (3, 2)
 
@@ -41,12 +41,12 @@ def test_messages_are_counted_in_their_spans_and_forgotten_after_a_quarter_of_an
     clock.now += 10
     meter.count("lobby", 7, 0.001)
     assert seen(meter).messages[-2:] == [5, 7]
-    clock.now += 10 * (SPANS - 2)
-    assert seen(meter).messages == [5, 7] + [0] * (SPANS - 2)
+    clock.now += 10 * (NUM_INTERVALS - 2)
+    assert seen(meter).messages == [5, 7] + [0] * (NUM_INTERVALS - 2)
     clock.now += 10
-    assert seen(meter).messages == [7] + [0] * (SPANS - 1)
+    assert seen(meter).messages == [7] + [0] * (NUM_INTERVALS - 1)
     clock.now += 1e9
-    assert seen(meter).messages == [0] * SPANS
+    assert seen(meter).messages == [0] * NUM_INTERVALS
     assert seen(meter).rooms == []
 
 
@@ -62,12 +62,12 @@ def test_the_rate_is_that_of_the_last_five_whole_seconds(meter, clock):
 
 
 def test_the_busiest_rooms_come_first_and_are_bounded(meter, clock):
-    for n in range(3 * BUSIEST):
+    for n in range(3 * MAX_ACTIVE_ROOMS):
         meter.count(f"room {n}", n + 1, 0.001)
-    assert seen(meter).rooms[0] == RoomActivity(f"room {3 * BUSIEST - 1}", 3 * BUSIEST)
-    assert len(seen(meter).rooms) == BUSIEST
+    assert seen(meter).rooms[0] == RoomActivity(f"room {3 * MAX_ACTIVE_ROOMS - 1}", 3 * MAX_ACTIVE_ROOMS)
+    assert len(seen(meter).rooms) == MAX_ACTIVE_ROOMS
     clock.now += 60
-    for n in range(ROOMS_A_MINUTE):
+    for n in range(MAX_ROOMS_PER_MINUTE):
         meter.count(f"other {n}", 1, 0.001)
     meter.count("one too many", 1_000_000, 0.001)
     meter.count("other 5", 999, 0.001)
@@ -91,8 +91,14 @@ def test_only_what_is_stored_counts(meter, clock):
         for future in futures:
             meter.watch("lobby", future)
         clock.now += 0.5
-        futures[0].set_result([Receipt(1, 3, Status.STORED), Receipt(4, 2, Status.DUPLICATE), Receipt(6, 1, Status.STORED)])
-        futures[1].set_result([Receipt(1, 3, Status.REJECTED)])
+        futures[0].set_result(
+            [
+                Receipt(1, 3, ReceiptStatus.STORED),
+                Receipt(4, 2, ReceiptStatus.DUPLICATE),
+                Receipt(6, 1, ReceiptStatus.STORED),
+            ]
+        )
+        futures[1].set_result([Receipt(1, 3, ReceiptStatus.REJECTED)])
         futures[2].set_exception(OSError())
         futures[3].cancel()
         await asyncio.sleep(0)

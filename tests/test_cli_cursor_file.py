@@ -5,8 +5,8 @@ import signal
 
 import pytest
 from cli import CHATCTL, Process, run, until
-from conftest import Servers
-from stops import Stops
+from conftest import ServerFactory
+from stops import KillAtLine
 
 PAGE = 3
 
@@ -14,7 +14,7 @@ PAGE = 3
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """Of a server whose pages are small, so that there are many."""
-    servers = Servers(tmp_path_factory.mktemp("server"))
+    servers = ServerFactory(tmp_path_factory.mktemp("server"))
     yield servers("--batch-messages", str(PAGE)).address
     servers.close()
 
@@ -228,7 +228,11 @@ def test_a_full_disk_ends_it_once_the_page_is_out_and_keeps_the_old_cursor(send,
     assert len(done.lines) == PAGE + 3
     assert done.lines[PAGE:] == [first, "cursor", "filler"]
     told = f"cannot write {place}: No space left on device"
-    assert done.said == [{"error": told, "reason": "CURSOR_UNSAVED", "exit_code": 1}] if form == "json" else told in done.err
+    assert (
+        done.stderr_objects == [{"error": told, "reason": "CURSOR_UNSAVED", "exit_code": 1}]
+        if form == "json"
+        else told in done.err
+    )
 
 
 # --- killed and ended at every step
@@ -249,7 +253,7 @@ STEPS = [*range(1, 60, 16), *range(60, 150, 9), 250, 400]  # to start takes some
 def test_ended_at_any_step_nothing_is_skipped_and_little_repeats(send, history, tmp_path, address, room, place, number):
     """After SIGKILL at most the page that was going out, after SIGTERM nothing."""
     send(*range(1, 1001))
-    stop_at = Stops(tmp_path / "stops")
+    stop_at = KillAtLine(tmp_path / "stops")
     seen, ends = 0, set()
     for step in STEPS:
         lines, code = printed(address, room, place, stop_at(number, step))

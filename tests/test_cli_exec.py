@@ -6,8 +6,8 @@ import subprocess
 from collections import Counter
 
 import pytest
-from cli import CHATCTL, PATIENCE, Process, environment, run, until
-from stops import Stops
+from cli import CHATCTL, TIMEOUT_SECONDS, Process, clean_environment, run, until
+from stops import KillAtLine
 
 NOTE = 'echo "$CHATCTL_MESSAGE_TEXT" >> notes'
 SLOW = 'echo "$CHATCTL_MESSAGE_TEXT" >> notes; until [ -e go ]; do sleep 0.01; done; echo end >> notes'
@@ -199,12 +199,12 @@ def test_ctrl_c_at_a_terminal_does_not_reach_it(send, arguments, address, cursor
     """There it goes to all of the process group."""
     send("a", "b")
     command = [*CHATCTL, *arguments(SLOW, "--follow")]
-    process = subprocess.Popen(command, env=environment(address), process_group=0)
+    process = subprocess.Popen(command, env=clean_environment(address), process_group=0)
     try:
         until(notes)
         os.killpg(process.pid, signal.SIGINT)
         open("go", "w").close()
-        assert process.wait(PATIENCE) == 130
+        assert process.wait(TIMEOUT_SECONDS) == 130
     finally:
         process.kill()
     assert notes() == ["a", "end"]
@@ -253,7 +253,7 @@ def test_ended_at_any_step_every_message_is_done(send, execute, follow, tmp_path
     count = 3 * len(STEPS)
     texts = [str(text) for text in range(1, count + 1)]
     send(*texts)
-    stop_at = Stops(tmp_path / "stops")
+    stop_at = KillAtLine(tmp_path / "stops")
     for step in STEPS:
         code = follow(NOTE, env=stop_at(number, step)).wait().code
         # SIGTERM before there is anything to end in order ends it as any program.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cli import Terminal, run, until
-from cli_following import Following
+from cli_following import FollowProcess
 
 
 def test_every_filter_holds_for_what_comes_as_for_what_is_stored(follow, say, room):
@@ -87,7 +87,7 @@ def test_a_restart_of_the_server_is_a_notice_and_no_more(start_server, end):
         assert run("send", "--sender", texts[0], piped="".join(f"{text}\n" for text in texts), server=address).code == 0
 
     say("one", "two")
-    process, counted = Following(address, "-o", "text"), Following(address, "-o", "text", "--count", "4", "--json")
+    process, counted = FollowProcess(address, "-o", "text"), FollowProcess(address, "-o", "text", "--count", "4", "--json")
     until(lambda: len(process.out.lines) == len(counted.out.lines) == 2)
     getattr(server, end)()
     until(lambda: process.err.lines)
@@ -102,23 +102,23 @@ def test_a_restart_of_the_server_is_a_notice_and_no_more(start_server, end):
     assert re.fullmatch(r"chatctl: .*; trying again for up to 10 s", broke)
     assert back == f"chatctl: {address} answers again"
     counted = counted.wait()
-    assert (counted.code, [list(said) for said in counted.said]) == (0, [["notice"], ["notice"]])
+    assert (counted.code, [list(said) for said in counted.stderr_objects]) == (0, [["notice"], ["notice"]])
     assert [message["text"] for message in counted.objects] == ["one", "two", "three", "four"]
 
 
 def test_a_server_that_stays_away_is_given_up_and_one_that_comes_late_is_not(start_server):
     server = start_server()
-    followed = [Following(server.address, "--timeout", "0.5s", *form) for form in ((), ("--json",))]
+    followed = [FollowProcess(server.address, "--timeout", "0.5s", *form) for form in ((), ("--json",))]
     run("send", "one", server=server.address)
     until(lambda: all(process.out.lines for process in followed))
     server.kill()
     person, program = (process.wait() for process in followed)
     assert person.code == program.code == 78
     assert re.search(r"gave up after 0.5 s, wait longer with --timeout\n$", person.err)
-    *notices, said = program.said
+    *notices, said = program.stderr_objects
     assert all(list(notice) == ["notice"] for notice in notices)
     assert (said["reason"], said["exit_code"]) == ("UNAVAILABLE", 78)
-    early = Following(server.address, "-o", "text", "--last", "1", "--timeout", "30s")
+    early = FollowProcess(server.address, "-o", "text", "--last", "1", "--timeout", "30s")
     until(lambda: "chatctl serve" in early.err.text or early.popen.poll() is not None)
     assert early.popen.poll() is None
     start_server(listen=server.address, store=server.store)
@@ -135,6 +135,6 @@ def test_what_cannot_be_together_is_told(address):
     ):
         done = run("history", "-f", "--json", *arguments, server=address)
         assert (done.code, done.out) == (2, "")
-        assert all(word in done.said[0]["error"] for word in words)
+        assert all(word in done.stderr_objects[0]["error"] for word in words)
     done = run("history", "-f", "--json", "--after", "000000000000:1", server=address)
-    assert (done.code, done.said[0]["reason"]) == (73, "CURSOR_OTHER_LOG")
+    assert (done.code, done.stderr_objects[0]["reason"]) == (73, "CURSOR_OTHER_LOG")

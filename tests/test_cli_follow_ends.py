@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 from cli import run, until
-from cli_following import Following
-from test_client_following_calls import WAITS, page, pretended
+from cli_following import FollowProcess
+from test_client_following_calls import WAITS, fake_server, page
 
 
 def test_count_ends_it_with_what_was_stored_and_with_what_comes(follow, say, room):
@@ -27,7 +27,7 @@ def test_wait_ends_it_when_nothing_that_matches_has_come_for_so_long(follow, say
     assert done.err == "chatctl: nothing came for 0.3 s (--wait)\n"
     done = run("history", "--json", "--room", "empty", "--wait", "0.3s", server=address)
     assert (done.code, done.out) == (3, "")
-    assert [(said["reason"], said["exit_code"]) for said in done.said] == [("SILENCE", 3)]
+    assert [(said["reason"], said["exit_code"]) for said in done.stderr_objects] == [("SILENCE", 3)]
     # What does not match does not count.
     rare = follow("--json", "--room", room, "--grep", "one", "--wait", "1s")
     until(lambda: say("other", room=room) or rare.popen.poll() is not None)
@@ -42,7 +42,7 @@ def test_wait_ends_it_when_nothing_that_matches_has_come_for_so_long(follow, say
 def test_news_of_what_does_not_match_are_silence_to_wait():
     async def steps():
         progress = [part for n in range(1, 400) for part in (page(position=n, live=True), 0.1)]
-        async with pretended((page(1), *progress, WAITS)) as (address, _):
+        async with fake_server((page(1), *progress, WAITS)) as (address, _):
             return await asyncio.to_thread(run, "history", "-o", "text", "--wait", "1s", server=address)
 
     done = asyncio.run(steps())
@@ -69,7 +69,7 @@ def test_until_ends_it_when_its_time_has_passed(follow, say, room):
 def test_a_reader_that_has_seen_enough_ends_it_although_nothing_more_comes(address, say, room, reader, shown):
     say("one", "two", room=room)
     reading, writing = os.pipe()
-    process = Following(address, "-o", "text", "--room", room, stdout=writing)
+    process = FollowProcess(address, "-o", "text", "--room", room, stdout=writing)
     os.close(writing)
     seen = subprocess.run(["/bin/sh", "-c", reader], stdin=reading, capture_output=True, text=True, timeout=30)
     os.close(reading)
@@ -92,9 +92,9 @@ def test_a_full_stdout_is_waited_for_without_a_timeout_and_a_second_signal_ends_
     lines = [f"line {n} {'.' * 60}" for n in range(3000)]
     say(*lines, room=room)
     reading, writing = os.pipe()
-    stalled = [Following(address, "-o", "text", "--room", room, "--timeout", "0.5s", stdout=writing) for _ in "ab"]
-    patient = Following(address, "-o", "text", "--room", room, "--timeout", "0.5s", stdout=subprocess.PIPE)
-    seen = Following(address, "-o", "text", "--room", room, "--wait", "2s").wait()
+    stalled = [FollowProcess(address, "-o", "text", "--room", room, "--timeout", "0.5s", stdout=writing) for _ in "ab"]
+    patient = FollowProcess(address, "-o", "text", "--room", room, "--timeout", "0.5s", stdout=subprocess.PIPE)
+    seen = FollowProcess(address, "-o", "text", "--room", room, "--wait", "2s").wait()
     assert (seen.code, seen.lines) == (3, lines)  # so much time has passed, four times the timeout
     for process in (*stalled, patient):
         assert process.popen.poll() is None

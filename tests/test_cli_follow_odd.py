@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from cli import CHATCTL, PATIENCE, Process, Terminal, environment, run, until
-from cli_following import Following
+from cli import CHATCTL, TIMEOUT_SECONDS, Process, Terminal, clean_environment, run, until
+from cli_following import FollowProcess
 
 
 @pytest.fixture
@@ -21,12 +21,12 @@ def away(start_server):
 
 def test_without_a_server_nobody_knows_whether_it_came(start_server, away):
     server = start_server()
-    process = Following(server.address, "--timeout", "0", "--wait", "2s", "--json")
+    process = FollowProcess(server.address, "--timeout", "0", "--wait", "2s", "--json")
     until(lambda: run("send", "hello", server=server.address).code == 0 and process.out.lines)
     server.kill()
     done = process.wait()
     assert done.code == 78
-    assert "nothing came for 2 s (--wait), but " in done.said[-1]["error"]
+    assert "nothing came for 2 s (--wait), but " in done.stderr_objects[-1]["error"]
     never = run("history", "--wait", "1s", "--timeout", "0.5s", server=away)
     assert (never.code, never.out) == (78, "")
     assert "gave up after 0.5 s" in never.err
@@ -62,7 +62,7 @@ def test_what_is_empty_is_no_value(address, arguments, words):
 def test_a_named_pipe_that_is_also_open_for_reading_has_a_reader(address, room, say, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     both = os.open(tmp_path / "pipe", os.O_RDWR)
-    process = Following(address, "--room", room, "-o", "text", stdout=both)
+    process = FollowProcess(address, "--room", room, "-o", "text", stdout=both)
     for text in ("one", "two"):
         say(text, room=room)
         assert os.read(both, 100) == f"{text}\n".encode()
@@ -86,8 +86,8 @@ def test_a_disk_that_is_full_leaves_whole_lines_and_the_next_run_goes_on(address
                 stdout=stdout,
                 stderr=subprocess.PIPE,
                 preexec_fn=preexec,
-                env=environment(address),
-                timeout=PATIENCE,
+                env=clean_environment(address),
+                timeout=TIMEOUT_SECONDS,
             )
         assert run_.returncode == code, run_.stderr
         assert mirror.read_text().count("\n") * 51 == mirror.stat().st_size
@@ -136,8 +136,8 @@ def test_a_command_that_asks_the_terminal_fails_and_does_not_stop_for_ever(addre
         stdin=terminal.descriptor,
         capture_output=True,
         text=True,
-        env=environment(address),
-        timeout=PATIENCE,
+        env=clean_environment(address),
+        timeout=TIMEOUT_SECONDS,
     )
     terminal.close()
     assert done.returncode == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cli import Process, Terminal, run, until
-from conftest import Servers
+from conftest import ServerFactory
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +25,7 @@ MANY = 3000
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    servers = Servers(tmp_path_factory.mktemp("server"))
+    servers = ServerFactory(tmp_path_factory.mktemp("server"))
     address = servers().address
     for room, user, text in SPOKEN:
         assert run("send", "--room", room, "--user", user, text, server=address).code == 0

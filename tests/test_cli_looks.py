@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 from cli import Process, Terminal, run, until
 
-from chatctl.cli.render.conversation import USERS_256
+from chatctl.cli.render.conversation import USER_COLOURS_256
 
 NASTY = "[bold]red[/bold] \x1b[31mred\x1b]0;title\x07 two\nlines \u202eevil\u2066 \x9b2J :smile: \u2028 end\r"
 SHOWN = "[bold]red[/bold] \\x1b[31mred\\x1b]0;title\\x07 two\\nlines \\u202eevil\\u2066 \\x9b2J :smile: \\u2028 end\\r"
@@ -121,7 +121,7 @@ def test_a_user_has_one_colour_that_can_be_read_on_dark_and_on_light(look, room,
     found = [re.search(r"\x1b\[1;38;5;(\d+)m(\w+)", line).groups() for line in lines]
     assert found[0] == found[2] != found[1]
     assert [name for _, name in found] == ["ann", "bob", "ann"]
-    for colour in USERS_256:
+    for colour in USER_COLOURS_256:
         assert min(luminance(colour) + 0.05, 0.0525 / (luminance(colour) + 0.05)) / 0.05 > 3.7
 
 

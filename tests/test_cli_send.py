@@ -246,7 +246,7 @@ def test_when_nobody_reads_the_receipts_everything_is_sent(address, room, stored
         until(lambda text=text: text.strip() in stored())
     done = process.close().wait()
     assert done.code == 0
-    assert done.said[-1]["summary"]["stored"] == 3
+    assert done.stderr_objects[-1]["summary"]["stored"] == 3
 
 
 def test_a_full_disk_behind_stdout_is_told_as_such_and_everything_is_sent(address, room, stored):
@@ -257,5 +257,5 @@ def test_a_full_disk_behind_stdout_is_told_as_such_and_everything_is_sent(addres
         process.write("c\n" * 5000)
         done = process.close().wait()
     assert done.code == 1
-    assert "stdin" not in done.said[-1]["error"]
-    assert "space" in done.said[-1]["error"]
+    assert "stdin" not in done.stderr_objects[-1]["error"]
+    assert "space" in done.stderr_objects[-1]["error"]

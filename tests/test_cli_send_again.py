@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from cli import Process, run, until
-from disks import small_disk
+from disks import server_on_small_disk
 from test_cli_send_trouble import unread
 
 ADVICE = "reading stopped after record "
@@ -101,7 +101,7 @@ def test_with_json_a_restart_makes_no_noise(start_server):
     done = process.close().wait()
     assert done.code == 0
     assert [status for _, status in receipts(done)] == ["stored", "stored"]
-    assert len(done.said) == 1
+    assert len(done.stderr_objects) == 1
 
 
 PRODUCER = """
@@ -169,7 +169,7 @@ def test_when_it_gives_up_it_says_where_reading_stopped(start_server, kind):
     feed(process, data[len(b"first" + separator) :])
     done = process.wait()
     assert done.code == 78
-    (said,) = done.said
+    (said,) = done.stderr_objects
     record, byte = said["summary"]["stopped"]["record"], said["summary"]["stopped"]["byte"]
     assert [number for number, _ in receipts(done)] == list(range(1, record + 1))
     assert {status for _, status in receipts(done)} <= {"stored", "duplicate", "unconfirmed", "rejected"}
@@ -215,7 +215,7 @@ def test_for_people_it_says_all_of_it(start_server):
 
 
 def test_a_store_that_stays_full_is_given_up_with_72(start_server, tmp_path):
-    with small_disk(start_server, tmp_path / "disk") as (server, fill, free):
+    with server_on_small_disk(start_server, tmp_path / "disk") as (server, fill, free):
         assert run("send", "first", server=server.address).code == 0
         fill()
         lines = [f"{number} " + "x" * 10_000 for number in range(30)]
@@ -246,7 +246,7 @@ def test_an_interrupt_while_there_is_no_server_tells_the_state_of_every_record(s
     done = process.signal(number).wait()
     assert done.code == 128 + number
     assert receipts(done) == [(1, "stored"), (2, "unconfirmed"), (3, "rejected"), (4, "unconfirmed")]
-    assert done.said[-1]["summary"]["stopped"] == {"record": 4, "byte": 8, "unfinished": 4}
+    assert done.stderr_objects[-1]["summary"]["stopped"] == {"record": 4, "byte": 8, "unfinished": 4}
 
 
 def test_without_a_server_from_the_beginning_an_interrupt_ends_it_at_once(start_server):

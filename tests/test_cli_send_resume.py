@@ -201,7 +201,7 @@ def test_a_file_that_holds_anything_else_is_refused_by_its_line_and_left_alone(a
     content = record(1, "a") + GARBAGE[kind]
     kept.write_text(content)
     with pytest.raises(typer.BadParameter, match=f"line 2 of {kept}") as refused:
-        leftovers.read(str(kept))
+        leftovers.read_unconfirmed(str(kept))
     assert "--resume" in refused.value.param_hint
     if kind == "brackets":  # the way to the user is the same for all
         done = run("send", "--resume", kept, "--unconfirmed", kept, server=address)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 import pytest
-from cli import CHATCTL, Process, environment, run, until
+from cli import CHATCTL, Process, clean_environment, run, until
 from test_cli_send_trouble import texts, unread
 
 
@@ -42,7 +42,7 @@ def test_a_line_that_was_begun_is_read_to_its_end_so_that_the_next_reader_gets_w
     # The chunk that was waiting may have been read before the signal was heard; no line is ever torn.
     assert "".join(f"{text}\n" for text in stored) + left.decode() == "one\nhalf\nnext\n"
     assert stored[:2] == ["one", "half"]
-    assert done.said[-1]["summary"]["stopped"]["unfinished"] == 0
+    assert done.stderr_objects[-1]["summary"]["stopped"]["unfinished"] == 0
 
 
 def test_what_was_read_of_a_line_that_did_not_end_is_told(address, room):
@@ -60,7 +60,7 @@ def test_without_a_server_it_says_that_nothing_was_read(tmp_path):
     assert done.code == 78
     assert "after record 0, at byte 0" in done.err
     done = run("send", "--timeout", "0.2", "--json", piped="one\n", server=nobody)
-    assert done.said[-1]["summary"]["stopped"] == {"record": 0, "byte": 0, "unfinished": 0}
+    assert done.stderr_objects[-1]["summary"]["stopped"] == {"record": 0, "byte": 0, "unfinished": 0}
 
 
 def test_records_kept_by_an_earlier_run_are_not_overwritten(address, room, tmp_path):
@@ -107,7 +107,7 @@ def test_a_file_that_is_also_stdout_is_refused_and_left_alone(address, tmp_path,
         (tmp_path / f"{number}").write_text("my job's log\n")
     with open(tmp_path / "1", "a") as out, open(tmp_path / "2", "a") as err:
         done = subprocess.run(
-            [*CHATCTL, "send", "--receipts", name, "hi"], stdout=out, stderr=err, env=environment(address), timeout=30
+            [*CHATCTL, "send", "--receipts", name, "hi"], stdout=out, stderr=err, env=clean_environment(address), timeout=30
         )
     assert done.returncode == 2
     assert (tmp_path / "1").read_text() == "my job's log\n"

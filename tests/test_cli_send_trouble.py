@@ -44,7 +44,7 @@ def test_an_interrupt_in_a_pipe_that_stays_open_ends_it_soon(address, room, numb
     done = process.signal(number).wait()
     assert done.code == code
     assert [receipt["status"] for receipt in done.objects] == ["stored", "stored"]
-    assert done.said[-1]["summary"]["stored"] == 2
+    assert done.stderr_objects[-1]["summary"]["stored"] == 2
 
 
 def test_an_interrupt_while_a_long_file_without_a_line_end_is_read_ends_it_soon(address, room, tmp_path):
@@ -102,7 +102,7 @@ def test_when_the_server_dies_every_record_has_a_state(server, room):
     assert numbers(done) == list(range(1, 1501))
     assert [receipt["status"] for receipt in done.objects] == ["stored"] * 1000 + ["unconfirmed"] * 500
     assert {(receipt["sender"], receipt["room"]) for receipt in done.objects} == {("me", room)}
-    (said,) = done.said
+    (said,) = done.stderr_objects
     assert (said["reason"], said["exit_code"]) == ("UNAVAILABLE", 78)
     assert server.address in said["error"]
     assert said["summary"]["unconfirmed"] == 500
@@ -144,7 +144,7 @@ def test_a_server_that_stops_answering_is_given_up_and_nothing_that_was_read_is_
     done = process.wait()
     server.process.send_signal(signal.SIGCONT)
     assert done.code == 78
-    assert done.said[-1]["error"]
+    assert done.stderr_objects[-1]["error"]
     records = 1 + (taken - len(b"first\n")) // len(rest)
     assert records > 10_000
     assert numbers(done) == list(range(1, records + 1))
@@ -161,7 +161,7 @@ def test_without_a_server_the_advice_is_to_start_one(unused_address, arguments):
         assert words in done.err
     done = run("send", "--timeout", "1s", "--json", *arguments, piped=b"a\n", server=unused_address)
     assert done.code == 78
-    assert (done.said[-1]["reason"], done.said[-1]["exit_code"]) == ("UNAVAILABLE", 78)
+    assert (done.stderr_objects[-1]["reason"], done.stderr_objects[-1]["exit_code"]) == ("UNAVAILABLE", 78)
 
 
 @pytest.fixture

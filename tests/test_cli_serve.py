@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 from cli import Process, run, until
-from conftest import READY
-from disks import small_disk
+from conftest import READY_PREFIX
+from disks import server_on_small_disk
 
 
 @contextlib.contextmanager
@@ -16,14 +16,14 @@ def serving(*arguments, **more):
     """A server under way; ready, and ended in the end."""
     process = Process("serve", *arguments, **more)
     try:
-        until(lambda: process.err.text.count(READY) or process.popen.poll() is not None)
+        until(lambda: process.err.text.count(READY_PREFIX) or process.popen.poll() is not None)
         yield process
     finally:
         process.popen.kill()
 
 
 def listened(process):
-    return [line.removeprefix(READY) for line in process.err.lines if line.startswith(READY)]
+    return [line.removeprefix(READY_PREFIX) for line in process.err.lines if line.startswith(READY_PREFIX)]
 
 
 def test_several_addresses_are_served_and_told(tmp_path):
@@ -57,7 +57,7 @@ def test_the_default_store_is_made_in_the_data_directory(tmp_path):
 def refused(*arguments):
     done = run("serve", "--json", *arguments)
     assert (done.code, done.out) == (1, "")
-    (said,) = done.said
+    (said,) = done.stderr_objects
     assert (said["reason"], said["exit_code"]) == ("NOT_STARTED", 1)
     return said["error"]
 
@@ -135,7 +135,7 @@ def test_the_log_can_be_one_json_object_a_line(tmp_path):
     with serving("--log-format", "json", "--log-level", "debug", "-l", "127.0.0.1:0", "--store", store) as process:
         assert run("send", "hello", server=listened(process)[0]).code == 0
         done = process.signal(signal.SIGTERM).wait()
-    objects = [json.loads(line) for line in done.err.splitlines() if not line.startswith(READY)]
+    objects = [json.loads(line) for line in done.err.splitlines() if not line.startswith(READY_PREFIX)]
     assert {"stopping", "stopped"} <= {line["message"] for line in objects}
     assert all(set(line) >= {"time", "level", "logger", "message"} for line in objects)
 
@@ -144,7 +144,7 @@ def test_by_default_the_log_says_nothing_while_all_is_well(tmp_path):
     with serving("-l", "127.0.0.1:0", "--store", f"sqlite:{tmp_path}/chat.db") as process:
         assert run("send", "hello", server=listened(process)[0]).code == 0
         done = process.signal(signal.SIGTERM).wait()
-    assert done.err.splitlines() == [READY + listened(process)[0]]
+    assert done.err.splitlines() == [READY_PREFIX + listened(process)[0]]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_by_default_the_log_says_nothing_while_all_is_well(tmp_path):
 def test_a_bad_setting_is_wrong_usage(arguments, words):
     done = run("serve", "--json", *arguments)
     assert (done.code, done.out) == (2, "")
-    (said,) = done.said
+    (said,) = done.stderr_objects
     assert words in said["error"]
     assert said["reason"] == "USAGE"
 
@@ -177,7 +177,7 @@ def test_limits_hold_and_are_told(start_server):
 
 
 def test_a_full_disk_ends_a_send_with_72_and_with_space_again_it_goes_on(start_server, tmp_path):
-    with small_disk(start_server, tmp_path / "disk") as (server, fill, free):
+    with server_on_small_disk(start_server, tmp_path / "disk") as (server, fill, free):
         assert run("send", "first", server=server.address).code == 0
         fill()
         lines = [f"{number} " + "x" * 10_000 for number in range(30)]
@@ -187,8 +187,8 @@ def test_a_full_disk_ends_a_send_with_72_and_with_space_again_it_goes_on(start_s
         assert [receipt["number"] for receipt in full.objects] == list(range(1, len(full.objects) + 1))
         assert {receipt["status"] for receipt in full.objects} <= {"stored", "duplicate", "unconfirmed"}
         assert full.objects[-1]["status"] == "unconfirmed"
-        assert (full.said[-1]["reason"], full.said[-1]["exit_code"]) == ("STORE_FULL", 72)
-        assert "space" in full.said[-1]["error"]
+        assert (full.stderr_objects[-1]["reason"], full.stderr_objects[-1]["exit_code"]) == ("STORE_FULL", 72)
+        assert "space" in full.stderr_objects[-1]["error"]
         free()
         assert run(*job, piped="\n".join(lines), server=server.address).code == 0
         assert run("history", "-o", "text", server=server.address).lines == ["first", *lines]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 from cli import run
-from conftest import Servers
+from conftest import ServerFactory
 
 from chatctl import __version__
 
@@ -16,7 +16,7 @@ SPOKEN = {("den", "ann"): 3, ("den", "bob"): 2, ("war room", "ann"): 1}
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    servers = Servers(tmp_path_factory.mktemp("server"))
+    servers = ServerFactory(tmp_path_factory.mktemp("server"))
     address = servers().address
     for (room, user), count in SPOKEN.items():
         assert run("send", "--room", room, "--user", user, piped="ä\n" * count, server=address).code == 0
@@ -100,14 +100,14 @@ def test_another_grpc_service_is_no_chatctl(command):
     done = run(*command, server=f"127.0.0.1:{port}")
     other.stop(None).wait()
     assert done.code == 64 + 12
-    assert "no chatctl server" in done.said[-1]["error"]
-    assert done.said[-1]["exit_code"] == done.code
+    assert "no chatctl server" in done.stderr_objects[-1]["error"]
+    assert done.stderr_objects[-1]["exit_code"] == done.code
 
 
 @pytest.mark.parametrize("command", ["stats", "history"])
 def test_without_a_server_the_advice_is_to_start_one(tmp_path, command):
     done = run(command, "--json", server=f"unix:{tmp_path}/nobody")
     assert (done.code, done.out) == (78, "")
-    (said,) = done.said
+    (said,) = done.stderr_objects
     assert (said["reason"], said["exit_code"]) == ("UNAVAILABLE", 78)
     assert "chatctl serve" in said["error"]

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from cli import Process, Terminal, run, until
-from conftest import Servers
+from conftest import ServerFactory
 
 COLUMNS = ["sequence", "time", "room", "user", "text"]
 BOLD = "[bold]red[/bold]"
@@ -16,7 +16,7 @@ SHOWN = f"{BOLD} \\x1b[31mred\\x1b]0;title\\x07 two\\nlines \\u202eevil\\u2066 \
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    servers = Servers(tmp_path_factory.mktemp("server"))
+    servers = ServerFactory(tmp_path_factory.mktemp("server"))
     address = servers().address
     for count in (1000, 1001, 2600):
         assert run("send", "--room", f"{count}", "-u", "ann", piped="text\n" * count, server=address).code == 0

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import typer
-from cli import CHATCTL, PATIENCE, environment, run
+from cli import CHATCTL, TIMEOUT_SECONDS, clean_environment, run
 
 from chatctl import __version__
 from chatctl.cli import COMMANDS as NAMES
-from chatctl.cli import app, register
+from chatctl.cli import app, register_commands
 
-register(NAMES)
+register_commands(NAMES)
 
 COMMANDS = typer.main.get_command(app).commands
 OPTIONS = [
@@ -71,7 +71,7 @@ def test_a_flag_is_stronger_than_the_environment_and_that_than_the_default(serve
 def test_json_from_the_environment_is_for_errors_too(yes):
     done = run("history", "--since", "yesterday", env={"CHATCTL_JSON": yes})
     assert done.code == 2
-    assert [said["exit_code"] for said in done.said] == [2]
+    assert [said["exit_code"] for said in done.stderr_objects] == [2]
 
 
 def test_alone_it_shows_how_to_use_it():
@@ -95,7 +95,7 @@ def test_wrong_usage_is_told_and_where_to_look(arguments, words):
         assert "--help" in done.err
     done = run(*arguments, "--json")
     assert (done.code, done.out) == (2, "")
-    assert [(said["reason"], said["exit_code"]) for said in done.said] == [("USAGE", 2)]
+    assert [(said["reason"], said["exit_code"]) for said in done.stderr_objects] == [("USAGE", 2)]
 
 
 def test_the_version_is_told():
@@ -134,7 +134,7 @@ def test_that_nobody_hears_of_a_failure_does_not_make_it_a_success(arguments, tm
         command = [*CHATCTL, *arguments, "--server", f"unix:{tmp_path}/nobody"]
         assert (
             subprocess.run(
-                command, stderr=stderr, env=environment(env={"CHATCTL_TIMEOUT": "0.5s"}), timeout=PATIENCE
+                command, stderr=stderr, env=clean_environment(env={"CHATCTL_TIMEOUT": "0.5s"}), timeout=TIMEOUT_SECONDS
             ).returncode
             == 78
         )

@@ -247,7 +247,7 @@ def test_a_server_that_goes_away_in_the_middle_ends_it_with_what_is_known(server
     server.stop()
     done = process.wait()
     assert done.code == 78
-    assert (done.said[-1]["reason"], summary(done)["verified"]) == ("STOPPING", 1)
+    assert (done.stderr_objects[-1]["reason"], summary(done)["verified"]) == ("STOPPING", 1)
 
 
 def test_time_spent_waiting_for_receipts_does_not_count(address, receipts):

@@ -13,7 +13,7 @@ from cli import Process, run, until
 from tmux import Pane
 
 from chatctl import __version__
-from chatctl.cli.stats import completed
+from chatctl.cli.stats import with_default_interval
 
 JOIN = """
 import asyncio, json, sys
@@ -96,7 +96,7 @@ def test_watch_takes_a_number_or_none(words):
         given = ["stats", "--utc", *f"{name}{words}".split(" ")]
         bare = words in ("", " --json", " -s x:1")
         expected = f"--watch=2{words}" if bare else f"{name}{words}"
-        assert completed(given) == ["stats", "--utc", *expected.split(" ")]
+        assert with_default_interval(given) == ["stats", "--utc", *expected.split(" ")]
 
 
 def test_an_interval_that_is_none_is_told(busy):
@@ -139,8 +139,8 @@ def test_it_goes_on_when_the_server_comes_back_and_gives_up_when_it_does_not(sta
 
 def test_it_gives_up_with_78(free_address):
     done = run("stats", "--watch", "0.1", "--timeout", "0.3s", "--json", server=free_address)
-    assert (done.code, done.said[-1]["exit_code"]) == (78, 78)
-    assert "gave up after 0.3 s" in done.said[-1]["error"]
+    assert (done.code, done.stderr_objects[-1]["exit_code"]) == (78, 78)
+    assert "gave up after 0.3 s" in done.stderr_objects[-1]["error"]
 
 
 def test_a_frozen_server_is_given_up_with_78(start_server):
@@ -226,13 +226,13 @@ def test_a_key_ends_it_and_the_terminal_is_as_it_was(busy, key, code):
     )
     with Pane("-c", line, command=("sh",), server=busy) as pane:
         pane.shows("here now")
-        assert suspends(pane.ask("pane_tty")) == b"\0"  # Ctrl-Z would leave the screen to the shell
+        assert suspends(pane.format_value("pane_tty")) == b"\0"  # Ctrl-Z would leave the screen to the shell
         pane.press(key)
         pane.shows(f"code={code}")
-        assert (pane.ask("alternate_on"), pane.ask("cursor_flag")) == ("0", "1")
+        assert (pane.format_value("alternate_on"), pane.format_value("cursor_flag")) == ("0", "1")
         assert "-echo" not in pane.screen
         assert "-icanon" not in pane.screen
-        assert suspends(pane.ask("pane_tty")) == b"\x1a"
+        assert suspends(pane.format_value("pane_tty")) == b"\x1a"
         pane.type("hello")
         pane.shows("hello")
 

@@ -7,9 +7,9 @@ from hashlib import sha256
 import pytest
 
 from chatctl.client import ChatClient, Query
-from chatctl.config import BadValue
-from chatctl.errors import CursorOtherLog, InvalidRequest, Stopping, TimedOut, Unavailable
-from chatctl.log import Status
+from chatctl.config import InvalidValue
+from chatctl.errors import CursorOtherLog, InvalidRequest, ServerStopping, TimedOut, Unavailable
+from chatctl.log import ReceiptStatus
 from chatctl.verify import Claim, Claims
 
 
@@ -36,7 +36,7 @@ def test_what_is_sent_has_receipts_is_read_and_counted(server):
         async with chat.send("ann", "input") as sending:
             ((receipt, room, told),) = await sent(sending, "hello", "world")
         assert (receipt.status, receipt.number, receipt.count, room, told) == (
-            Status.STORED,
+            ReceiptStatus.STORED,
             1,
             2,
             "lobby",
@@ -48,7 +48,7 @@ def test_what_is_sent_has_receipts_is_read_and_counted(server):
         assert (await chat.stats()).stats.num_messages == 2
         async with chat.send("ann", "input") as again:
             ((receipt, *_),) = await sent(again, "hello", "world")
-        assert receipt.status is Status.DUPLICATE
+        assert receipt.status is ReceiptStatus.DUPLICATE
 
     use(server, steps)
 
@@ -59,7 +59,7 @@ def test_many_records_of_several_rooms_keep_their_order_and_numbers(server):
 
         async def collect(sending):
             async for receipt, _, told in sending.outcomes():
-                assert len(told) == (receipt.count if receipt.status is Status.STORED else 0)
+                assert len(told) == (receipt.count if receipt.status is ReceiptStatus.STORED else 0)
                 numbers.extend(range(receipt.number, receipt.number + receipt.count))
 
         async with chat.send("ann") as sending:
@@ -94,13 +94,13 @@ def test_what_has_no_receipt_when_the_server_dies_is_known(server):
         async with chat.send("ann") as sending:
             sending.put("lobby", ["stored"])
             outcomes = sending.outcomes()
-            assert (await anext(outcomes)).receipt.status is Status.STORED
+            assert (await anext(outcomes)).receipt.status is ReceiptStatus.STORED
             server.kill()
             sending.put("lobby", ["lost", "too"])
             with pytest.raises(Unavailable):
                 await anext(outcomes)
         ((receipt, _, told),) = sending.remaining()
-        assert (receipt.status, receipt.number, told) == (Status.UNCONFIRMED, 2, ["lost", "too"])
+        assert (receipt.status, receipt.number, told) == (ReceiptStatus.UNCONFIRMED, 2, ["lost", "too"])
 
     use(server, steps, timeout=2)
 
@@ -208,7 +208,7 @@ def test_a_server_that_is_silent_or_gone_is_given_up(server):
 
 
 def test_an_address_that_is_none_is_refused():
-    with pytest.raises(BadValue):
+    with pytest.raises(InvalidValue):
         ChatClient("nowhere")
 
 
@@ -221,7 +221,7 @@ def test_a_call_in_the_moment_in_which_the_server_stops_is_unavailable(start_ser
                 await chat.stats(1)
             except Unavailable:
                 return ended.append("unavailable")
-            except Stopping:
+            except ServerStopping:
                 return ended.append("stopping")
 
     async def steps(chat):

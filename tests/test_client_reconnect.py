@@ -8,18 +8,18 @@ from itertools import pairwise
 from math import inf
 
 import pytest
-from relay import Proxy
+from relay import TcpProxy
 
 from chatctl.chat import MAX_NUMBER
 from chatctl.client import ChatClient, Query
 from chatctl.errors import LogChanged, Unavailable
-from chatctl.log import Status
+from chatctl.log import ReceiptStatus
 
-PATIENCE = 30
+TIMEOUT_SECONDS = 30
 ROOM = "lobby"
 
 
-class Sent:
+class SendTask:
     """A sending under way, all outcomes of which are collected."""
 
     def __init__(self, sending, notices):
@@ -37,25 +37,25 @@ class Sent:
                 (receipt.number + i, text, receipt.status, receipt.sequence + i) for i, text in enumerate(texts)
             ]  # fmt: skip
 
-    def texts(self, count):
+    def put_numbered(self, count):
         """Put so many more records; the text of each is its number."""
         self.sending.put(ROOM, [f"{self.put + i}" for i in range(1, count + 1)])
         self.put += count
 
-    async def many_until(self, enough, most=inf):
+    async def put_until(self, condition, max_records=inf):
         """Put records, at most so many, as fast as they go until the condition holds."""
-        end = self.put + most
-        while not enough():
+        end = self.put + max_records
+        while not condition():
             if self.put < end:
-                self.texts(250)
+                self.put_numbered(250)
             else:
                 await asyncio.sleep(0.01)
             with contextlib.suppress(TimeoutError):  # whoever waits for a server that is away may have enough, too
                 await asyncio.wait_for(self.sending.drain(), 0.1)
 
-    async def end(self):
+    async def finish(self):
         self.sending.finish()
-        await asyncio.wait_for(self.collecting, PATIENCE)
+        await asyncio.wait_for(self.collecting, TIMEOUT_SECONDS)
 
     def numbers(self, *statuses):
         return [number for number, _, status, _ in self.records if status in statuses]
@@ -65,10 +65,10 @@ class Sent:
 
 
 @asynccontextmanager
-async def sending(address, timeout=PATIENCE, sender="input"):
+async def send_task(address, timeout=TIMEOUT_SECONDS, sender="input"):
     notices = []
-    async with ChatClient(address, timeout, notices.append) as chat, chat.send("ann", sender) as under_way:
-        sent = Sent(under_way, notices)
+    async with ChatClient(address, timeout, notices.append) as chat, chat.send("ann", sender) as stream:
+        sent = SendTask(stream, notices)
         try:
             yield sent
         finally:
@@ -76,13 +76,13 @@ async def sending(address, timeout=PATIENCE, sender="input"):
             await asyncio.wait([sent.collecting])
 
 
-async def until(condition):
-    async with asyncio.timeout(PATIENCE):
+async def until_async(condition):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not condition():  # noqa: ASYNC110 (there is no event for what other processes do)
             await asyncio.sleep(0.01)
 
 
-async def stored(address, **conditions):
+async def stored_texts(address, **conditions):
     """(sequence, text) of all that is in the log."""
     async with ChatClient(address) as chat:
         pages = [page async for page in chat.read(Query(**conditions))]
@@ -93,23 +93,23 @@ def test_a_server_killed_again_and_again_in_mid_send_has_every_record_once(start
     async def steps():
         server = start_server()
         listen, store, receipted = server.address, server.store, []
-        async with sending(listen) as sent:
+        async with send_task(listen) as sent:
             enough = asyncio.Event()
-            feeding = asyncio.create_task(sent.many_until(enough.is_set))
+            feeding = asyncio.create_task(sent.put_until(enough.is_set))
             for life in range(1, 4):
-                await until(lambda life=life: len(sent.records) > life * 2000)
+                await until_async(lambda life=life: len(sent.records) > life * 2000)
                 server.kill()
                 receipted.append(len(sent.records))
                 server = await asyncio.to_thread(start_server, listen=listen, store=store)
-                await until(lambda life=life: sent.notices.count(f"{listen} answers again") == life)
+                await until_async(lambda life=life: sent.notices.count(f"{listen} answers again") == life)
             enough.set()
             await feeding
-            await sent.end()
+            await sent.finish()
             sent.assert_all_in_order()
-            assert await stored(listen) == [(sequence, text) for _, text, _, sequence in sent.records]
-            assert {status for *_, status, _ in sent.records} <= {Status.STORED, Status.DUPLICATE}
+            assert await stored_texts(listen) == [(sequence, text) for _, text, _, sequence in sent.records]
+            assert {status for *_, status, _ in sent.records} <= {ReceiptStatus.STORED, ReceiptStatus.DUPLICATE}
             # Only what came right after the receipts had ended was sent twice.
-            again = sent.numbers(Status.DUPLICATE)
+            again = sent.numbers(ReceiptStatus.DUPLICATE)
             begins = [number for before, number in pairwise([0, *again]) if number != before + 1 or before == 0]
             assert len(begins) <= len(receipted)
             for begin in begins:
@@ -122,18 +122,18 @@ def test_a_server_killed_again_and_again_in_mid_send_has_every_record_once(start
 def test_a_stop_in_order_and_a_next_server_in_its_place_is_no_more_than_a_pause(start_server):
     async def steps():
         server = start_server()
-        async with sending(server.address) as sent:
+        async with send_task(server.address) as sent:
             enough = asyncio.Event()
-            feeding = asyncio.create_task(sent.many_until(enough.is_set))
-            await until(lambda: len(sent.records) > 2000)
+            feeding = asyncio.create_task(sent.put_until(enough.is_set))
+            await until_async(lambda: len(sent.records) > 2000)
             await asyncio.to_thread(server.stop)
             await asyncio.to_thread(start_server, listen=server.address, store=server.store)
-            await until(lambda: any("answers again" in notice for notice in sent.notices))
+            await until_async(lambda: any("answers again" in notice for notice in sent.notices))
             enough.set()
             await feeding
-            await sent.end()
+            await sent.finish()
             sent.assert_all_in_order()
-            assert len(await stored(server.address)) == sent.put
+            assert len(await stored_texts(server.address)) == sent.put
 
     asyncio.run(steps())
 
@@ -143,19 +143,19 @@ def test_an_idle_sending_survives_a_restart_without_a_word_lost(start_server):
 
     async def steps():
         server = start_server()
-        async with sending(server.address) as sent:
+        async with send_task(server.address) as sent:
             for life in range(1, 4):
-                sent.texts(1)
-                await until(lambda life=life: len(sent.records) == life)
+                sent.put_numbered(1)
+                await until_async(lambda life=life: len(sent.records) == life)
                 server.kill()
-                await until(lambda life=life: len(sent.notices) == 2 * life - 1)
+                await until_async(lambda life=life: len(sent.notices) == 2 * life - 1)
                 server = await asyncio.to_thread(start_server, listen=server.address, store=server.store)
-                await until(lambda life=life: len(sent.notices) == 2 * life)
-            sent.texts(1)
-            await sent.end()
+                await until_async(lambda life=life: len(sent.notices) == 2 * life)
+            sent.put_numbered(1)
+            await sent.finish()
             sent.assert_all_in_order()
-            assert sent.numbers(Status.STORED) == [1, 2, 3, 4]
-            assert [text for _, text in await stored(server.address)] == ["1", "2", "3", "4"]
+            assert sent.numbers(ReceiptStatus.STORED) == [1, 2, 3, 4]
+            assert [text for _, text in await stored_texts(server.address)] == ["1", "2", "3", "4"]
             assert ["answers again" in notice for notice in sent.notices] == [False, True] * 3
             assert all(server.address in notice for notice in sent.notices)
 
@@ -168,19 +168,19 @@ def test_frames_obey_the_limits_of_the_next_server(start_server):
     async def steps():
         server = start_server()
         long = ["x" * 1000, "y" * 50_000, "z" * 1001, "€" * 333]
-        async with sending(server.address) as sent:
-            sent.texts(1)
-            await until(lambda: sent.records)
+        async with send_task(server.address) as sent:
+            sent.put_numbered(1)
+            await until_async(lambda: sent.records)
             server.process.send_signal(signal.SIGSTOP)
-            sent.texts(3000)
-            await until(lambda: sent.sending._window.waiting)  # so that some has to be sent again, in smaller frames
+            sent.put_numbered(3000)
+            await until_async(lambda: sent.sending._window.in_flight)  # so that some has to be sent again, in smaller frames
             server.kill()
             await asyncio.to_thread(start_server, *small, listen=server.address, store=server.store)
             sent.sending.put(ROOM, long)
-            await sent.end()
+            await sent.finish()
             assert [text for _, text, *_ in sent.records] == [f"{n}" for n in range(1, 3002)] + long
-            assert sent.numbers(Status.REJECTED) == [3003, 3004]
-            assert [text for _, text in await stored(server.address)][-2:] == [long[0], long[3]]
+            assert sent.numbers(ReceiptStatus.REJECTED) == [3003, 3004]
+            assert [text for _, text in await stored_texts(server.address)][-2:] == [long[0], long[3]]
             assert sent.sending.limits.batch_messages == 7
 
     asyncio.run(steps())
@@ -189,50 +189,50 @@ def test_frames_obey_the_limits_of_the_next_server(start_server):
 def test_another_store_at_the_same_address_gets_nothing(start_server):
     async def steps():
         server = start_server()
-        async with sending(server.address) as sent:
-            sent.texts(1)
-            await until(lambda: sent.records)
+        async with send_task(server.address) as sent:
+            sent.put_numbered(1)
+            await until_async(lambda: sent.records)
             server.kill()
             other = await asyncio.to_thread(start_server, listen=server.address)
-            sent.texts(5)
+            sent.put_numbered(5)
             with pytest.raises(LogChanged) as changed:
-                await sent.end()
+                await sent.finish()
             assert changed.value.code == 9
             assert server.address in str(changed.value)
-            assert await stored(other.address) == []
-            ((receipt, _, texts),) = sent.sending.remaining()
-            assert (receipt.status, receipt.number, texts) == (Status.UNCONFIRMED, 2, ["2", "3", "4", "5", "6"])
+            assert await stored_texts(other.address) == []
+            ((receipt, _, texts),) = sent.sending.undelivered()
+            assert (receipt.status, receipt.number, texts) == (ReceiptStatus.UNCONFIRMED, 2, ["2", "3", "4", "5", "6"])
 
     asyncio.run(steps())
 
 
 def test_a_connection_over_which_nothing_comes_is_left_for_another(server):
     async def steps():
-        async with Proxy(server.address) as proxy, sending(proxy.address, timeout=3) as sent:
-            sent.texts(1)
-            await until(lambda: sent.records)
-            proxy.swallowed.add(1)
-            sent.texts(2000)
-            await sent.end()
+        async with TcpProxy(server.address) as proxy, send_task(proxy.address, timeout=3) as sent:
+            sent.put_numbered(1)
+            await until_async(lambda: sent.records)
+            proxy.blackholed.add(1)
+            sent.put_numbered(2000)
+            await sent.finish()
             assert proxy.connections == 2
             sent.assert_all_in_order()
-            assert [text for _, text in await stored(server.address)] == [f"{n}" for n in range(1, 2002)]
+            assert [text for _, text in await stored_texts(server.address)] == [f"{n}" for n in range(1, 2002)]
 
     asyncio.run(steps())
 
 
 def test_a_server_that_sleeps_longer_than_a_connection_is_waited_for_goes_on(server):
     async def steps():
-        async with Proxy(server.address) as proxy, sending(proxy.address, timeout=4) as sent:
-            sent.texts(1)
-            await until(lambda: sent.records)
+        async with TcpProxy(server.address) as proxy, send_task(proxy.address, timeout=4) as sent:
+            sent.put_numbered(1)
+            await until_async(lambda: sent.records)
             server.process.send_signal(signal.SIGSTOP)
-            sent.texts(2000)
-            await until(lambda: proxy.connections == 2)
+            sent.put_numbered(2000)
+            await until_async(lambda: proxy.connections == 2)
             server.process.send_signal(signal.SIGCONT)
-            await sent.end()
+            await sent.finish()
             sent.assert_all_in_order()
-            assert [text for _, text in await stored(server.address)] == [f"{n}" for n in range(1, 2002)]
+            assert [text for _, text in await stored_texts(server.address)] == [f"{n}" for n in range(1, 2002)]
 
     asyncio.run(steps())
 
@@ -240,9 +240,9 @@ def test_a_server_that_sleeps_longer_than_a_connection_is_waited_for_goes_on(ser
 def test_numbers_with_holes_and_the_highest_are_sent_again_as_they_were(start_server):
     async def steps():
         server = start_server()
-        async with sending(server.address) as sent:
-            sent.texts(1)
-            await until(lambda: sent.records)
+        async with send_task(server.address) as sent:
+            sent.put_numbered(1)
+            await until_async(lambda: sent.records)
             server.process.send_signal(signal.SIGSTOP)
             for number in (10, 20, MAX_NUMBER):
                 sent.sending.put(ROOM, [f"{number}"], number)
@@ -250,7 +250,7 @@ def test_numbers_with_holes_and_the_highest_are_sent_again_as_they_were(start_se
             server.kill()
             await asyncio.to_thread(start_server, listen=server.address, store=server.store)
             await asyncio.wait({sent.collecting}, timeout=0)
-            await until(lambda: len(sent.records) == 4)
+            await until_async(lambda: len(sent.records) == 4)
             assert [(number, text) for number, text, *_ in sent.records] == [
                 (number, f"{number}") for number in (1, 10, 20, MAX_NUMBER)
             ]

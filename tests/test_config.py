@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chatctl import config
 from chatctl.chat import Limits
-from chatctl.config import BadValue
+from chatctl.config import InvalidValue
 
 SECOND = 1_000_000
 NOW = 1_800_000_000 * SECOND
@@ -49,13 +49,13 @@ NO_DURATIONS = [
 
 @pytest.mark.parametrize("text", DURATIONS)
 def test_a_duration_is_a_number_of_seconds_or_has_units(text):
-    assert config.duration(text) == DURATIONS[text] * SECOND
+    assert config.parse_duration(text) == DURATIONS[text] * SECOND
 
 
 @pytest.mark.parametrize("text", NO_DURATIONS)
 def test_what_is_no_duration_is_told_with_what_would_be(text):
-    with pytest.raises(BadValue, match="1h30m"):
-        config.duration(text)
+    with pytest.raises(InvalidValue, match="1h30m"):
+        config.parse_duration(text)
 
 
 MOMENTS = {
@@ -76,12 +76,12 @@ MOMENTS = {
 
 @pytest.mark.parametrize("text", MOMENTS)
 def test_a_moment_is_written_in_several_ways(text):
-    assert config.moment(text, NOW) == MOMENTS[text]
+    assert config.parse_time(text, NOW) == MOMENTS[text]
 
 
 def test_a_moment_without_a_zone_is_local():
     local = datetime(2026, 1, 31, 8).astimezone()
-    assert config.moment("2026-01-31T08:00:00", NOW) == int(local.timestamp()) * SECOND
+    assert config.parse_time("2026-01-31T08:00:00", NOW) == int(local.timestamp()) * SECOND
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_a_moment_without_a_zone_is_local():
     ["", "now", "yesterday", "-5", "1969-12-31T23:59:59Z", "2026-02-30", "2026-01-31T25:00:00Z", "1.2.3s", "10m ago", "1e9"],
 )
 def test_what_is_no_moment_is_told_with_what_would_be(text):
-    with pytest.raises(BadValue, match=r"10m.*2026-01-31T08:00:00Z"):
-        config.moment(text, NOW)
+    with pytest.raises(InvalidValue, match=r"10m.*2026-01-31T08:00:00Z"):
+        config.parse_time(text, NOW)
 
 
 ADDRESSES = {
@@ -124,18 +124,18 @@ NO_ADDRESSES = [
 
 @pytest.mark.parametrize("text", ADDRESSES)
 def test_an_address_is_a_host_and_a_port_or_a_socket(text):
-    assert config.address(text) == ADDRESSES[text]
+    assert config.parse_address(text) == ADDRESSES[text]
 
 
 def test_a_socket_is_meant_from_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert config.address("unix:chat.sock") == f"unix:{tmp_path}/chat.sock"
+    assert config.parse_address("unix:chat.sock") == f"unix:{tmp_path}/chat.sock"
 
 
 @pytest.mark.parametrize("text", NO_ADDRESSES)
 def test_what_is_no_address_is_told_with_what_would_be(text):
-    with pytest.raises(BadValue, match="unix:PATH"):
-        config.address(text)
+    with pytest.raises(InvalidValue, match="unix:PATH"):
+        config.parse_address(text)
 
 
 def test_loopback_is_what_only_this_machine_reaches():
@@ -176,14 +176,14 @@ BAD_LIMITS = [
 
 @pytest.mark.parametrize("limits", GOOD_LIMITS)
 def test_limits_that_frames_can_keep_are_good(limits):
-    config.check_limits(replace(Limits(), **limits))
+    config.validate_limits(replace(Limits(), **limits))
 
 
 @pytest.mark.parametrize("limits", BAD_LIMITS)
 def test_a_bad_limit_is_told_by_its_option_with_its_bounds(limits):
     name = next(iter(limits))
-    with pytest.raises(BadValue, match=f"--{name.replace('_', '-')} is {limits[name]}: .* between"):
-        config.check_limits(replace(Limits(), **limits))
+    with pytest.raises(InvalidValue, match=f"--{name.replace('_', '-')} is {limits[name]}: .* between"):
+        config.validate_limits(replace(Limits(), **limits))
 
 
 # Arguments of a process: any text without NUL, and surrogates for bytes that are no UTF-8.
@@ -200,10 +200,10 @@ arguments = st.text(st.characters(exclude_characters="\0"), max_size=40) | st.te
 @example("0001-01-01T00:00:00")
 @example("9" * 5000 + "s")
 def test_whatever_is_written_means_something_or_is_told(text):
-    for read in (config.duration, config.address, lambda text: config.moment(text, NOW)):
+    for read in (config.parse_duration, config.parse_address, lambda text: config.parse_time(text, NOW)):
         try:
             meant = read(text)
-        except BadValue:
+        except InvalidValue:
             continue
         if isinstance(meant, int):
             assert meant >= 0
@@ -215,4 +215,4 @@ def test_whatever_is_written_means_something_or_is_told(text):
 @given(st.integers(0, 253_402_300_799_999_999))
 def test_every_time_that_is_shown_can_be_written(micros):
     shown = datetime.fromtimestamp(micros // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{micros % SECOND:06d}Z"
-    assert config.moment(shown.rjust(27, "0"), NOW) == micros
+    assert config.parse_time(shown.rjust(27, "0"), NOW) == micros

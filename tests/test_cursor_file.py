@@ -10,10 +10,10 @@ from contextlib import closing
 
 import pytest
 import typer
-from cli import PATIENCE, run
+from cli import TIMEOUT_SECONDS, run
 
 from chatctl.cli.cursor_file import CursorFile
-from chatctl.errors import CursorUnsaved
+from chatctl.errors import CursorWriteError
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ print(json.dumps(had))
     command = [sys.executable, "-c", source, str(place)]
     many = [subprocess.Popen([*command, name], stdout=subprocess.PIPE) for name in "abcd"]
     try:
-        assert [process.communicate(timeout=PATIENCE)[0] for process in many] == [b"100\n"] * 4
+        assert [process.communicate(timeout=TIMEOUT_SECONDS)[0] for process in many] == [b"100\n"] * 4
     finally:
         for process in many:
             process.kill()
@@ -351,5 +351,5 @@ def test_a_place_that_is_gone_is_told(place):
         for name in os.listdir(place.parent):
             (place.parent / name).unlink()
         place.parent.rmdir()
-        with pytest.raises(CursorUnsaved, match="No such file"):
+        with pytest.raises(CursorWriteError, match="No such file"):
             file.save("log:2")

@@ -2,12 +2,12 @@
 
 import asyncio
 
-from logs import draft, on_log
+from logs import batch, run_on_log
 
 from chatctl.chat import Chat, Limits
-from chatctl.log import Receipt, Status
-from chatctl.server.exchange import Exchange
-from chatctl.server.streams import Streams
+from chatctl.log import Receipt, ReceiptStatus
+from chatctl.server.exchange import SendReceiveStream
+from chatctl.server.streams import StreamRegistry
 from chatctl.v1 import chat_pb2 as pb
 
 
@@ -17,13 +17,13 @@ def test_a_stream_that_always_has_receipts_to_tell_receives_all_the_same(tmp_pat
         await asyncio.Event().wait()
 
     async def step(log):
-        streams = Streams(1)
+        streams = StreamRegistry(1)
         with streams.open() as wake:
-            exchange = Exchange(Chat(log, Limits()), streams, frames(), wake)
+            exchange = SendReceiveStream(Chat(log, Limits()), streams, frames(), wake)
             responses = exchange.responses()
             assert (await anext(responses)).HasField("welcome")
-            await log.append(draft("hello"))
-            exchange._pipeline.ready = lambda: [Receipt(1, 1, Status.STORED, 1, 1)]
+            await log.append(batch("hello"))
+            exchange._pipeline.pop_receipts = lambda: [Receipt(1, 1, ReceiptStatus.STORED, 1, 1)]
             for _ in range(1000):
                 response = await anext(responses)
                 assert not (response.receipts and response.runs), "together they may be more than a client accepts"
@@ -34,4 +34,4 @@ def test_a_stream_that_always_has_receipts_to_tell_receives_all_the_same(tmp_pat
             assert (await anext(responses)).receipts
             await exchange.close()
 
-    on_log(f"sqlite:{tmp_path}/chat.db", step)
+    run_on_log(f"sqlite:{tmp_path}/chat.db", step)

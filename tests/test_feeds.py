@@ -4,8 +4,18 @@ import asyncio
 import tracemalloc
 
 import pytest
-from followers import Follower, Reads, bulk, cursor, following, say, soon, unkept, until  # noqa: F401 (fixtures)
-from logs import draft, on_log
+from followers import (  # noqa: F401 (fixtures)
+    FeedFollower,
+    RecordedReads,
+    append_each,
+    append_many,
+    cursor,
+    live_followers,
+    soon,
+    unkept,
+    until_async,
+)
+from logs import batch, run_on_log
 
 from chatctl import feeds, pages
 from chatctl.chat import Chat, Limits
@@ -21,60 +31,60 @@ def url(tmp_path):
 
 def test_what_many_follow_is_read_once(url):
     async def step(log):
-        reads = Reads(log)
-        async with following(log, 40, rooms=("lobby",)) as (chat, followers):
+        reads = RecordedReads(log)
+        async with live_followers(log, 40, rooms=("lobby",)) as (chat, followers):
             expected = [f"{n}" for n in range(150)]
-            await say(log, *expected)
+            await append_each(log, *expected)
             for follower in followers:
-                await follower.sees(*expected)
+                await follower.expect_texts(*expected)
             assert len(reads) <= len(expected)
             assert len(set(reads)) == len(reads)
-            assert max(len(follower.answers) for follower in followers) <= len(expected) + 1
+            assert max(len(follower.pages) for follower in followers) <= len(expected) + 1
             (feed,) = chat.feeds._feeds.values()
-            assert len(feed._sleepers) <= 40
+            assert len(feed._waiters) <= 40
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_what_is_stored_is_read_once_too_for_those_who_come_together(url):
     async def step(log):
-        await bulk(log, 5000)
-        reads = Reads(log)
-        async with following(log, 30) as (_, followers):
+        await append_many(log, 5000)
+        reads = RecordedReads(log)
+        async with live_followers(log, 30) as (_, followers):
             for follower in followers:
-                await follower.sees(*(f"{n}" for n in range(1, 5001)))
+                await follower.expect_texts(*(f"{n}" for n in range(1, 5001)))
             assert [after for _, after in reads] == [0, 1000, 2000, 3000, 4000]
             # All get the same page, and the frame that is made of it.
-            assert len({id(follower.answers[2]) for follower in followers}) == 1
+            assert len({id(follower.pages[2]) for follower in followers}) == 1
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_the_more_follow_the_larger_the_pages(url, monkeypatch):
-    monkeypatch.setattr(feeds, "WAKE_SECONDS", 0.005)
+    monkeypatch.setattr(feeds, "WAKE_SECONDS_PER_FOLLOWER", 0.005)
 
     async def step(log):
-        async with following(log, 20) as (_, followers):
+        async with live_followers(log, 20) as (_, followers):
             expected = [f"{n}" for n in range(100)]
-            await say(log, *expected)  # takes about as long as one wake of them all
+            await append_each(log, *expected)  # takes about as long as one wake of them all
             for follower in followers:
-                await follower.sees(*expected)
-                assert len(follower.answers) < 50
+                await follower.expect_texts(*expected)
+                assert len(follower.pages) < 50
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_all_are_woken_even_if_only_some_at_a_time(url, monkeypatch):
-    monkeypatch.setattr(feeds, "WAKE_AT_ONCE", 2)
+    monkeypatch.setattr(feeds, "WAKE_BATCH", 2)
 
     async def step(log):
-        async with following(log, 7) as (_, followers):
-            await say(log, "the only one")
+        async with live_followers(log, 7) as (_, followers):
+            await append_each(log, "the only one")
             for follower in followers:
-                await follower.sees("the only one")
+                await follower.expect_texts("the only one")
             assert all(follower.live for follower in followers)
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_followers_of_other_rooms_neither_wake_nor_read(url, monkeypatch):
@@ -88,22 +98,22 @@ def test_followers_of_other_rooms_neither_wake_nor_read(url, monkeypatch):
     monkeypatch.setattr(feeds.Feed, "wait", counted)
 
     async def step(log):
-        await say(log, "before", room="den")
-        reads = Reads(log)
+        await append_each(log, "before", room="den")
+        reads = RecordedReads(log)
         async with (
-            following(log, 5, rooms=("den", "attic"), after=cursor(log, 1)) as (_, quiet),
-            following(log, 1, rooms=("lobby",)) as (_, (busy,)),
+            live_followers(log, 5, rooms=("den", "attic"), after=cursor(log, 1)) as (_, quiet),
+            live_followers(log, 1, rooms=("lobby",)) as (_, (busy,)),
         ):
-            await until(lambda: len(waits) == 6)
-            await say(log, *"abc")
-            await busy.sees(*"abc")
+            await until_async(lambda: len(waits) == 6)
+            await append_each(log, *"abc")
+            await busy.expect_texts(*"abc")
             assert len([feed for feed in waits if feed is waits[0]]) == 5
-            await say(log, "d", room="attic")
+            await append_each(log, "d", room="attic")
             for follower in quiet:
-                await follower.sees("d")
+                await follower.expect_texts("d")
             assert {rooms for rooms, _ in reads} <= {("lobby",)}
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 @pytest.mark.usefixtures("soon")
@@ -112,45 +122,45 @@ def test_followers_of_other_rooms_neither_wake_nor_read(url, monkeypatch):
 def test_what_is_rarely_wanted_is_looked_for_once_for_all_and_their_cursors_move_on(
     url, monkeypatch, conditions, fresh_runs
 ):
-    monkeypatch.setattr(feeds, "FRESH_RUNS", fresh_runs)
+    monkeypatch.setattr(feeds, "MAX_RECENT_RUNS", fresh_runs)
 
     async def step(log):
-        reads = Reads(log)
-        async with following(log, 20, **conditions) as (_, followers):
-            await say(log, *(f"hay {n}" for n in range(100)))
-            await until(lambda: all(follower.position == log.head for follower in followers))
+        reads = RecordedReads(log)
+        async with live_followers(log, 20, **conditions) as (_, followers):
+            await append_each(log, *(f"hay {n}" for n in range(100)))
+            await until_async(lambda: all(follower.position == log.head for follower in followers))
             assert [follower.seen for follower in followers] == [[]] * 20
             assert len(reads) <= (1 if fresh_runs else 100)
             assert len(set(reads)) == len(reads)
-            await say(log, "the needle", user="eve")
-            await say(log, "more hay")
+            await append_each(log, "the needle", user="eve")
+            await append_each(log, "more hay")
             for follower in followers:
-                await follower.sees("the needle")
-                positions = [answer.position for answer in follower.answers]
+                await follower.expect_texts("the needle")
+                positions = [answer.position for answer in follower.pages]
                 assert positions == sorted(positions)
-            await until(lambda: all(follower.position == 102 for follower in followers))
+            await until_async(lambda: all(follower.position == 102 for follower in followers))
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 @pytest.mark.usefixtures("soon")
 def test_the_cursors_of_quiet_rooms_move_on_without_a_read(url):
     async def step(log):
-        await say(log, "here", room="den")
-        async with following(log, 3, rooms=("den",), last=1) as (chat, quiet):
-            quiet += [Follower(chat, rooms=(f"room {n}",), after=cursor(log, 1)) for n in range(7)]
-            await until(lambda: all(follower.live for follower in quiet))
-            reads = Reads(log)
+        await append_each(log, "here", room="den")
+        async with live_followers(log, 3, rooms=("den",), last=1) as (chat, quiet):
+            quiet += [FeedFollower(chat, rooms=(f"room {n}",), after=cursor(log, 1)) for n in range(7)]
+            await until_async(lambda: all(follower.live for follower in quiet))
+            reads = RecordedReads(log)
             for _ in range(3):
-                await say(log, "elsewhere")
-                await until(lambda: all(follower.position == log.head for follower in quiet))
+                await append_each(log, "elsewhere")
+                await until_async(lambda: all(follower.position == log.head for follower in quiet))
             assert reads == []
-            await until(lambda: chat.feeds._timer is None)  # nothing goes on in an idle server
-            await say(log, "there", room="den")
+            await until_async(lambda: chat.feeds._timer is None)  # nothing goes on in an idle server
+            await append_each(log, "there", room="den")
             for follower in quiet[:3]:
-                await follower.sees("here", "there")
+                await follower.expect_texts("here", "there")
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 # --- late, slow, gone
@@ -158,59 +168,61 @@ def test_the_cursors_of_quiet_rooms_move_on_without_a_read(url):
 
 def test_one_that_comes_late_and_one_that_stalls_see_everything_once(url):
     async def step(log):
-        async with following(log, 3) as (chat, (stalled, *others)):
-            stalled.reads.clear()
-            await bulk(log, 2500)
-            await others[0].sees(*(f"{n}" for n in range(1, 2501)))
-            late, middle = Follower(chat), Follower(chat, after=cursor(log, 1234))
-            await bulk(log, 700)
-            stalled.reads.set()
+        async with live_followers(log, 3) as (chat, (stalled, *others)):
+            stalled.may_read.clear()
+            await append_many(log, 2500)
+            await others[0].expect_texts(*(f"{n}" for n in range(1, 2501)))
+            late, middle = FeedFollower(chat), FeedFollower(chat, after=cursor(log, 1234))
+            await append_many(log, 700)
+            stalled.may_read.set()
             expected = [f"{n}" for n in range(1, 3201)]
             for follower in (stalled, late, *others):
-                await follower.sees(*expected)
-            await middle.sees(*expected[1234:])
-            await say(log, "3201")
+                await follower.expect_texts(*expected)
+            await middle.expect_texts(*expected[1234:])
+            await append_each(log, "3201")
             for follower in (stalled, late, middle):
-                await until(lambda follower=follower: follower.texts[-1] == "3201")
+                await until_async(lambda follower=follower: follower.texts[-1] == "3201")
                 assert follower.live
             await late.cancel()
             await middle.cancel()
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_the_cache_is_bounded_and_nothing_is_lost_when_it_forgets(url, monkeypatch):
-    monkeypatch.setattr(pages, "CACHE_BYTES", 100_000)
+    monkeypatch.setattr(pages, "MAX_CACHE_BYTES", 100_000)
 
     async def step(log):
-        await bulk(log, 3000)
-        async with following(log, 2, limits=Limits(batch_messages=100)) as (chat, followers):
-            kept = chat.feeds._cache._kept
-            laggards = [Follower(chat) for _ in range(5)]
+        await append_many(log, 3000)
+        async with live_followers(log, 2, limits=Limits(batch_messages=100)) as (chat, followers):
+            kept = chat.feeds._cache._pages
+            laggards = [FeedFollower(chat) for _ in range(5)]
             for number, follower in enumerate(laggards):
-                follower.reads.clear()
-                await until(lambda follower=follower: follower.answers)
-                follower.reads.set()
-                await until(lambda follower=follower, number=number: len(follower.answers) > 3 * number)
-                follower.reads.clear()
-            await bulk(log, 1000)
+                follower.may_read.clear()
+                await until_async(lambda follower=follower: follower.pages)
+                follower.may_read.set()
+                await until_async(lambda follower=follower, number=number: len(follower.pages) > 3 * number)
+                follower.may_read.clear()
+            await append_many(log, 1000)
             for follower in laggards:
-                follower.reads.set()
+                follower.may_read.set()
             for follower in (*followers, *laggards):
-                await follower.sees(*(f"{n}" for n in range(1, 4001)))
+                await follower.expect_texts(*(f"{n}" for n in range(1, 4001)))
                 await follower.cancel()
-            assert 0 < sum(pages._size(answers) for answers, _ in kept.values()) == chat.feeds._cache._bytes <= 100_000
+            assert (
+                0 < sum(pages._memory_size(answers) for answers, _ in kept.values()) == chat.feeds._cache._bytes <= 100_000
+            )
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 @pytest.mark.parametrize("text", ["", "hello", "😀" * 100], ids=len)
 def test_the_bound_of_the_cache_is_about_what_it_really_takes(url, monkeypatch, text):
-    monkeypatch.setattr(pages, "CACHE_BYTES", 1_000_000)
+    monkeypatch.setattr(pages, "MAX_CACHE_BYTES", 1_000_000)
 
     async def step(log):
         # Each message is a run of its own, as people chat.
-        await asyncio.gather(*(log.append(draft(text, number=n, room=f"room {n % 3}")) for n in range(1, 8001)))
+        await asyncio.gather(*(log.append(batch(text, number=n, room=f"room {n % 3}")) for n in range(1, 8001)))
         chat = Chat(log, Limits())
         service = ChatService(chat, None)
         tracemalloc.start()
@@ -220,48 +232,48 @@ def test_the_bound_of_the_cache_is_about_what_it_really_takes(url, monkeypatch, 
         del answer
         taken, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert len(chat.feeds._cache._kept) < 8
+        assert len(chat.feeds._cache._pages) < 8
         assert 500_000 < taken < 3_000_000
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_one_cancelled_in_the_middle_of_a_shared_read_disturbs_nobody(url):
     async def step(log):
-        await bulk(log, 10)
-        reads, chat = Reads(log), Chat(log, Limits())
-        reads.gate.clear()
-        first, second, third = (Follower(chat) for _ in range(3))
-        await until(lambda: reads)
+        await append_many(log, 10)
+        reads, chat = RecordedReads(log), Chat(log, Limits())
+        reads.may_answer.clear()
+        first, second, third = (FeedFollower(chat) for _ in range(3))
+        await until_async(lambda: reads)
         await first.cancel()
         await second.cancel()
-        late = Follower(chat)
-        reads.gate.set()
+        late = FeedFollower(chat)
+        reads.may_answer.set()
         for follower in (third, late):
-            await follower.sees(*map(str, range(1, 11)))
+            await follower.expect_texts(*map(str, range(1, 11)))
         assert reads == [((), 0)]
         await third.cancel()
         await late.cancel()
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 @pytest.mark.usefixtures("unkept")
 def test_a_read_that_fails_is_told_to_those_who_follow_and_the_next_ones_work(url):
     async def step(log):
-        async with following(log, 3) as (chat, followers):
-            reads = Reads(log)
+        async with live_followers(log, 3) as (chat, followers):
+            reads = RecordedReads(log)
             reads.error = StoreFailed("the disk is broken")
-            await say(log, "one")
+            await append_each(log, "one")
             for follower in followers:
                 with pytest.raises(StoreFailed, match="broken"):
                     await follower.task
             reads.error = None
-            again = Follower(chat, last=1)
-            await again.sees("one")
-            await until(lambda: again.live)
-            await say(log, "two")
-            await again.sees("one", "two")
+            again = FeedFollower(chat, last=1)
+            await again.expect_texts("one")
+            await until_async(lambda: again.live)
+            await append_each(log, "two")
+            await again.expect_texts("one", "two")
             await again.cancel()
 
-    on_log(url, step)
+    run_on_log(url, step)

@@ -6,8 +6,8 @@ import random
 from contextlib import aclosing
 
 import pytest
-from followers import cursor, until
-from logs import draft, flat, messages, on_log
+from followers import cursor, until_async
+from logs import batch, messages, page_messages, run_on_log
 
 from chatctl import feeds, history, pages
 from chatctl.chat import Chat, Limits
@@ -44,7 +44,7 @@ class Wanderer:
             async for answer in answers:
                 assert answer.position >= self.position
                 self.position = answer.position
-                self.seen += flat(answer)
+                self.seen += page_messages(answer)
                 if self._stalls:
                     await asyncio.sleep(self._rng.random() * self._stalls)
 
@@ -62,7 +62,7 @@ class Wanderer:
 async def write(log, user, rng):
     for number in range(40):
         texts = [f"{rng.choice(WORDS)} {number}.{i}" for i in range(rng.choice((1, 1, 1, 3, 30)))]
-        await log.append(draft(*texts, number=1 + 100 * number, room=rng.choice(ROOMS), user=user))
+        await log.append(batch(*texts, number=1 + 100 * number, room=rng.choice(ROOMS), user=user))
         await asyncio.sleep(rng.choice((0, 0, 0.002)))
 
 
@@ -71,14 +71,14 @@ def test_each_sees_what_it_wants_in_order_and_once(tmp_path, monkeypatch, paced)
     seed = random.randrange(1_000_000)
     print("seed", seed)
     rng = random.Random(seed)
-    monkeypatch.setattr(pages, "CACHE_BYTES", 20_000)
+    monkeypatch.setattr(pages, "MAX_CACHE_BYTES", 20_000)
     if paced:
-        monkeypatch.setattr(feeds, "MOVE_ON_SECONDS", 0.03)
-        monkeypatch.setattr(feeds, "TICKS", 3)
-        monkeypatch.setattr(history, "PROGRESS_SECONDS", 0.01)
-        monkeypatch.setattr(feeds, "WAKE_SECONDS", 1e-3)
-        monkeypatch.setattr(feeds, "FRESH_RUNS", 2)
-        monkeypatch.setattr(feeds, "WAKE_AT_ONCE", 2)
+        monkeypatch.setattr(feeds, "PROGRESS_INTERVAL_SECONDS", 0.03)
+        monkeypatch.setattr(feeds, "PROGRESS_TICKS", 3)
+        monkeypatch.setattr(history, "SEARCH_PROGRESS_SECONDS", 0.01)
+        monkeypatch.setattr(feeds, "WAKE_SECONDS_PER_FOLLOWER", 1e-3)
+        monkeypatch.setattr(feeds, "MAX_RECENT_RUNS", 2)
+        monkeypatch.setattr(feeds, "WAKE_BATCH", 2)
 
     async def step(log):
         chat = Chat(log, Limits(batch_messages=7))
@@ -93,13 +93,13 @@ def test_each_sees_what_it_wants_in_order_and_once(tmp_path, monkeypatch, paced)
         assert len(everything) == log.head
         for wanderer in wanderers:
             expected = wanderer.wanted(everything)
-            await until(lambda wanderer=wanderer, expected=expected: len(wanderer.seen) >= len(expected))
+            await until_async(lambda wanderer=wanderer, expected=expected: len(wanderer.seen) >= len(expected))
             assert wanderer.seen == expected
         for wanderer in wanderers:
             assert not wanderer.task.done(), wanderer.task
             wanderer.task.cancel()
         await asyncio.wait([wanderer.task for wanderer in wanderers])
-        await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+        await until_async(lambda: asyncio.all_tasks() == {asyncio.current_task()})
         assert chat.feeds._feeds == {}
 
-    on_log(f"sqlite:{tmp_path}/chat.db", step)
+    run_on_log(f"sqlite:{tmp_path}/chat.db", step)

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from logs import draft, flat, on_log
+from logs import batch, page_messages, run_on_log
 
 from chatctl import errors, history
 from chatctl.chat import Chat, Limits
@@ -18,7 +18,7 @@ def url(tmp_path):
 
 async def answer(log, query):
     """All messages a query finds, as (sequence, room, user, text)."""
-    return [message async for page in history.read(Chat(log, Limits()), query) for message in flat(page)]
+    return [message async for page in history.read(Chat(log, Limits()), query) for message in page_messages(page)]
 
 
 async def found(log, **conditions):
@@ -33,7 +33,7 @@ def cursor(log, sequence):
 async def numbered(log, count=2500):
     """Messages whose texts are their sequences, more than two pages of them, every other hundred in another room."""
     for n in range(1, count + 1, 100):
-        await log.append(draft(*map(str, range(n, n + 100)), number=n, room=f"room{n // 100 % 2}"))
+        await log.append(batch(*map(str, range(n, n + 100)), number=n, room=f"room{n // 100 % 2}"))
     assert log.head == count
 
 
@@ -47,7 +47,7 @@ def test_without_conditions_everything_comes_in_log_order(url):
         await numbered(log)
         assert await found(log) == numbers(1, 2500)
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_last_limit_after_and_before_cut_what_they_say(url):
@@ -70,7 +70,7 @@ def test_last_limit_after_and_before_cut_what_they_say(url):
         assert await found(log, rooms=("room1",), last=150) == numbers(2251 - 100, 2200) + numbers(2301, 2400)
         assert await found(log, users=("nobody",)) == []
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_paging_backwards_with_before_and_last_meets_every_message_once(url):
@@ -83,14 +83,14 @@ def test_paging_backwards_with_before_and_last_meets_every_message_once(url):
                 pages, before = page + pages, cursor(log, page[0][0])
             assert [text for *_, text in pages] == expected
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_since_and_until_are_from_this_time_on_and_before_it(url, monkeypatch):
     async def step(log):
         for second in (10, 20, 20, 30):
             monkeypatch.setattr("time.time_ns", lambda second=second: second * 1_000_000_000)
-            await log.append(draft(f"{second}.{log.head}", number=log.head + 1))
+            await log.append(batch(f"{second}.{log.head}", number=log.head + 1))
         ten, twenty, thirty = ["10.0"], ["20.1", "20.2"], ["30.3"]
         assert await found(log, since=20_000_000) == twenty + thirty
         assert await found(log, since=20_000_001) == thirty
@@ -103,14 +103,14 @@ def test_since_and_until_are_from_this_time_on_and_before_it(url, monkeypatch):
         assert await found(log, since=20_000_000, contains="0", limit=1) == ["20.1"]
         assert await found(log, since=2**60) == await found(log, until=-5) == []
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_contains_finds_by_casefold_and_takes_nothing_for_a_pattern(url):
     texts = ["Eine Straße", "STRASSE", "100%", "100 percent", "under_score", "underXscore", "nul\0after", "two\nlines", ""]
 
     async def step(log):
-        await log.append(draft(*texts))
+        await log.append(batch(*texts))
         for needle, expected in {
             "STRASSE": ["Eine Straße", "STRASSE"],
             "straße": ["Eine Straße", "STRASSE"],
@@ -125,7 +125,7 @@ def test_contains_finds_by_casefold_and_takes_nothing_for_a_pattern(url):
         }.items():
             assert await found(log, contains=needle) == expected
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_last_and_limit_count_only_what_contains_finds(url):
@@ -137,7 +137,7 @@ def test_last_and_limit_count_only_what_contains_finds(url):
             assert await found(log, contains="7", limit=n) == sevens[:n]
         assert await found(log, contains="7", last=10, limit=4) == sevens[-10:-6]
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_the_cursor_of_a_page_resumes_behind_it(url):
@@ -147,24 +147,24 @@ def test_the_cursor_of_a_page_resumes_behind_it(url):
         seen = []
         while True:
             pages = [page async for page in history.read(Chat(log, Limits()), query)]
-            seen += [text for page in pages for *_, text in flat(page)]
+            seen += [text for page in pages for *_, text in page_messages(page)]
             query = replace(query, after=cursor(log, pages[-1].position))
             if pages[-1].position == log.head:
                 break
         assert seen == [text for text in numbers(1, 2500) if "77" in text]
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_following_yields_each_message_once_while_several_write(url):
     async def write(log, user):
         for n in range(1, 301, 3):
-            await log.append(draft(*(f"{user}{i}" for i in range(n, n + 3)), number=n, user=user))
+            await log.append(batch(*(f"{user}{i}" for i in range(n, n + 3)), number=n, user=user))
 
     async def follow(log, query, count):
         seen = []
         async for page in history.read(Chat(log, Limits()), query):
-            seen += flat(page)
+            seen += page_messages(page)
             if len(seen) >= count:
                 return seen
         return None
@@ -183,7 +183,7 @@ def test_following_yields_each_message_once_while_several_write(url):
         assert [m[3] for m in bobs] == [f"bob{n}" for n in range(1, 301)]
         assert [m[3] for m in late] == [f"cid{n}" for n in range(1, 301)]
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_a_follower_says_when_the_live_part_begins_and_stops_at_its_limit_or_with_the_log(url):
@@ -193,22 +193,22 @@ def test_a_follower_says_when_the_live_part_begins_and_stops_at_its_limit_or_wit
         lives, seen = [], []
         while len(seen) < 1500:
             page = await anext(pages)
-            seen += flat(page)
+            seen += page_messages(page)
             lives.append((len(seen), page.live))
         assert lives == sorted(lives)
         assert lives[-1] == (1500, True)
         assert not lives[0][1]
-        await log.append(draft("new", "newer", "newest", user="late"))
-        assert [(m[3], page.live) async for page in pages for m in flat(page)] == [("new", True), ("newer", True)]
+        await log.append(batch("new", "newer", "newest", user="late"))
+        assert [(m[3], page.live) async for page in pages for m in page_messages(page)] == [("new", True), ("newer", True)]
 
         chat = Chat(log, Limits())
         empty = history.read(chat, Query(users=("nobody",), follow=True))
         assert (await anext(empty)).live
-        chat.feeds.release()
-        with pytest.raises(errors.Stopping):
+        chat.feeds.shut_down()
+        with pytest.raises(errors.ServerStopping):
             await anext(empty)
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 @pytest.mark.parametrize(
@@ -239,9 +239,9 @@ def test_a_follower_says_when_the_live_part_begins_and_stops_at_its_limit_or_wit
 )
 def test_a_query_that_cannot_be_answered_is_refused_by_name(url, kind, conditions):
     async def step(log):
-        await log.append(draft("one"))
+        await log.append(batch("one"))
         known = {key: value.replace("LOG", log.id) if isinstance(value, str) else value for key, value in conditions.items()}
         with pytest.raises(kind):
             await answer(log, Query(**known))
 
-    on_log(url, step)
+    run_on_log(url, step)

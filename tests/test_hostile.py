@@ -17,24 +17,24 @@ from hostile import (
     END_HEADERS,
     END_STREAM,
     HEADERS,
-    INSIDES,
+    INTERNAL_NAMES,
     PREFACE,
     SETTINGS,
-    call,
-    dial,
-    fields,
-    garbage,
-    h2,
-    junk,
-    message,
-    neighbour,
-    say,
+    call_bytes,
+    connect_socket,
+    frame_bytes,
+    header_block,
+    healthy_client,
+    malformed_connections,
+    malformed_message,
+    message_bytes,
+    send_bytes,
 )
-from streams import PATIENCE
+from streams import TIMEOUT_SECONDS
 
 from chatctl import server as chatctl_server
 from chatctl.server import log_bound, unknown
-from chatctl.server.log_bound import LogBound
+from chatctl.server.log_bound import LogRateLimiter
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
@@ -71,17 +71,17 @@ def chance():
 def alive(served):
     """Whether it answers a client who has only now come."""
     with grpc.insecure_channel(served.address, options=(("grpc.use_local_subchannel_pool", 1),)) as channel:
-        return chat_pb2_grpc.ChatServiceStub(channel).GetStats(pb.GetStatsRequest(), timeout=PATIENCE).version
+        return chat_pb2_grpc.ChatServiceStub(channel).GetStats(pb.GetStatsRequest(), timeout=TIMEOUT_SECONDS).version
 
 
 @pytest.mark.timeout(180)
 def test_malformed_messages_on_every_method_get_a_status_that_shows_nothing_of_the_inside(server, connect, chance):
     channel = connect(server)
-    with neighbour(connect(server)):
+    with healthy_client(connect(server)):
         for method in METHODS:
             calls = []
             for _ in range(12):
-                sent = [junk(chance) for _ in range(chance.randrange(4))]
+                sent = [malformed_message(chance) for _ in range(chance.randrange(4))]
                 if chance.random() < 0.05:
                     sent.append(bytes(4 * 1024 * 1024 + 1))
                 calls.append((sent, channel.stream_stream(method)(iter(sent), timeout=chance.choice((0.1, 0.5)))))
@@ -90,7 +90,7 @@ def test_malformed_messages_on_every_method_get_a_status_that_shows_nothing_of_t
                     for _ in answer:
                         pass
                 assert answer.code() in OURS, (method, sent, answer)
-                assert not [word for word in INSIDES if word in answer.details()], (method, sent, answer)
+                assert not [word for word in INTERNAL_NAMES if word in answer.details()], (method, sent, answer)
     assert alive(server)
     server.stop()
     assert server.lines == [server.lines[0]], "clients made it log something"
@@ -98,11 +98,11 @@ def test_malformed_messages_on_every_method_get_a_status_that_shows_nothing_of_t
 
 @pytest.mark.timeout(120)
 def test_garbage_instead_of_http2_harms_nobody_and_shows_nothing_of_the_inside(server, connect, chance):
-    with neighbour(connect(server)) as someone:
-        for name, data in garbage(chance).items():
+    with healthy_client(connect(server)) as someone:
+        for name, data in malformed_connections(chance).items():
             before = someone.stored
-            heard = say(server, data).decode("latin-1")
-            assert not [word for word in INSIDES if word in heard], name
+            heard = send_bytes(server, data).decode("latin-1")
+            assert not [word for word in INTERNAL_NAMES if word in heard], name
             until(lambda before=before: someone.stored > before)
             assert alive(server), name
     server.stop()
@@ -111,10 +111,13 @@ def test_garbage_instead_of_http2_harms_nobody_and_shows_nothing_of_the_inside(s
 
 def test_connections_that_come_go_and_stall_at_random_harm_nobody(server, connect, chance):
     wires = []
-    said = [*garbage(chance).values(), *[call(path=b"/chatctl.v1.ChatService/SendAndReceiveMessage")] * 10]
-    with neighbour(connect(server)):
+    said = [
+        *malformed_connections(chance).values(),
+        *[call_bytes(path=b"/chatctl.v1.ChatService/SendAndReceiveMessage")] * 10,
+    ]
+    with healthy_client(connect(server)):
         for _ in range(400):
-            wire = dial(server)
+            wire = connect_socket(server)
             wire.setblocking(False)
             data = chance.choice(said)
             with contextlib.suppress(OSError):
@@ -132,14 +135,18 @@ def test_connections_that_come_go_and_stall_at_random_harm_nobody(server, connec
 
 
 def test_what_clients_can_make_it_log_is_bounded_in_number_and_length(server, connect):
-    with neighbour(connect(server)):
-        head = h2(HEADERS, END_HEADERS, 1, fields((b"x-a", b"\xff" * 5000)))
+    with healthy_client(connect(server)):
+        head = frame_bytes(HEADERS, END_HEADERS, 1, header_block((b"x-a", b"\xff" * 5000)))
         for _ in range(100):
-            say(server, PREFACE + h2(SETTINGS) + head + h2(DATA, END_STREAM, 1, message()), patience=0.02)
+            send_bytes(
+                server,
+                PREFACE + frame_bytes(SETTINGS) + head + frame_bytes(DATA, END_STREAM, 1, message_bytes()),
+                quiet_seconds=0.02,
+            )
     server.stop()
     faults = [line for line in server.lines if "Invalid encoding" in line]
-    assert 1 <= len(faults) <= log_bound.LINES
-    assert max(map(len, server.lines)) < 2 * log_bound.MESSAGE_CHARACTERS
+    assert 1 <= len(faults) <= log_bound.MAX_LOG_RECORDS
+    assert max(map(len, server.lines)) < 2 * log_bound.MAX_MESSAGE_CHARS
 
 
 def record(line=1, created=0.0, message="told %s", args=("it",), fault=None, name="chatctl"):
@@ -149,7 +156,7 @@ def record(line=1, created=0.0, message="told %s", args=("it",), fault=None, nam
 
 
 def test_a_place_in_the_code_logs_so_much_a_minute_and_then_says_what_was_left_out():
-    bound = LogBound()
+    bound = LogRateLimiter()
     assert [bound.filter(record()) for _ in range(15)] == [True] * 10 + [False] * 5
     assert bound.filter(record(line=2))
     later = record(created=61.0)
@@ -160,28 +167,28 @@ def test_a_place_in_the_code_logs_so_much_a_minute_and_then_says_what_was_left_o
 
 def test_faults_of_one_method_do_not_hide_those_of_another():
     ours, grpcs = "chatctl.server.interceptors", "grpc._cython.cygrpc"
-    bound = LogBound()
+    bound = LogRateLimiter()
     assert [bound.filter(record(args=(method,), name=ours)) for method in "aab" for _ in range(6)].count(True) == 10 + 6
     assert [bound.filter(record(line=9, args=(peer,), name=grpcs)) for peer in range(50)].count(True) == 10
 
 
 def test_no_record_is_the_trouble_of_whoever_logs_it():
     faulty = record(message="%d", args=("no number",))
-    assert LogBound().filter(faulty)
+    assert LogRateLimiter().filter(faulty)
     assert "no number" in faulty.getMessage()
     left = record(message="ExecuteBatchError raised in core by servicer method [%s]", args=("/a/b",))
-    assert not LogBound().filter(left)
+    assert not LogRateLimiter().filter(left)
 
 
 def test_a_record_is_cut_and_of_a_traceback_the_end_is_kept():
     long = record(message="%s", args=("x%" * 1000,))
-    assert LogBound().filter(long)
+    assert LogRateLimiter().filter(long)
     assert long.getMessage() == "x%" * 250 + "…"
     try:
         raise ValueError("y" * 10_000 + "the end")
     except ValueError:
         fault = record(fault=sys.exc_info())
-    assert LogBound().filter(fault)
+    assert LogRateLimiter().filter(fault)
     shown = logging.Formatter().format(fault)
     assert shown.startswith("told it\n…y")
     assert shown.endswith("the end")
@@ -200,7 +207,7 @@ sys.exit(main())
 
 def test_a_server_that_accepts_no_calls_any_more_ends_instead_of_being_deaf(start_server):
     server = start_server(command=[sys.executable, "-c", BARE])
-    say(server, call(path=b"/\xff"))
+    send_bytes(server, call_bytes(path=b"/\xff"))
     assert server.wait() == 77
     assert "start it again" in server.lines[-1]
 
@@ -208,9 +215,9 @@ def test_a_server_that_accepts_no_calls_any_more_ends_instead_of_being_deaf(star
 def test_the_names_of_grpcs_options_are_those_it_knows():
     """It ignores others without a word."""
     known = Path(cygrpc.__file__).read_bytes()
-    for name, _ in (*chatctl_server.OPTIONS, ("grpc.max_concurrent_streams", 0)):
+    for name, _ in (*chatctl_server.SERVER_OPTIONS, ("grpc.max_concurrent_streams", 0)):
         assert name.encode() + b"\0" in known, name
 
 
 def test_the_private_parts_of_grpc_that_keep_the_server_up_are_there():
-    assert [name for name in unknown.PRIVATE if not hasattr(cygrpc, name)] == []
+    assert [name for name in unknown.PRIVATE_NAMES if not hasattr(cygrpc, name)] == []

@@ -3,47 +3,47 @@
 import signal
 
 from cli import run
-from seats import in_a_loop, seat
+from seats import joined_app, run_async
 
 from chatctl.errors import LogChanged, TimedOut, Unavailable
 
 
-@in_a_loop
+@run_async
 async def test_what_is_typed_without_a_server_goes_out_once(start_server):
     server = start_server()
-    async with seat(server.address, "lobby") as ann:
-        await ann.say("before")
+    async with joined_app(server.address, "lobby") as ann:
+        await ann.send_text("before")
         await ann.until_stored("before")
         server.kill()
         await ann.until_shown("reconnecting: ")
-        await ann.say("meanwhile")
-        await ann.say("and more")
-        await ann.write("half a te")
+        await ann.send_text("meanwhile")
+        await ann.send_text("and more")
+        await ann.insert_text("half a te")
         assert ann.states[1:] == [("meanwhile", "pending"), ("and more", "pending")]
-        assert ann.session.pending == 2
+        assert ann.session.pending_count == 2
         start_server(store=server.store, listen=server.address)
         await ann.until_stored("before", "meanwhile", "and more")
         await ann.until_shown("connected")
-        assert (ann.typed, ann.session.pending) == ("half a te", 0)
+        assert (ann.input_text, ann.session.pending_count) == ("half a te", 0)
     history = run("history", "--output", "text", server=server.address)
     assert history.lines == ["before", "meanwhile", "and more"]
 
 
-@in_a_loop
+@run_async
 async def test_nothing_is_missed_while_the_server_is_away(start_server):
     server = start_server()
-    async with seat(server.address, "lobby") as ann:
+    async with joined_app(server.address, "lobby") as ann:
         server.kill()
         await ann.until_shown("reconnecting: ")
         start_server(store=server.store, listen=server.address)
         assert run("send", piped="one\ntwo\n", server=server.address).code == 0
         await ann.until_stored("one", "two")
-        assert ann.session.trouble is None
+        assert ann.session.last_error is None
 
 
-@in_a_loop
+@run_async
 async def test_what_cannot_be_joined_or_left_is_told(address, room):
-    async with seat(address, room) as ann:
+    async with joined_app(address, room) as ann:
         for typed, told in [
             (f"/join {'x' * 200}", "longer than 128 bytes"),
             ("/join " + " ".join(map(str, range(200))), "more than 100 rooms"),
@@ -51,68 +51,68 @@ async def test_what_cannot_be_joined_or_left_is_told(address, room):
             ("/nonsense", "there is no command /nonsense"),
             ("/search", "needs more"),
         ]:
-            await ann.say(typed)
+            await ann.send_text(typed)
             await ann.until_shown(told)
-            assert ann.typed == typed
-            ann.room.composer.load_text("")
+            assert ann.input_text == typed
+            ann.chat_screen.composer.load_text("")
         assert (list(ann.session.rooms), ann.texts) == ([room], [])
-        await ann.say("//nonsense")
+        await ann.send_text("//nonsense")
         await ann.until_stored("/nonsense")
-        assert "there is no command" not in ann.shown
+        assert "there is no command" not in ann.screen_text
 
 
-@in_a_loop
+@run_async
 async def test_a_text_over_the_limit_stays_in_the_input(start_server):
-    async with seat(start_server("--text-bytes", "10").address, "lobby") as ann:
-        await ann.say("eleven byte")
+    async with joined_app(start_server("--text-bytes", "10").address, "lobby") as ann:
+        await ann.send_text("eleven byte")
         await ann.until_shown("11 bytes, the limit is 10")
-        assert (ann.typed, ann.texts) == ("eleven byte", [])
+        assert (ann.input_text, ann.texts) == ("eleven byte", [])
         await ann.press("backspace", "enter")
         await ann.until_stored("eleven byt")
 
 
-@in_a_loop
+@run_async
 async def test_a_text_that_the_server_rejects_stays_with_the_reason(start_server):
     server = start_server()
-    async with seat(server.address, "lobby") as ann:
+    async with joined_app(server.address, "lobby") as ann:
         server.kill()
         await ann.until_shown("reconnecting: ")
-        await ann.say("longer than that")
+        await ann.send_text("longer than that")
         start_server("--text-bytes", "10", store=server.store, listen=server.address)
         await ann.until(lambda: ann.states == [("longer than that", "rejected")])
         await ann.until_shown("not stored: the text has 16 bytes")
-        assert ann.session.pending == 0
+        assert ann.session.pending_count == 0
 
 
-@in_a_loop
+@run_async
 async def test_quit_waits_for_receipts(address, room):
-    async with seat(address, room) as ann:
-        await ann.say("last words")
-        await ann.say("/quit")
+    async with joined_app(address, room) as ann:
+        await ann.send_text("last words")
+        await ann.send_text("/quit")
         await ann.until(lambda: ann.app.return_value == 0)
-        assert ann.joining.remaining() == []
+        assert ann.stream.undelivered() == []
 
 
-@in_a_loop
+@run_async
 async def test_leaving_without_a_server_leaves_what_has_no_receipt(start_server):
     server = start_server()
-    async with seat(server.address, "lobby") as ann:
+    async with joined_app(server.address, "lobby") as ann:
         server.kill()
         await ann.until_shown("reconnecting: ")
-        await ann.say("lost?")
-        await ann.write("a draft")
+        await ann.send_text("lost?")
+        await ann.insert_text("a draft")
         await ann.press("ctrl+c")
         await ann.until_shown("a text has no receipt yet")
         await ann.press("enter", "ctrl+c")
         await ann.until(lambda: ann.app.return_value == 130)
-        assert [list(outcome.texts) for outcome in ann.joining.remaining()] == [["lost?"]]
-        assert ann.room.drafts == {"lobby": "a draft"}
+        assert [list(outcome.texts) for outcome in ann.stream.undelivered()] == [["lost?"]]
+        assert ann.chat_screen.drafts == {"lobby": "a draft"}
 
 
-@in_a_loop
+@run_async
 async def test_another_log_ends_it(start_server):
     server = start_server()
-    async with seat(server.address, "lobby") as ann:
+    async with joined_app(server.address, "lobby") as ann:
         server.kill()
         start_server(listen=server.address)
         await ann.until(lambda: ann.app.failure)
@@ -120,77 +120,77 @@ async def test_another_log_ends_it(start_server):
         assert ann.app.failure.code == 9
 
 
-@in_a_loop
+@run_async
 async def test_with_a_timeout_it_gives_up(start_server):
     server = start_server()
-    async with seat(server.address, "lobby", timeout=1) as ann:
+    async with joined_app(server.address, "lobby", timeout=1) as ann:
         server.process.send_signal(signal.SIGKILL)
         await ann.until(lambda: ann.app.failure)
         assert isinstance(ann.app.failure, Unavailable | TimedOut)
 
 
-@in_a_loop
+@run_async
 async def test_a_search_without_a_server_is_done_when_there_is_one(start_server):
     server = start_server()
-    async with seat(server.address, "lobby") as ann:
-        await ann.say("a needle in here")
+    async with joined_app(server.address, "lobby") as ann:
+        await ann.send_text("a needle in here")
         await ann.until_stored("a needle in here")
         server.kill()
         await ann.until_shown("reconnecting: no chatctl server answers at")
-        await ann.say("/search needle")
+        await ann.send_text("/search needle")
         await ann.until_shown('search "needle"')
         assert ann.texts == []
         start_server(store=server.store, listen=server.address)
         await ann.until(lambda: ann.texts == ["a needle in here"])
 
 
-@in_a_loop
+@run_async
 async def test_who_comes_without_a_server_is_told_why_there_is_nothing(start_server):
     server = start_server()
     server.kill()
-    async with seat(server.address, "lobby", waits=False) as ann:
+    async with joined_app(server.address, "lobby", wait_loaded=False) as ann:
         await ann.until_shown("connecting: no chatctl server", "with `chatctl serve`")
-        assert "reconnecting" not in ann.shown
-        await ann.say("early")
+        assert "reconnecting" not in ann.screen_text
+        await ann.send_text("early")
         start_server(store=server.store, listen=server.address)
         await ann.until(lambda: ("early", "stored") in ann.states)
 
 
-@in_a_loop
+@run_async
 async def test_what_was_refused_is_replaced_by_what_is_typed_instead(address, room):
-    async with seat(address, room, "other room") as ann:
-        await ann.say("/nonsense")
+    async with joined_app(address, room, "other room") as ann:
+        await ann.send_text("/nonsense")
         await ann.until_shown("there is no command /nonsense")
         await ann.press(*"hi")
-        assert ann.typed == "hi"
-        await ann.until(lambda: "there is no command" not in ann.shown)
+        assert ann.input_text == "hi"
+        await ann.until(lambda: "there is no command" not in ann.screen_text)
         await ann.press(*"several", "ctrl+j", *"rows", "ctrl+u")
-        assert ann.typed == ""
-        await ann.say("/nonsense")
+        assert ann.input_text == ""
+        await ann.send_text("/nonsense")
         await ann.press("ctrl+n")
-        await ann.until(lambda: "there is no command" not in ann.shown)
+        await ann.until(lambda: "there is no command" not in ann.screen_text)
 
 
-@in_a_loop
+@run_async
 async def test_the_rooms_at_the_side_can_be_hidden(address, room):
-    async with seat(address, room) as ann:
+    async with joined_app(address, room) as ann:
         await ann.until_shown("ann (you)")
         await ann.press("f2")
-        await ann.until(lambda: "ann (you)" not in ann.shown)
+        await ann.until(lambda: "ann (you)" not in ann.screen_text)
         await ann.press("f2")
         await ann.until_shown("ann (you)")
-        assert ann.typed == ""
+        assert ann.input_text == ""
 
 
-@in_a_loop
+@run_async
 async def test_whoever_was_heard_and_rooms_of_the_server_complete(address, room, say):
     say("hello", room=room, user="carol")
     say("hello", room="zebra crossing", user="dan")
-    async with seat(address, room) as ann:
-        await ann.until(lambda: "hello" in ann.texts and "zebra crossing" in ann.session.names)
-        await ann.write("hey ca")
+    async with joined_app(address, room) as ann:
+        await ann.until(lambda: "hello" in ann.texts and "zebra crossing" in ann.session.server_rooms)
+        await ann.insert_text("hey ca")
         await ann.press("tab")
-        assert ann.typed == "hey carol "
-        await ann.write("zeb")
+        assert ann.input_text == "hey carol "
+        await ann.insert_text("zeb")
         await ann.press("tab")
-        assert ann.typed == "hey carol zebra crossing "
+        assert ann.input_text == "hey carol zebra crossing "

@@ -5,7 +5,7 @@ import re
 import time
 
 import pytest
-from pilot import Room, Source, line, until, with_room
+from pilot import LineBuffer, MessageViewApp, pause_until, run_message_view, stored_line
 from rich.cells import cell_len
 from textual import events
 
@@ -29,7 +29,7 @@ def clock(line):
 
 
 def numbered(first, last):
-    return [line(n, f"text {n}", user=f"user{n % 3}") for n in range(first, last + 1)]
+    return [stored_line(n, f"text {n}", user=f"user{n % 3}") for n in range(first, last + 1)]
 
 
 def texts(room):
@@ -38,14 +38,14 @@ def texts(room):
 
 def test_a_conversation():
     lines = [
-        line(1, "hello"),
-        line(2, "and more words than fit in one row of so few columns"),
-        line(3, "one\n  two", user="bob"),
-        line(4, "later", user="bob", minute=1),
-        Line((4, 1), line(4, "", minute=1).time, "", "carol has joined", "notice"),
-        line(5, "much later", user="bob", minute=8),
-        Line((2**62, 1), line(5, "", minute=8).time, "ann", "on its way", "pending"),
-        Line((2**62, 2), line(5, "", minute=8).time, "ann", "too long", "rejected"),
+        stored_line(1, "hello"),
+        stored_line(2, "and more words than fit in one row of so few columns"),
+        stored_line(3, "one\n  two", user="bob"),
+        stored_line(4, "later", user="bob", minute=1),
+        Line((4, 1), stored_line(4, "", minute=1).time, "", "carol has joined", "notice"),
+        stored_line(5, "much later", user="bob", minute=8),
+        Line((2**62, 1), stored_line(5, "", minute=8).time, "ann", "on its way", "pending"),
+        Line((2**62, 2), stored_line(5, "", minute=8).time, "ann", "too long", "rejected"),
     ]
     at = [clock(one) for one in lines]
 
@@ -66,11 +66,18 @@ def test_a_conversation():
             "     ✗         too long",
         ]
 
-    with_room(look, Source(lines), size=(50, 13))
+    run_message_view(look, LineBuffer(lines), size=(50, 13))
 
 
 def test_a_date_where_the_day_changes():
-    source = Source([line(1, "a"), line(2, "b", minute=1), line(3, "c", minute=1440), line(4, "d", minute=2880)])
+    source = LineBuffer(
+        [
+            stored_line(1, "a"),
+            stored_line(2, "b", minute=1),
+            stored_line(3, "c", minute=1440),
+            stored_line(4, "d", minute=2880),
+        ]
+    )
 
     async def look(room, _pilot):
         shown = [row.split()[1:5] if row.startswith("── ") else row[-1] for row in room.rows if row]
@@ -78,14 +85,16 @@ def test_a_date_where_the_day_changes():
                 for moment in (time.localtime(source.lines[n].time // 1_000_000) for n in (0, 2, 3))]  # fmt: skip
         assert shown == [days[0], "a", "b", days[1], "c", days[2], "d"]
 
-    with_room(look, source)
+    run_message_view(look, source)
 
 
 def test_text_is_aligned_and_two_columns_stay_empty():
     words = "several words and 漢字かな交じり文 and 👍🏽👨‍👩‍👧‍👦 and https://example.org/" + "path/" * 30
-    source = Source([line(1, words, user="somebody-with-a-long-name"), line(2, words, user="bob", mention=True)])
+    source = LineBuffer(
+        [stored_line(1, words, user="somebody-with-a-long-name"), stored_line(2, words, user="bob", mention=True)]
+    )
 
-    async def look(room: Room, pilot):
+    async def look(room: MessageViewApp, pilot):
         for width in (20, 31, 32, 40, 60, 80, 120, 200):
             await pilot.resize_terminal(width, 60)
             await pilot.pause()
@@ -98,14 +107,14 @@ def test_text_is_aligned_and_two_columns_stay_empty():
                 assert row[:begin] == "▌" + " " * (begin - 1), width
                 assert row[begin] != " ", width
 
-    with_room(look, source)
+    run_message_view(look, source)
 
 
 @pytest.mark.parametrize("width", [20, 80, 200])
 def test_hostile_text_is_shown_and_never_interpreted(width):
-    source = Source([line(n, text, user=text[:40] if n % 2 else "eve") for n, text in enumerate(HOSTILE, 1)])
+    source = LineBuffer([stored_line(n, text, user=text[:40] if n % 2 else "eve") for n, text in enumerate(HOSTILE, 1)])
 
-    async def look(room: Room, pilot):
+    async def look(room: MessageViewApp, pilot):
         seen = ""
         while True:
             for strip in room.strips:
@@ -122,7 +131,7 @@ def test_hostile_text_is_shown_and_never_interpreted(width):
             assert HOSTILE[2] in seen
             assert r"\u202egnp.exe" in seen
 
-    with_room(look, source, size=(width, 100))
+    run_message_view(look, source, size=(width, 100))
 
 
 def test_blanks_reach_the_end_of_a_line_whose_characters_a_terminal_takes_for_narrower():
@@ -133,13 +142,15 @@ def test_blanks_reach_the_end_of_a_line_whose_characters_a_terminal_takes_for_na
         assert drawn.cell_length == 80
         assert room.rows[-1].endswith("漢字")
 
-    with_room(look, Source([line(1, "❤️ " * 10 + "👨‍👩‍👧‍👦" * 5 + "漢字")]))
+    run_message_view(look, LineBuffer([stored_line(1, "❤️ " * 10 + "👨‍👩‍👧‍👦" * 5 + "漢字")]))
 
 
 def test_a_text_of_64_kib_is_scrolled_through():
-    source = Source([line(1, "before"), line(2, "begin" + "x" * 65_520 + "the end"), line(3, "after")])
+    source = LineBuffer(
+        [stored_line(1, "before"), stored_line(2, "begin" + "x" * 65_520 + "the end"), stored_line(3, "after")]
+    )
 
-    async def look(room: Room, pilot):
+    async def look(room: MessageViewApp, pilot):
         assert room.rows[-2].endswith("the end")
         await pilot.press("shift+up", "pageup")
         assert set(room.rows[-1].split()[-1]) == {"x"}
@@ -149,11 +160,13 @@ def test_a_text_of_64_kib_is_scrolled_through():
         await pilot.press("ctrl+end")
         assert room.rows[-1].endswith("after")
 
-    with_room(look, source, size=(60, 20))
+    run_message_view(look, source, size=(60, 20))
 
 
 def test_a_mention_and_what_was_searched_for_stand_out():
-    source = Source([line(1, "nothing"), line(2, "a needle and a NEEDLE and ne" + "e" * 40 + "dle", mention=True)])
+    source = LineBuffer(
+        [stored_line(1, "nothing"), stored_line(2, "a needle and a NEEDLE and ne" + "e" * 40 + "dle", mention=True)]
+    )
 
     async def look(room, _pilot):
         plain, marked = room.strips[-3], room.strips[-2]
@@ -163,11 +176,11 @@ def test_a_mention_and_what_was_searched_for_stand_out():
         found = [text for text, style, _ in marked if style.bgcolor.triplet.normalized[0] > 0.9]
         assert found == ["needle", "NEEDLE"]
 
-    with_room(look, source, needle="Needle", size=(60, 12))
+    run_message_view(look, source, needle="Needle", size=(60, 12))
 
 
 def test_a_needle_is_found_where_a_row_ends():
-    source = Source([line(1, "x" * 23 + "needle")])
+    source = LineBuffer([stored_line(1, "x" * 23 + "needle")])
 
     async def look(room, _pilot):
         found = [
@@ -175,11 +188,11 @@ def test_a_needle_is_found_where_a_row_ends():
         ]
         assert found == [["nee"], ["dle"]]
 
-    with_room(look, source, needle="needle", size=(41, 6))
+    run_message_view(look, source, needle="needle", size=(41, 6))
 
 
 def test_a_user_has_a_colour_for_the_dark_and_one_for_the_light():
-    async def look(room: Room, pilot):
+    async def look(room: MessageViewApp, pilot):
         def colour():
             return next(style.color for text, style, _ in room.strips[-1] if "ann" in text)
 
@@ -190,19 +203,19 @@ def test_a_user_has_a_colour_for_the_dark_and_one_for_the_light():
         await pilot.pause()
         assert colour() != dark
 
-    with_room(look, Source([line(1, "hello")]))
+    run_message_view(look, LineBuffer([stored_line(1, "hello")]))
 
 
 def test_keys_and_the_wheel_scroll():
-    source = Source(numbered(1, 100))
+    source = LineBuffer(numbered(1, 100))
 
-    async def look(room: Room, pilot):
+    async def look(room: MessageViewApp, pilot):
         height = room.messages.size.height
         everything = [str(n) for n in range(1, 101)]
         assert texts(room) == everything[-height:]
         await pilot.press("pageup")
         assert texts(room) == everything[-2 * height + 2 : -height + 2]
-        assert (room.messages.at_end, room.messages.newer) == (False, height - 2)
+        assert (room.messages.at_end, room.messages.lines_below) == (False, height - 2)
         await pilot.press("shift+up")
         assert texts(room) == everything[-2 * height + 1 : -height + 1]
         await pilot.press("shift+down", "shift+down")
@@ -215,69 +228,70 @@ def test_keys_and_the_wheel_scroll():
         assert room.messages.at_end
         await pilot.press("ctrl+home")
         assert texts(room) == everything[: height - 1]  # and the date
-        assert room.messages.newer == 100 - height + 1
+        assert room.messages.lines_below == 100 - height + 1
         await pilot.press("pageup", "shift+up")
         assert texts(room) == everything[: height - 1]
         await pilot.press("ctrl+end")
         assert texts(room) == everything[-height:]
-        assert room.moves[-1] == (True, 0)
-        assert (False, 100 - height + 1) in room.moves
+        assert room.positions[-1] == (True, 0)
+        assert (False, 100 - height + 1) in room.positions
 
-    with_room(look, source)
+    run_message_view(look, source)
 
 
 def test_what_comes_is_followed_at_the_end_and_moves_nothing_elsewhere():
-    source = Source(numbered(100, 160))
+    source = LineBuffer(numbered(100, 160))
 
-    async def look(room: Room, pilot):
+    async def look(room: MessageViewApp, pilot):
         async def has(newer):
-            room.messages.changed()
-            await until(
-                pilot, lambda: (len(room.moves) and room.moves[-1][1] == newer) or (newer == 0 and room.messages.at_end)
+            room.messages.source_changed()
+            await pause_until(
+                pilot,
+                lambda: (len(room.positions) and room.positions[-1][1] == newer) or (newer == 0 and room.messages.at_end),
             )
             await pilot.pause(0.05)
 
         source.lines += numbered(161, 170)
-        room.messages.changed()
-        await until(pilot, lambda: texts(room)[-1] == "170")
+        room.messages.source_changed()
+        await pause_until(pilot, lambda: texts(room)[-1] == "170")
         await pilot.press("pageup", "pageup")
-        screen, newer = texts(room), room.messages.newer
+        screen, newer = texts(room), room.messages.lines_below
         source.lines += numbered(171, 400)
-        room.messages.changed()
-        await until(pilot, lambda: room.moves[-1:] == [(False, newer + 230)])
+        room.messages.source_changed()
+        await pause_until(pilot, lambda: room.positions[-1:] == [(False, newer + 230)])
         assert texts(room) == screen
         source.lines[:0] = numbered(1, 99)
         del source.lines[20:40]
-        room.messages.changed()
+        room.messages.source_changed()
         await pilot.press("shift+up", "shift+down")
         assert texts(room) == screen
         del source.lines[: source.lines.index(next(one for one in source.lines if one.text == f"text {screen[-1]}")) + 5]
-        room.messages.changed()
-        await until(pilot, lambda: texts(room)[0] == str(int(screen[-1]) + 5))
+        room.messages.source_changed()
+        await pause_until(pilot, lambda: texts(room)[0] == str(int(screen[-1]) + 5))
         await pilot.press("ctrl+end")
         assert texts(room)[-1] == "400"
 
-    with_room(look, source)
+    run_message_view(look, source)
 
 
 def test_older_lines_are_wanted_near_the_oldest():
-    async def look(room: Room, pilot):
+    async def look(room: MessageViewApp, pilot):
         await pilot.press("pageup", "pagedown")
-        assert room.wanted == 0
+        assert room.older_requests == 0
         await pilot.press("ctrl+home")
-        assert room.wanted == 1
+        assert room.older_requests == 1
         await pilot.press("shift+down")
-        assert room.wanted == 1
+        assert room.older_requests == 1
         await pilot.press("shift+up")
-        assert room.wanted == 2
+        assert room.older_requests == 2
 
-    with_room(look, Source(numbered(1, 100)))
+    run_message_view(look, LineBuffer(numbered(1, 100)))
 
 
 def test_a_resize_keeps_the_bottom_line():
-    source = Source([line(n, f"text {n} " + "words " * 30, user=f"user{n % 3}") for n in range(1, 60)])
+    source = LineBuffer([stored_line(n, f"text {n} " + "words " * 30, user=f"user{n % 3}") for n in range(1, 60)])
 
-    async def look(room: Room, pilot):
+    async def look(room: MessageViewApp, pilot):
         await pilot.press("pageup", "pageup", "pageup")
         key = source.anchor[0]
         for size in ((40, 10), (200, 60), (20, 6), (80, 12)):
@@ -287,31 +301,31 @@ def test_a_resize_keeps_the_bottom_line():
             assert source.anchor[0] == key or size[0] == 200
             key = source.anchor[0]
 
-    with_room(look, source)
+    run_message_view(look, source)
 
 
 def test_another_source_has_its_own_place():
-    first, second = Source(numbered(1, 100)), Source(numbered(500, 600))
+    first, second = LineBuffer(numbered(1, 100)), LineBuffer(numbered(500, 600))
 
-    async def look(room: Room, pilot):
+    async def look(room: MessageViewApp, pilot):
         await pilot.press("pageup")
         screen = texts(room)
-        room.messages.show(second)
+        room.messages.set_source(second)
         await pilot.pause()
         assert texts(room)[-1] == "600"
-        room.messages.show(first)
+        room.messages.set_source(first)
         await pilot.pause()
         assert texts(room) == screen
-        room.messages.show(Source())
+        room.messages.set_source(LineBuffer())
         await pilot.press("pageup", "ctrl+home", "ctrl+end")
         assert set(room.rows) == {""}
-        assert room.messages.newer == 0
+        assert room.messages.lines_below == 0
 
-    with_room(look, first)
+    run_message_view(look, first)
 
 
 def test_many_changes_cost_one_drawing():
-    source, drawn = Source(numbered(1, 50)), []
+    source, drawn = LineBuffer(numbered(1, 50)), []
 
     class Counted(list):
         def __getitem__(self, index):
@@ -320,50 +334,52 @@ def test_many_changes_cost_one_drawing():
 
     source.lines = Counted(source.lines)
 
-    async def look(room: Room, pilot):
+    async def look(room: MessageViewApp, pilot):
         drawn.clear()
-        room.messages.show(source)
-        await until(pilot, lambda: drawn)
+        room.messages.set_source(source)
+        await pause_until(pilot, lambda: drawn)
         await pilot.pause()
         once = len(drawn)
         drawn.clear()
         for number in range(1000):
-            source.lines.append(line(1000 + number, f"text {1000 + number}"))
-            room.messages.changed()
-        await until(pilot, lambda: "1999" in room.screen_rows[-2])
+            source.lines.append(stored_line(1000 + number, f"text {1000 + number}"))
+            room.messages.source_changed()
+        await pause_until(pilot, lambda: "1999" in room.screen_rows[-2])
         assert len(drawn) < 3 * once
 
-    with_room(look, source)
+    run_message_view(look, source)
 
 
 def test_a_flood_does_not_keep_what_is_typed_from_showing():
-    source = Source(numbered(1, 10))
+    source = LineBuffer(numbered(1, 10))
 
-    async def look(room: Room, pilot):
+    async def look(room: MessageViewApp, pilot):
         async def flood():
             number = 10
             while True:
                 for _ in range(20):
                     number += 1
-                    source.lines.append(line(number, f"text {number} " + "and some words " * 5, user=f"user{number % 3}"))
-                room.messages.changed()
+                    source.lines.append(
+                        stored_line(number, f"text {number} " + "and some words " * 5, user=f"user{number % 3}")
+                    )
+                room.messages.source_changed()
                 await asyncio.sleep(0.02)
 
         task = asyncio.create_task(flood())
         try:
             for count in range(1, 11):
                 await pilot.press("x")
-                await until(pilot, lambda shown="x" * count: room.screen_rows[-1].startswith(shown))
+                await pause_until(pilot, lambda shown="x" * count: room.screen_rows[-1].startswith(shown))
             seen = re.compile(r"text ([5-9]\d\d|\d{4,}) ")
-            await until(pilot, lambda: any(map(seen.search, room.screen_rows)))
+            await pause_until(pilot, lambda: any(map(seen.search, room.screen_rows)))
             assert room.composer.text == "x" * 10
         finally:
             task.cancel()
 
-    with_room(look, source)
+    run_message_view(look, source)
 
 
 def test_nothing_to_show_yet():
-    room = Room()
+    room = MessageViewApp()
     assert room.messages.at_end
-    assert room.messages.newer == 0
+    assert room.messages.lines_below == 0

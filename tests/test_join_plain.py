@@ -11,7 +11,7 @@ import pytest
 from cli import Process, Terminal, run, until
 
 
-class Screen(Terminal):
+class JoinTerminal(Terminal):
     """A terminal of 80 columns and 24 lines with a room on it."""
 
     def __init__(self, address, *arguments, zone="UTC"):
@@ -40,7 +40,7 @@ def screen(address, room):
     screens = []
 
     def screen(*arguments, server=address, **named):
-        screens.append(Screen(server, *(arguments or (room,)), **named))
+        screens.append(JoinTerminal(server, *(arguments or (room,)), **named))
         return screens[-1]
 
     yield screen

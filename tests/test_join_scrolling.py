@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from chatctl.cli.join.lines import Line
-from chatctl.cli.join.scrolling import Window, bottom
+from chatctl.cli.join.scrolling import Viewport, bottom_index
 
 
 class Room:
@@ -28,10 +28,10 @@ class Scrolling(RuleBasedStateMachine):
         self.first, self.last = 1000, 999
 
     def look(self, scroll=None):
-        window = Window(self.room, lambda index: height(self.room.lines[index]), self.rows)
-        shown = window.look() if scroll is None else window.scroll(scroll)
+        window = Viewport(self.room, lambda index: height(self.room.lines[index]), self.rows)
+        shown = window.visible_rows() if scroll is None else window.scroll(scroll)
         every = [(line.key, row) for line in self.room.lines for row in range(height(line))]
-        start = sum(height(line) for line in self.room.lines[: shown.top]) + shown.skip
+        start = sum(height(line) for line in self.room.lines[: shown.top]) + shown.skipped_rows
         return every, every[start : start + self.rows], shown
 
     def total(self):
@@ -79,7 +79,7 @@ class Scrolling(RuleBasedStateMachine):
         end = len(every) - (self.below or 0)
         assert screen == every[max(end - self.rows, 0) : end]
         assert (self.room.anchor is None) == (self.below is None)
-        assert shown.bottom == bottom(self.room) == [line.key for line in self.room.lines].index(screen[-1][0])
+        assert shown.bottom == bottom_index(self.room) == [line.key for line in self.room.lines].index(screen[-1][0])
 
 
 TestScrolling = Scrolling.TestCase
@@ -91,8 +91,8 @@ def test_the_place_of_a_line_that_is_gone_is_that_of_the_one_before():
     room.lines = [Line((n, 0), 0, "u", "t") for n in range(1, 30)]
     room.anchor = (20, 0), 0
     del room.lines[19]
-    window = Window(room, lambda _: 1, 5)
-    assert room.lines[window.look().bottom].key == (19, 0)
+    window = Viewport(room, lambda _: 1, 5)
+    assert room.lines[window.visible_rows().bottom].key == (19, 0)
     assert room.anchor == ((19, 0), 0)
 
 
@@ -100,6 +100,6 @@ def test_a_line_that_has_fewer_rows_than_before_is_still_on_the_screen():
     room = Room()
     room.lines = [Line((n, 0), 0, "u", "t") for n in range(1, 30)]
     room.anchor = (20, 0), 8
-    shown = Window(room, lambda _: 3, 5).look()
+    shown = Viewport(room, lambda _: 3, 5).visible_rows()
     assert room.anchor == ((20, 0), 2)
     assert shown == (17, 19, 2)  # one row of it, the three before, and one of the three before those

@@ -8,8 +8,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
-from cli import CHATCTL, PATIENCE, run, until
-from relay import Proxy
+from cli import CHATCTL, TIMEOUT_SECONDS, run, until
+from relay import TcpProxy
 from tmux import Pane
 
 # What Textual writes all along: where the cursor is, colours, and what is to be shown at once.
@@ -209,14 +209,14 @@ def proxied(server):
     found, enough = SimpleQueue(), threading.Event()
 
     async def serve():
-        async with Proxy(server) as proxy:
+        async with TcpProxy(server) as proxy:
             found.put((proxy, asyncio.get_running_loop()))
             await asyncio.to_thread(enough.wait)
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     try:
-        yield found.get(timeout=PATIENCE)
+        yield found.get(timeout=TIMEOUT_SECONDS)
     finally:
         enough.set()
         thread.join()

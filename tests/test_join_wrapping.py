@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from chatctl.cli.formats import visible_name
-from chatctl.cli.join.wrapping import Wrappings, legible
+from chatctl.cli.formats import escape_name
+from chatctl.cli.join.wrapping import WrapCache, sanitize
 
 FAMILY, SKIN, HEART, FLAG, BRITAIN = "👨‍👩‍👧‍👦", "👍🏽", "❤️", "🇩🇪", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"
 PIECES = [*"ab -", "word", "\n", "\t", "漢", "é", "e\u0301", "\u0301" * 20, FAMILY, SKIN, HEART, FLAG, "🇩", BRITAIN, "1️⃣"]
@@ -14,8 +14,8 @@ PIECES += ["\u200d", "\ufe0f", "\u200b", "\x1b[31m", "\x00", "\u202e", "\u2028",
 
 
 def rows(text, width):
-    wrapped = Wrappings()(text, width)
-    return [wrapped.text[slice(*wrapped.row(number))] for number in range(len(wrapped.starts))]
+    wrapped = WrapCache()(text, width)
+    return [wrapped.text[slice(*wrapped.row_range(number))] for number in range(len(wrapped.row_starts))]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join), st.integers(2, 200))
@@ -23,7 +23,7 @@ def rows(text, width):
 def test_all_of_a_text_is_in_its_rows_and_no_row_is_too_wide(text, width):
     shown = rows(text, width)
     assert max(map(cell_len, shown)) <= width
-    assert "".join("".join(shown).split()) == "".join(legible(text).split())
+    assert "".join("".join(shown).split()) == "".join(sanitize(text).split())
 
 
 @given(st.text(max_size=60), st.integers(2, 60))
@@ -65,7 +65,7 @@ def test_rows(text, width, expected):
 def test_marks_do_not_pile_up_and_joiners_do_not_swallow_letters():
     assert rows("Z" + "\u0336" * 500 + "!", 10) == ["Z" + "\u0336" * 8 + "!"]
     assert rows("\u200d".join("swallowed"), 20) == ["swallowed"]
-    assert cell_len(legible("\u200d".join("👩" * 100))) == 200
+    assert cell_len(sanitize("\u200d".join("👩" * 100))) == 200
 
 
 def test_a_text_of_64_kib_is_wrapped_whole():
@@ -75,7 +75,7 @@ def test_a_text_of_64_kib_is_wrapped_whole():
 
 
 def test_what_was_wrapped_last_is_kept_and_the_rest_is_not():
-    wrap = Wrappings(chars=3000)
+    wrap = WrapCache(chars=3000)
     first = wrap("first", 20)
     assert wrap("first", 20) is first
     assert wrap("first", 21) is not first
@@ -105,4 +105,4 @@ def test_what_was_wrapped_last_is_kept_and_the_rest_is_not():
     ],
 )
 def test_nobody_looks_like_somebody_else(name, shown):
-    assert visible_name(name) == shown
+    assert escape_name(name) == shown

@@ -6,18 +6,18 @@ from contextlib import aclosing, asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
-from relay import Proxy
+from relay import TcpProxy
 
-from chatctl.client import ChatClient, Connected, Here, HistoryPage, Lost, Outcome, Query
+from chatctl.client import ChatClient, Connected, DeliveryReport, Disconnected, HistoryPage, PresenceChanged, Query
 from chatctl.errors import InvalidRequest, LogChanged, Unavailable
-from chatctl.log import Status
-from chatctl.presence import Present
+from chatctl.log import ReceiptStatus
+from chatctl.presence import RoomPresence
 from chatctl.v1 import chat_pb2 as pb
 
-PATIENCE = 30
+TIMEOUT_SECONDS = 30
 
 
-class Member:
+class RoomTask:
     """Somebody in rooms, who notes what happens."""
 
     def __init__(self, joining):
@@ -26,7 +26,7 @@ class Member:
         self.messages = []
         """(room, sequence, user, text) of all that came."""
         self.outcomes = []
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
     async def _run(self):
@@ -37,41 +37,41 @@ class Member:
                     self.messages += [
                         (run.room, n, run.user, text) for run in event.runs for n, text in enumerate(run.texts, run.sequence)
                     ]
-                elif isinstance(event, Outcome):
+                elif isinstance(event, DeliveryReport):
                     self.outcomes.append(event)
-                self._news.set()
+                self._changed.set()
         finally:
-            self._news.set()
+            self._changed.set()
 
     async def until(self, condition):
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not condition():
                 assert not self.task.done() or self.task.result(), "it has ended"
-                self._news.clear()
-                await self._news.wait()
+                self._changed.clear()
+                await self._changed.wait()
 
-    def came(self, kind):
+    def events_of(self, kind):
         return [event for event in self.events if isinstance(event, kind)]
 
     @property
     def texts(self):
         return [text for *_, text in self.messages]
 
-    async def settled(self):
+    async def wait_receiving(self):
         """Once it receives."""
-        await self.until(lambda: self.came(HistoryPage))
+        await self.until(lambda: self.events_of(HistoryPage))
         return self
 
     async def finish(self):
         self.joining.finish()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await self.task
 
 
 @asynccontextmanager
-async def member(address, user, *rooms, timeout=0):
+async def room_task(address, user, *rooms, timeout=0):
     async with ChatClient(address, timeout) as chat, chat.join(user, rooms) as joining:
-        someone = Member(joining)
+        someone = RoomTask(joining)
         yield someone
         someone.task.cancel()
         await asyncio.wait({someone.task})
@@ -79,9 +79,9 @@ async def member(address, user, *rooms, timeout=0):
 
 def test_two_talk_and_see_each_other(address, room):
     async def talk():
-        async with member(address, "ann", room) as ann, member(address, "bob", room) as bob:
-            await ann.settled()
-            await bob.settled()
+        async with room_task(address, "ann", room) as ann, room_task(address, "bob", room) as bob:
+            await ann.wait_receiving()
+            await bob.wait_receiving()
             ann.joining.put(room, ["hello", "bob"])
             bob.joining.put(room, ["hello, ann"])
             await ann.until(lambda: len(ann.messages) == 3 and len(ann.outcomes) == 1)
@@ -90,11 +90,11 @@ def test_two_talk_and_see_each_other(address, room):
             assert {(user, text) for _, _, user, text in ann.messages} == {
                 ("ann", "hello"), ("ann", "bob"), ("bob", "hello, ann")}  # fmt: skip
             receipt = ann.outcomes[0].receipt
-            assert (receipt.number, receipt.count, receipt.status) == (1, 2, Status.STORED)
+            assert (receipt.number, receipt.count, receipt.status) == (1, 2, ReceiptStatus.STORED)
             assert (room, receipt.sequence, "ann", "hello") in ann.messages
-            await bob.until(lambda: Here([Present(room, ["ann", "bob"], 2)]) in bob.events)
+            await bob.until(lambda: PresenceChanged([RoomPresence(room, ["ann", "bob"], 2)]) in bob.events)
             await ann.finish()
-            assert ann.came(Connected) == [Connected(again=False)]
+            assert ann.events_of(Connected) == [Connected(reconnected=False)]
 
     asyncio.run(talk())
 
@@ -103,20 +103,22 @@ def test_rooms_change_and_a_new_one_is_received_from_the_last_page_on(address, r
     other = room + " other"
 
     async def talk():
-        async with member(address, "ann", room) as ann, member(address, "bob", room, other) as bob:
-            await ann.settled()
-            await bob.settled()
+        async with room_task(address, "ann", room) as ann, room_task(address, "bob", room, other) as bob:
+            await ann.wait_receiving()
+            await bob.wait_receiving()
             bob.joining.put(other, ["unseen"])
             bob.joining.put(room, ["a page"])
             await ann.until(lambda: ann.messages)
-            ann.joining.receive([other])
-            await ann.until(lambda: any(each.room == other for here in ann.came(Here) for each in here.present))
+            ann.joining.set_rooms([other])
+            await ann.until(
+                lambda: any(each.room == other for here in ann.events_of(PresenceChanged) for each in here.rooms)
+            )
             bob.joining.put(other, ["seen"])
             bob.joining.put(room, ["left"])
             bob.joining.put(other, ["seen, too"])
             await ann.until(lambda: len(ann.messages) == 3)
             assert ann.texts == ["a page", "seen", "seen, too"]
-            ann.joining.receive([])
+            ann.joining.set_rooms([])
             ann.joining.put(other, ["still able to send"])
             await ann.until(lambda: ann.outcomes)
             assert ann.texts == ["a page", "seen", "seen, too"]
@@ -129,16 +131,16 @@ def test_what_was_put_without_a_server_is_sent_once_when_there_is_one(start_serv
     first.kill()
 
     async def talk():
-        async with member(first.address, "ann", "lobby") as ann:
+        async with room_task(first.address, "ann", "lobby") as ann:
             ann.joining.put("lobby", ["early"])
-            await ann.until(lambda: ann.came(Lost))
-            assert isinstance(ann.joining.trouble, Unavailable)
+            await ann.until(lambda: ann.events_of(Disconnected))
+            assert isinstance(ann.joining.last_error, Unavailable)
             await asyncio.to_thread(start_server, store=first.store, listen=first.address)
             await ann.until(lambda: ann.outcomes)
             ann.joining.put("lobby", ["late"])
             await ann.until(lambda: "late" in ann.texts)
-            assert ann.joining.trouble is None
-            assert [event.receipt.status for event in ann.outcomes] == [Status.STORED] * len(ann.outcomes)
+            assert ann.joining.last_error is None
+            assert [event.receipt.status for event in ann.outcomes] == [ReceiptStatus.STORED] * len(ann.outcomes)
 
     asyncio.run(talk())
 
@@ -158,27 +160,27 @@ def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_break(a
 
     async def talk():
         async with (
-            Proxy(address) as proxy,
+            TcpProxy(address) as proxy,
             ChatClient(address) as reader,
-            member(address, "bob") as bob,
-            member(proxy.address, "ann", *rooms) as ann,
+            room_task(address, "bob") as bob,
+            room_task(proxy.address, "ann", *rooms) as ann,
         ):
-            await ann.settled()
+            await ann.wait_receiving()
             writing = asyncio.create_task(write(bob))
             inside = set(rooms)
             seen = {each: set() for each in rooms}  # what was read on joining again
             while not writing.done():
                 inside = {each for each in rooms if luck.random() < 0.7}
                 old = set(ann.joining._rooms)
-                ann.joining.receive(sorted(inside))
+                ann.joining.set_rooms(sorted(inside))
                 for each in inside - old:
                     seen[each] = {n async for n in _sequences(reader, each)}
                 if luck.random() < 0.1:
-                    proxy.cut()
+                    proxy.abort_connections()
                 for _ in range(luck.randrange(20)):
                     await asyncio.sleep(0)
             for each in set(rooms) - inside:
-                ann.joining.receive(rooms)
+                ann.joining.set_rooms(rooms)
                 seen[each] |= {n async for n in _sequences(reader, each)}
             ann.joining.put(rooms[0], ["the end"])
             await ann.until(lambda: "the end" in ann.texts)
@@ -193,12 +195,12 @@ def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_break(a
 def test_a_page_that_comes_before_the_server_has_heard_of_a_new_room_does_not_move_the_cursor():
     async def talk():
         async with ChatClient("127.0.0.1:1", 0) as chat, chat.join("ann", ["old"]) as joining:
-            joining._opening()
+            joining._first_request()
             joining._cursor = "log:1"
-            joining.receive(["old", "new"])
+            joining.set_rooms(["old", "new"])
             call = SimpleNamespace(patience=SimpleNamespace(heard=lambda expecting: None))
-            await joining._take(call, pb.SendAndReceiveMessageResponse(cursor="log:7", live=True, receive=1))
-            assert joining._due().receive == pb.Receive(rooms=["old", "new"], after="log:1", presence=True)
+            await joining._on_response(call, pb.SendAndReceiveMessageResponse(cursor="log:7", live=True, receive=1))
+            assert joining._next_request().receive == pb.Receive(rooms=["old", "new"], after="log:1", presence=True)
 
     asyncio.run(talk())
 
@@ -213,14 +215,14 @@ async def _sequences(chat, room):
 
 def test_whoever_does_not_ask_for_events_holds_no_more_than_a_page(address, room):
     async def talk():
-        async with member(address, "bob") as bob, ChatClient(address) as chat, chat.join("ann", [room]) as joining:
+        async with room_task(address, "bob") as bob, ChatClient(address) as chat, chat.join("ann", [room]) as joining:
             events = joining.events()
             while not isinstance(await anext(events), HistoryPage):
                 pass
             for n in range(30):
                 bob.joining.put(room, [f"{n} {'x' * 50_000}"] * 5)
             await bob.finish()
-            assert len(joining._come) <= 2
+            assert len(joining._events) <= 2
             got = []
             while len(got) < 150:
                 if isinstance(event := await anext(events), HistoryPage):
@@ -235,18 +237,18 @@ def test_another_log_and_a_bad_room_end_it_and_what_has_no_receipt_is_known(star
     first = start_server()
 
     async def talk():
-        async with member(first.address, "ann", "lobby") as ann:
-            await ann.settled()
+        async with room_task(first.address, "ann", "lobby") as ann:
+            await ann.wait_receiving()
             first.kill()
-            await ann.until(lambda: ann.came(Lost))
+            await ann.until(lambda: ann.events_of(Disconnected))
             ann.joining.put("lobby", ["doubtful"])
             await asyncio.to_thread(start_server, listen=first.address)
-            await asyncio.wait({ann.task}, timeout=PATIENCE)
+            await asyncio.wait({ann.task}, timeout=TIMEOUT_SECONDS)
             with pytest.raises(LogChanged):
                 ann.task.result()
-            assert [outcome.texts for outcome in ann.joining.remaining()] == [["doubtful"]]
-        async with member(first.address, "ann", "bad\nroom") as ann:
-            await asyncio.wait({ann.task}, timeout=PATIENCE)
+            assert [outcome.texts for outcome in ann.joining.undelivered()] == [["doubtful"]]
+        async with room_task(first.address, "ann", "bad\nroom") as ann:
+            await asyncio.wait({ann.task}, timeout=TIMEOUT_SECONDS)
             with pytest.raises(InvalidRequest):
                 ann.task.result()
 
@@ -258,8 +260,8 @@ def test_it_gives_up_when_there_is_no_server_for_as_long_as_the_timeout(start_se
     server.kill()
 
     async def talk():
-        async with member(server.address, "ann", "lobby", timeout=0.5) as ann:
-            await asyncio.wait({ann.task}, timeout=PATIENCE)
+        async with room_task(server.address, "ann", "lobby", timeout=0.5) as ann:
+            await asyncio.wait({ann.task}, timeout=TIMEOUT_SECONDS)
             with pytest.raises(Unavailable, match="gave up after"):
                 ann.task.result()
 

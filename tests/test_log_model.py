@@ -6,14 +6,14 @@ import tempfile
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from logs import STORES, draft, messages, on_log, records
+from logs import STORES, batch, messages, receipt_rows, run_on_log
 
-from chatctl.log import Status
+from chatctl.log import ReceiptStatus
 
 TEXTS = st.sampled_from(["a", "b", "", "\n", "a\nb", "\0", "a\0b"])  # those that are compared as one must not run together
 RUNS = st.lists(TEXTS, min_size=1, max_size=4)
 DRAFTS = st.builds(
-    lambda run, number, room, user, sender: draft(*run, number=number, room=room, user=user, sender=sender),
+    lambda run, number, room, user, sender: batch(*run, number=number, room=room, user=user, sender=sender),
     RUNS,
     st.integers(1, 9),
     st.sampled_from(["den", "lobby"]),
@@ -31,18 +31,18 @@ class Model:
         self.known = {}
 
     def check(self, draft, receipts):
-        lines = records(receipts)
+        lines = receipt_rows(receipts)
         assert [line[0] for line in lines] == [draft.number + i for i in range(len(draft.texts))]
         for text, (number, status, sequence, time) in zip(draft.texts, lines, strict=True):
             key, what = (draft.user, draft.sender, number), (draft.room, draft.user, text)
             if key not in self.known:
-                assert status is Status.STORED
+                assert status is ReceiptStatus.STORED
                 self.known[key] = (what, sequence, time)
             elif self.known[key][0] == what:
-                assert status is Status.DUPLICATE
+                assert status is ReceiptStatus.DUPLICATE
                 assert (sequence, time) == self.known[key][1:]
             else:
-                assert status is Status.REJECTED
+                assert status is ReceiptStatus.REJECTED
 
     @property
     def messages(self):
@@ -65,7 +65,7 @@ def test_the_log_does_what_a_model_does(store, lives):
         assert stats.num_messages == len(model.messages)
 
     with tempfile.TemporaryDirectory() as directory:
-        on_log(STORES[store](directory), *[lambda log, bursts=bursts: live(log, bursts) for bursts in lives])
+        run_on_log(STORES[store](directory), *[lambda log, bursts=bursts: live(log, bursts) for bursts in lives])
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -73,10 +73,10 @@ def test_the_log_does_what_a_model_does(store, lives):
 @given(run=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=20))
 def test_any_text_comes_back_unchanged(store, run):
     async def step(log):
-        await log.append(draft(*run))
+        await log.append(batch(*run))
         assert [text for *_, text in await messages(log)] == run
-        assert {line[1] for line in records(await log.append(draft(*run)))} == {Status.DUPLICATE}
+        assert {line[1] for line in receipt_rows(await log.append(batch(*run)))} == {ReceiptStatus.DUPLICATE}
         assert (await log.stats(1, ())).stored_bytes == sum(len(text.encode()) for text in run)
 
     with tempfile.TemporaryDirectory() as directory:
-        on_log(STORES[store](directory), step)
+        run_on_log(STORES[store](directory), step)

@@ -8,10 +8,22 @@ from struct import pack
 
 import pytest
 from cli import until
-from hostile import DATA, END_HEADERS, HEADERS, PREFACE, SETTINGS, WINDOW, dial, fields, h2, message, neighbour
-from logs import STORES, draft, flat, on_log
-from streams import PATIENCE, STORED, Stream, exchange, frame
-from streams import history as history_texts
+from hostile import (
+    DATA,
+    END_HEADERS,
+    HEADERS,
+    PREFACE,
+    SETTINGS,
+    WINDOW,
+    connect_socket,
+    frame_bytes,
+    header_block,
+    healthy_client,
+    message_bytes,
+)
+from logs import STORES, batch, page_messages, run_on_log
+from streams import STORED, TIMEOUT_SECONDS, ManualStream, send_frames, send_request
+from streams import history_texts as history_texts
 
 from chatctl import history
 from chatctl.chat import Chat, Limits
@@ -27,7 +39,7 @@ def url(request, tmp_path):
 
 async def collect(chat, query, found):
     async for page in history.read(chat, query):
-        found += [text for *_, text in flat(page)]
+        found += [text for *_, text in page_messages(page)]
 
 
 async def drained(condition):
@@ -48,8 +60,8 @@ def test_followers_of_quiet_rooms_read_nothing_while_another_is_busy(url):
         found = {wanted: [] for wanted in rooms}
         tasks = [asyncio.create_task(collect(chat, Query(rooms=wanted, follow=True), found[wanted])) for wanted in rooms]
         for number in range(1, 51):
-            await log.append(draft(f"{number}", number=number, room="busy"))
-        await log.append(draft("at last", number=51, room="quiet"))
+            await log.append(batch(f"{number}", number=number, room="busy"))
+        await log.append(batch("at last", number=51, room="quiet"))
         busy = [f"{number}" for number in range(1, 51)]
         await drained(lambda: found[()] == [*busy, "at last"] and found["busy",] == busy and found["quiet",])
         await drained(lambda: found["busy", "quiet"] == [*busy, "at last"])
@@ -60,7 +72,7 @@ def test_followers_of_quiet_rooms_read_nothing_while_another_is_busy(url):
             task.cancel()
         await asyncio.wait(tasks)
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_a_page_stays_small_however_large_and_uneven_what_was_stored_at_once(url):
@@ -70,28 +82,28 @@ def test_a_page_stays_small_however_large_and_uneven_what_was_stored_at_once(url
 
     async def step(log):
         for number, run in ((1, even), (1001, uneven), (2001, last)):
-            await log.append(draft(*run, number=number))
+            await log.append(batch(*run, number=number))
         for backwards in (False, True):
             after, end, found = 0, log.head, []
             while after < end:
                 page = await log.read((), (), after, end, 1000, backwards)
-                texts = [text for *_, text in flat(page)]
+                texts = [text for *_, text in page_messages(page)]
                 assert len(texts) == 1 or sum(map(len, texts)) < 300_000
                 found = texts + found if backwards else found + texts
                 after, end = (after, page.position) if backwards else (page.position, end)
             assert found == even + uneven + last
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_many_senders_beside_many_followers_of_quiet_rooms_get_every_receipt_and_they_every_message(server, connect):
     channels = [connect(server) for _ in range(4)]
     stubs = [chat_pb2_grpc.ChatServiceStub(channels[i % 4]) for i in range(40)]
     request = [pb.GetMessagesRequest(rooms=[f"quiet {i}"], follow=True) for i in range(40)]
-    followers = [stub.GetMessages(request[i], timeout=PATIENCE) for i, stub in enumerate(stubs)]
+    followers = [stub.GetMessages(request[i], timeout=TIMEOUT_SECONDS) for i, stub in enumerate(stubs)]
     for follower in followers:
         assert next(follower).live
-    senders = [Stream(stub).send(user=f"u{i}", room=f"busy {i % 5}") for i, stub in enumerate(stubs)]
+    senders = [ManualStream(stub).send(user=f"u{i}", room=f"busy {i % 5}") for i, stub in enumerate(stubs)]
     for _ in range(20):
         for sender in senders:
             sender.send("a", "b", "c")
@@ -112,8 +124,8 @@ READERS, MEGABYTES = 40, 20
 def test_a_reader_that_stalls_costs_less_than_a_megabyte_and_keeps_nobody_waiting(server, connect, kind):
     channel = connect(server)
     stub = chat_pb2_grpc.ChatServiceStub(channel)
-    run = frame(*["x" * 1000] * 1000, user="ann", room="den")
-    assert sum(receipt.count for receipt in exchange(stub, *[run] * MEGABYTES)) == 1000 * MEGABYTES
+    run = send_request(*["x" * 1000] * 1000, user="ann", room="den")
+    assert sum(receipt.count for receipt in send_frames(stub, *[run] * MEGABYTES)) == 1000 * MEGABYTES
     assert len(history_texts(stub)) == 1000 * MEGABYTES  # once: what reading costs at all
     before, stalled = resident(server), []
     start = stub.GetStats(pb.GetStatsRequest()).log + ":0"
@@ -123,15 +135,20 @@ def test_a_reader_that_stalls_costs_less_than_a_megabyte_and_keeps_nobody_waitin
         else:
             body = pb.SendAndReceiveMessageRequest(user="bob", receive=pb.Receive(all_rooms=True, after=start))
             method = "SendAndReceiveMessage"
-        wire = dial(server)
+        wire = connect_socket(server)
         # It allows the server to send without end, and does not read.
-        allowed = h2(SETTINGS, body=pack(">HI", 4, 2**31 - 1)) + h2(WINDOW, body=pack(">I", 2**31 - 65_536))
-        called = fields(path=f"/chatctl.v1.ChatService/{method}".encode())
+        allowed = frame_bytes(SETTINGS, body=pack(">HI", 4, 2**31 - 1)) + frame_bytes(
+            WINDOW, body=pack(">I", 2**31 - 65_536)
+        )
+        called = header_block(path=f"/chatctl.v1.ChatService/{method}".encode())
         wire.sendall(
-            PREFACE + allowed + h2(HEADERS, END_HEADERS, 1, called) + h2(DATA, 0, 1, message(body.SerializeToString()))
+            PREFACE
+            + allowed
+            + frame_bytes(HEADERS, END_HEADERS, 1, called)
+            + frame_bytes(DATA, 0, 1, message_bytes(body.SerializeToString()))
         )
         stalled.append(wire)
-    with neighbour(channel):
+    with healthy_client(channel):
         assert len(history_texts(stub, rooms=["den"])) == 1000 * MEGABYTES
     assert resident(server) - before < READERS * 1_000_000
     server.stop()

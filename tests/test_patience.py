@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chatctl.client.patience import Patience
+from chatctl.client.patience import ResponseWatchdog
 
 
 class Clock:
@@ -36,14 +36,14 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def said(clock):
-    """What is said of a Patience, and when."""
+    """What is said of a ResponseWatchdog, and when."""
     return lambda seconds: Said(clock, seconds)
 
 
 class Said:
     def __init__(self, clock, seconds):
         self.notices, self.gone = [], []
-        self.patience = Patience(
+        self.patience = ResponseWatchdog(
             seconds, lambda: self.gone.append(clock.now), lambda: self.notices.append(clock.now)
         )  # fmt: skip
 

@@ -7,19 +7,19 @@ from textwrap import dedent
 
 import pytest
 from cli import until
-from relay import Proxy
-from streams import Stream
+from relay import TcpProxy
+from streams import ManualStream
 
 from chatctl import presence as presence_module
-from chatctl.client import ChatClient, Here
-from chatctl.presence import SHOWN_USERS, Presence, Present
+from chatctl.client import ChatClient, PresenceChanged
+from chatctl.presence import MAX_LISTED_USERS, Presence, RoomPresence
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
 
 @pytest.fixture(autouse=True)
 def _no_rest(monkeypatch):
-    monkeypatch.setattr(presence_module, "REST_SECONDS", 0.01)
+    monkeypatch.setattr(presence_module, "PUBLISH_INTERVAL_SECONDS", 0.01)
 
 
 def receive(*rooms, **fields):
@@ -51,33 +51,33 @@ def test_a_user_is_there_once_for_as_long_as_one_stream_of_theirs_is():
     presence = Presence()
     first, second = presence.enter("ann", ["lobby", "lobby", "ops"]), presence.enter("ann", ["lobby"])
     presence.enter("bob", ["lobby"])
-    assert presence.fullest(5) == [Present("lobby", ["ann", "bob"], 2), Present("ops", ["ann"], 1)]
+    assert presence.largest_rooms(5) == [RoomPresence("lobby", ["ann", "bob"], 2), RoomPresence("ops", ["ann"], 1)]
     first()
-    assert presence.fullest(5) == [Present("lobby", ["ann", "bob"], 2)]
+    assert presence.largest_rooms(5) == [RoomPresence("lobby", ["ann", "bob"], 2)]
     second()
-    assert presence.of("lobby") == Present("lobby", ["bob"], 1)
-    assert presence.of("nowhere") == Present("nowhere", [], 0)
+    assert presence.in_room("lobby") == RoomPresence("lobby", ["bob"], 1)
+    assert presence.in_room("nowhere") == RoomPresence("nowhere", [], 0)
 
 
 def test_a_crowd_is_counted_and_the_first_of_it_named():
     presence = Presence()
     leaves = [presence.enter(f"user {n:04}", ["lobby"]) for n in range(1000)]
-    assert presence.of("lobby") == Present("lobby", [f"user {n:04}" for n in range(SHOWN_USERS)], 1000)
+    assert presence.in_room("lobby") == RoomPresence("lobby", [f"user {n:04}" for n in range(MAX_LISTED_USERS)], 1000)
     for leave in leaves:
         leave()
-    assert presence.fullest(5) == []
+    assert presence.largest_rooms(5) == []
 
 
 def test_what_is_held_is_bounded_and_leaving_makes_room(monkeypatch):
-    monkeypatch.setattr(presence_module, "MOST", 3)
+    monkeypatch.setattr(presence_module, "MAX_TRACKED", 3)
     presence = Presence()
     leave = presence.enter("ann", ["a", "b"])
     over = presence.enter("bob", ["a", "b"])
-    assert presence.fullest(5) == [Present("a", ["ann", "bob"], 2), Present("b", ["ann"], 1)]
+    assert presence.largest_rooms(5) == [RoomPresence("a", ["ann", "bob"], 2), RoomPresence("b", ["ann"], 1)]
     leave()
     presence.enter("cy", ["b"])
     over()
-    assert presence.fullest(5) == [Present("b", ["cy"], 1)]
+    assert presence.largest_rooms(5) == [RoomPresence("b", ["cy"], 1)]
 
 
 async def ticking(condition):
@@ -90,14 +90,14 @@ def test_a_room_that_changes_and_changes_back_is_no_news():
     async def watch():
         presence = Presence()
         calls = []
-        watching = presence.watch(["lobby"], lambda: calls.append(1))
-        assert watching.take() == [Present("lobby", [], 0)]
+        watching = presence.subscribe(["lobby"], lambda: calls.append(1))
+        assert watching.pop_changes() == [RoomPresence("lobby", [], 0)]
         presence.enter("ann", ["lobby"])()
         await ticking(lambda: not presence._timer)
-        assert (calls, watching.take()) == ([], [])
+        assert (calls, watching.pop_changes()) == ([], [])
         presence.enter("ann", ["lobby", "elsewhere"])
         await ticking(lambda: calls)
-        assert watching.take() == [Present("lobby", ["ann"], 1)]
+        assert watching.pop_changes() == [RoomPresence("lobby", ["ann"], 1)]
         watching.close()
         presence.enter("bob", ["lobby"])
         await ticking(lambda: not presence._timer)
@@ -110,9 +110,9 @@ def test_a_room_that_changes_and_changes_back_is_no_news():
 
 
 def test_streams_that_name_themselves_are_in_the_rooms_they_receive(stub):
-    ann = Stream(stub).send(user="ann", receive=receive("lobby", "ops"))
+    ann = ManualStream(stub).send(user="ann", receive=receive("lobby", "ops"))
     assert told(ann) == {"lobby": ["ann"], "ops": ["ann"]}
-    bob = Stream(stub).send(receive=receive("lobby"))
+    bob = ManualStream(stub).send(receive=receive("lobby"))
     assert told(bob) == {"lobby": ["ann"]}  # nameless, so not there
     bob.send(user="bob")
     assert told(bob) == {"lobby": ["ann", "bob"]}
@@ -129,11 +129,11 @@ def test_streams_that_name_themselves_are_in_the_rooms_they_receive(stub):
 
 
 def test_who_only_sends_or_has_no_proper_name_is_not_in_a_room(stub):
-    sender = Stream(stub).send("hello", user="ann", room="lobby")
+    sender = ManualStream(stub).send("hello", user="ann", room="lobby")
     sender.receipts(1)
-    odd = Stream(stub).send(user="a\nb", receive=receive("lobby"))
+    odd = ManualStream(stub).send(user="a\nb", receive=receive("lobby"))
     assert told(odd) == {"lobby": []}
-    everywhere = Stream(stub).send(user="cy", receive=pb.Receive(all_rooms=True, presence=True))
+    everywhere = ManualStream(stub).send(user="cy", receive=pb.Receive(all_rooms=True, presence=True))
     assert everywhere.receive().HasField("welcome")
     activity = stub.GetStats(pb.GetStatsRequest()).activity
     assert (activity.senders, activity.followers) == (1, 2)
@@ -141,7 +141,7 @@ def test_who_only_sends_or_has_no_proper_name_is_not_in_a_room(stub):
 
 
 def test_activity_tells_of_what_was_stored(stub):
-    Stream(stub).send("one", "two", "three", user="ann", room="lobby").receipts(3)
+    ManualStream(stub).send("one", "two", "three", user="ann", room="lobby").receipts(3)
     activity = stub.GetStats(pb.GetStatsRequest()).activity
     assert sum(activity.num_messages) == 3
     assert len(activity.num_messages) == 90
@@ -189,38 +189,42 @@ def test_a_client_whose_connection_is_dead_is_gone_once_it_does_not_answer_a_pin
 
     async def blackhole():
         async with (
-            Proxy(server.address) as proxy,
+            TcpProxy(server.address) as proxy,
             ChatClient(proxy.address, 0) as chat,
             chat.join("ann", ["lobby"]) as joining,
         ):
             async for event in joining.events():
-                if isinstance(event, Here):
+                if isinstance(event, PresenceChanged):
                     break
             assert await asyncio.to_thread(there, stub) == {"lobby": ["ann"]}
-            proxy.swallowed.add(1)
+            proxy.blackholed.add(1)
             await asyncio.to_thread(until, lambda: there(stub) == {})
-            assert joining.trouble is None  # for all that the client knows
+            assert joining.last_error is None  # for all that the client knows
 
     asyncio.run(blackhole())
 
 
 def test_names_told_at_once_are_bounded_and_the_counts_are_not(monkeypatch):
-    monkeypatch.setattr(presence_module, "SHOWN_IN_ALL", 3)
+    monkeypatch.setattr(presence_module, "MAX_LISTED_USERS_TOTAL", 3)
     presence = Presence()
     for user in ("ann", "bob"):
         presence.enter(user, ["a", "b", "c"])
-    assert presence.fullest(5) == [Present("a", ["ann", "bob"], 2), Present("b", ["ann"], 2), Present("c", [], 2)]
+    assert presence.largest_rooms(5) == [
+        RoomPresence("a", ["ann", "bob"], 2),
+        RoomPresence("b", ["ann"], 2),
+        RoomPresence("c", [], 2),
+    ]
 
 
 def test_many_are_told_some_at_a_time_and_all_in_the_end():
     async def watch():
         presence, told = Presence(), []
-        for n in range(3 * presence_module.TOLD_AT_ONCE):
-            presence.watch(["lobby"], lambda n=n: told.append(n))
+        for n in range(3 * presence_module.PUBLISH_BATCH):
+            presence.subscribe(["lobby"], lambda n=n: told.append(n))
         presence.enter("ann", ["lobby"])
         await ticking(lambda: told)
-        assert len(told) == presence_module.TOLD_AT_ONCE
+        assert len(told) == presence_module.PUBLISH_BATCH
         await ticking(lambda: not presence._timer)
-        assert len(set(told)) == 3 * presence_module.TOLD_AT_ONCE
+        assert len(set(told)) == 3 * presence_module.PUBLISH_BATCH
 
     asyncio.run(watch())

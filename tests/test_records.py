@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chatctl.cli.records import Cutter
+from chatctl.cli.records import RecordSplitter
 
 LIMIT = 24
 SEPARATORS = (b"\n", b"\0", None)
@@ -30,12 +30,12 @@ def reference(data, separator, limit):
 
 
 def cut(chunks, separator, limit=LIMIT, keep=lambda _: None):
-    """The pieces that a Cutter makes of the chunks, the most bytes it held between them, and the cutter itself."""
-    cutter, pieces, held = Cutter(separator, limit, keep), [], 0
+    """The pieces that a RecordSplitter makes of the chunks, the most bytes it held between them, and the cutter itself."""
+    cutter, pieces, held = RecordSplitter(separator, limit, keep), [], 0
     for chunk in chunks:
         pieces += cutter.feed(chunk)
         held = max(held, sum(len(value) for value in vars(cutter).values() if isinstance(value, bytes)))
-    return [*pieces, *cutter.end()], held, cutter
+    return [*pieces, *cutter.finish()], held, cutter
 
 
 def assert_same(chunks, separator, limit=LIMIT):
@@ -105,7 +105,7 @@ def test_good_lines_come_in_one_piece():
 
 
 def test_the_position_is_the_end_of_the_last_whole_record():
-    cutter = Cutter(b"\n", LIMIT)
+    cutter = RecordSplitter(b"\n", LIMIT)
     for chunk, position in ((b"one\ntw", 4), (b"o\nthr", 8), (b"x" * 99, 8), (b"x\n", 112), (b"end", 112)):
         list(cutter.feed(chunk))
         assert cutter.position == position

@@ -2,7 +2,17 @@
 
 import grpc
 import pytest
-from streams import DUPLICATE, PATIENCE, REJECTED, STORED, Stream, exchange, frame, history, refusal
+from streams import (
+    DUPLICATE,
+    REJECTED,
+    STORED,
+    TIMEOUT_SECONDS,
+    ManualStream,
+    call_error,
+    history_texts,
+    send_frames,
+    send_request,
+)
 
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
@@ -14,7 +24,7 @@ def stub(server, connect):
 
 
 def test_what_is_sent_is_welcomed_receipted_read_and_counted(stub):
-    stream = Stream(stub).send("one", "two", user="ann", sender="s", room="den")
+    stream = ManualStream(stub).send("one", "two", user="ann", sender="s", room="den")
     first = stream.receive()
     welcome = first.welcome
     assert (welcome.sender, welcome.limits.batch_messages) == ("s", 1000)
@@ -38,22 +48,26 @@ def test_what_is_sent_is_welcomed_receipted_read_and_counted(stub):
 
 
 def test_a_frame_goes_on_from_the_one_before(stub):
-    receipts = exchange(
-        stub, frame("1", "2", user="ann", room="den"), frame("3"), frame("9", number=9, room="attic"), frame("10")
+    receipts = send_frames(
+        stub,
+        send_request("1", "2", user="ann", room="den"),
+        send_request("3"),
+        send_request("9", number=9, room="attic"),
+        send_request("10"),
     )
     assert [(r.number, r.status) for r in receipts for r.number in range(r.number, r.number + r.count)] == [
         (n, STORED) for n in (1, 2, 3, 9, 10)
     ]
-    assert history(stub, rooms=["attic"]) == ["9", "10"]
+    assert history_texts(stub, rooms=["attic"]) == ["9", "10"]
 
 
 def test_a_record_that_breaks_a_rule_spoils_only_itself(stub):
     long = "x" * 65_537
-    receipts = exchange(
+    receipts = send_frames(
         stub,
-        frame("a", long, "b", "", user="ann", sender="s", room="den"),
-        frame("bad room", room="no\x07"),
-        frame("c", room="den"),
+        send_request("a", long, "b", "", user="ann", sender="s", room="den"),
+        send_request("bad room", room="no\x07"),
+        send_request("c", room="den"),
     )
     assert [(r.number, r.count, r.status, r.reason) for r in receipts] == [
         (1, 1, STORED, 0),
@@ -63,7 +77,7 @@ def test_a_record_that_breaks_a_rule_spoils_only_itself(stub):
         (6, 1, STORED, 0),
     ]
     assert all(r.error for r in receipts if r.status == REJECTED)
-    assert history(stub) == ["a", "b", "", "c"]
+    assert history_texts(stub) == ["a", "b", "", "c"]
 
 
 @pytest.mark.parametrize(
@@ -80,73 +94,75 @@ def test_a_record_that_breaks_a_rule_spoils_only_itself(stub):
     ids=str,
 )
 def test_a_name_or_number_that_breaks_a_rule_rejects_the_records_and_the_stream_goes_on(stub, fields, reason):
-    receipts = exchange(stub, frame("a", **fields), frame("b"), frame("c", user=fields.get("user", "ann"), room="attic"))
+    receipts = send_frames(
+        stub, send_request("a", **fields), send_request("b"), send_request("c", user=fields.get("user", "ann"), room="attic")
+    )
     assert (receipts[0].status, receipts[0].reason) == (REJECTED, reason)
     assert sum(receipt.count for receipt in receipts) == 3
 
 
 def test_the_highest_number_is_2_to_the_53_less_1(stub):
-    receipts = exchange(stub, frame("a", user="ann", room="den", number=2**53 - 1))
+    receipts = send_frames(stub, send_request("a", user="ann", room="den", number=2**53 - 1))
     assert [receipt.status for receipt in receipts] == [STORED]
 
 
 def test_numbers_out_of_order_are_stored_once_each(stub):
-    frames = [frame(str(n), user="ann", sender="s", room="den", number=n) for n in (5, 1, 3, 1, 5, 2)]
-    receipts = exchange(stub, *frames)
+    frames = [send_request(str(n), user="ann", sender="s", room="den", number=n) for n in (5, 1, 3, 1, 5, 2)]
+    receipts = send_frames(stub, *frames)
     assert [(r.number, r.status) for r in receipts] == [
         (5, STORED), (1, STORED), (3, STORED), (1, DUPLICATE), (5, DUPLICATE), (2, STORED)
     ]  # fmt: skip
-    assert history(stub) == ["5", "1", "3", "2"]
-    assert {r.status for r in exchange(stub, *frames)} == {DUPLICATE}
+    assert history_texts(stub) == ["5", "1", "3", "2"]
+    assert {r.status for r in send_frames(stub, *frames)} == {DUPLICATE}
 
 
 def test_a_stream_without_a_message_ends_well(stub):
-    assert list(stub.SendAndReceiveMessage(iter(()), timeout=PATIENCE)) == []
-    assert exchange(stub, frame(user="ann", room="den")) == []
+    assert list(stub.SendAndReceiveMessage(iter(()), timeout=TIMEOUT_SECONDS)) == []
+    assert send_frames(stub, send_request(user="ann", room="den")) == []
 
 
 @pytest.mark.parametrize(
     ("second", "status"),
     [
-        (frame(*["x"] * 5000), grpc.StatusCode.INVALID_ARGUMENT),
-        (frame(*["x" * 60_000] * 20), grpc.StatusCode.INVALID_ARGUMENT),
-        (frame("x" * 5_000_000), grpc.StatusCode.RESOURCE_EXHAUSTED),
-        (frame("b", user="bob"), grpc.StatusCode.INVALID_ARGUMENT),
-        (frame("b", sender="other"), grpc.StatusCode.INVALID_ARGUMENT),
-        (frame(receive=pb.Receive(rooms=["\0"])), grpc.StatusCode.INVALID_ARGUMENT),
-        (frame(receive=pb.Receive(all_rooms=True, after="x")), grpc.StatusCode.INVALID_ARGUMENT),
-        (frame(receive=pb.Receive(all_rooms=True, after="0:0")), grpc.StatusCode.FAILED_PRECONDITION),
+        (send_request(*["x"] * 5000), grpc.StatusCode.INVALID_ARGUMENT),
+        (send_request(*["x" * 60_000] * 20), grpc.StatusCode.INVALID_ARGUMENT),
+        (send_request("x" * 5_000_000), grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (send_request("b", user="bob"), grpc.StatusCode.INVALID_ARGUMENT),
+        (send_request("b", sender="other"), grpc.StatusCode.INVALID_ARGUMENT),
+        (send_request(receive=pb.Receive(rooms=["\0"])), grpc.StatusCode.INVALID_ARGUMENT),
+        (send_request(receive=pb.Receive(all_rooms=True, after="x")), grpc.StatusCode.INVALID_ARGUMENT),
+        (send_request(receive=pb.Receive(all_rooms=True, after="0:0")), grpc.StatusCode.FAILED_PRECONDITION),
     ],
     ids=["many texts", "many bytes", "huge frame", "user", "sender", "room", "cursor", "other log"],
 )
 def test_a_frame_that_breaks_the_contract_ends_the_stream_after_the_receipts_due(stub, second, status):
-    stream = Stream(stub).send("a", user="ann", sender="s", room="den")
+    stream = ManualStream(stub).send("a", user="ann", sender="s", room="den")
     assert [receipt.status for receipt in stream.receipts(1)] == [STORED]
     stream.frames.put(second)
-    code, _ = refusal(stream.call)
+    code, _ = call_error(stream.call)
     assert code == status
-    assert history(stub) == ["a"]
+    assert history_texts(stub) == ["a"]
 
 
 def test_a_stream_that_never_closes_or_is_cancelled_keeps_nobody_else_waiting(stub):
-    idle, cancelled = Stream(stub), Stream(stub)
+    idle, cancelled = ManualStream(stub), ManualStream(stub)
     for stream in (idle, cancelled):
         stream.send("a", user="ann", room="den")
         assert stream.receive().HasField("welcome")
     cancelled.call.cancel()
-    assert [receipt.status for receipt in exchange(stub, frame("b", user="bob", room="den"))] == [STORED]
+    assert [receipt.status for receipt in send_frames(stub, send_request("b", user="bob", room="den"))] == [STORED]
     assert idle.send("c").receipts(2)
     idle.call.cancel()
 
 
 def test_a_stream_receives_everybodys_messages_in_the_rooms_it_asks_for(stub):
-    exchange(stub, frame("old", user="bob", room="den"))
-    stream = Stream(stub).send(user="ann", room="den", receive=pb.Receive(rooms=["den"]))
+    send_frames(stub, send_request("old", user="bob", room="den"))
+    stream = ManualStream(stub).send(user="ann", room="den", receive=pb.Receive(rooms=["den"]))
     while not stream.receive().live:
         pass
     stream.send("mine")
     assert stream.texts(1) == ["mine"]
-    exchange(stub, frame("hers", user="eve", room="den"), frame("elsewhere", room="attic"))
+    send_frames(stub, send_request("hers", user="eve", room="den"), send_request("elsewhere", room="attic"))
     assert stream.texts(1) == ["hers"]
 
     start = stub.GetStats(pb.GetStatsRequest()).log + ":0"
@@ -174,15 +190,15 @@ def test_a_stream_receives_everybodys_messages_in_the_rooms_it_asks_for(stub):
 def test_a_request_that_cannot_be_answered_is_refused_with_status_and_reason(stub, conditions, status, reason):
     log = stub.GetStats(pb.GetStatsRequest()).log
     known = {key: value.replace("LOG", log) if isinstance(value, str) else value for key, value in conditions.items()}
-    assert refusal(stub.GetMessages(pb.GetMessagesRequest(**known))) == (status, reason)
+    assert call_error(stub.GetMessages(pb.GetMessagesRequest(**known))) == (status, reason)
 
 
 def test_absurd_bounds_and_times_are_answered_or_refused_never_a_fault(stub):
-    exchange(stub, frame("a", user="ann", room="den"))
-    assert history(stub, last=2**63 - 1, limit=2**63 - 1) == ["a"]
+    send_frames(stub, send_request("a", user="ann", room="den"))
+    assert history_texts(stub, last=2**63 - 1, limit=2**63 - 1) == ["a"]
     for seconds in (-(2**63), 2**63 - 1):
         moment = {"seconds": seconds, "nanos": 2**31 - 1}
-        assert history(stub, since=moment) + history(stub, until=moment) == ["a"]
+        assert history_texts(stub, since=moment) + history_texts(stub, until=moment) == ["a"]
     for top in (-1, 1001):
         with pytest.raises(grpc.RpcError) as refused:
             stub.GetStats(pb.GetStatsRequest(top=top))

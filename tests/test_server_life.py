@@ -9,7 +9,17 @@ import pytest
 from cli import until
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from streams import DUPLICATE, PATIENCE, REJECTED, STORED, Stream, exchange, frame, history, refusal
+from streams import (
+    DUPLICATE,
+    REJECTED,
+    STORED,
+    TIMEOUT_SECONDS,
+    ManualStream,
+    call_error,
+    history_texts,
+    send_frames,
+    send_request,
+)
 
 from chatctl.tutorial import chat_pb2 as tutorial_pb2
 from chatctl.tutorial import chat_pb2_grpc as tutorial_pb2_grpc
@@ -27,7 +37,7 @@ def stub(server, connect):
 
 def following(stub, **conditions):
     """A follower that has reached the live part."""
-    call = stub.GetMessages(pb.GetMessagesRequest(follow=True, **conditions), timeout=PATIENCE)
+    call = stub.GetMessages(pb.GetMessagesRequest(follow=True, **conditions), timeout=TIMEOUT_SECONDS)
     while not next(call).live:
         pass
     return call
@@ -49,7 +59,7 @@ def test_malformed_bytes_get_a_status_without_anything_of_ours_in_it(server, con
     channel = connect(server)
     if (method, junk == "wire") != ("chatctl.v1.ChatService/GetStats", False):  # its first field is no text
         with pytest.raises(grpc.RpcError) as refused:
-            next(channel.stream_stream("/" + method)(iter([JUNK[junk]]), timeout=PATIENCE))
+            next(channel.stream_stream("/" + method)(iter([JUNK[junk]]), timeout=TIMEOUT_SECONDS))
         assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         for word in ("<class", "Decode", "Unexpected", "Traceback", "google"):
             assert word not in refused.value.details()
@@ -59,7 +69,7 @@ def test_malformed_bytes_get_a_status_without_anything_of_ours_in_it(server, con
 def has_a_place(stub):
     """Whether another stream may be opened."""
     try:
-        return history(stub) == ["a"]
+        return history_texts(stub) == ["a"]
     except grpc.RpcError as error:
         return error.code() == grpc.StatusCode.OK
 
@@ -67,16 +77,16 @@ def has_a_place(stub):
 def test_streams_over_the_limit_are_refused_while_all_else_is_answered(start_server, connect):
     channel = connect(start_server("--streams", "2"))
     stub = chat_pb2_grpc.ChatServiceStub(channel)
-    follower, sender = following(stub), Stream(stub).send("a", user="ann", room="den")
+    follower, sender = following(stub), ManualStream(stub).send("a", user="ann", room="den")
     sender.receive()
     full = (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
     refused = stub.GetMessages(pb.GetMessagesRequest())
-    assert refusal(refused) == full
+    assert call_error(refused) == full
     assert "try again later" in refused.details()
-    assert refusal(Stream(stub).send("b", user="ann", room="den").call) == full
+    assert call_error(ManualStream(stub).send("b", user="ann", room="den").call) == full
     tutorial = tutorial_pb2_grpc.ChatServiceStub(channel)
-    assert refusal(tutorial.GetMessages(tutorial_pb2.EmptyRequest())) == full
-    assert refusal(stub.VerifyMessages(iter(()), timeout=PATIENCE)) == full
+    assert call_error(tutorial.GetMessages(tutorial_pb2.EmptyRequest())) == full
+    assert call_error(stub.VerifyMessages(iter(()), timeout=TIMEOUT_SECONDS)) == full
 
     assert stub.GetStats(pb.GetStatsRequest()).limits.streams == 2
     assert tutorial.GetStats(tutorial_pb2.EmptyRequest()).num_messages == 1
@@ -93,7 +103,7 @@ def test_streams_over_the_limit_are_refused_while_all_else_is_answered(start_ser
         leave()
         until(lambda: has_a_place(stub))
         places.append(following(stub))
-        assert refusal(stub.GetMessages(pb.GetMessagesRequest())) == full
+        assert call_error(stub.GetMessages(pb.GetMessagesRequest())) == full
     watch.cancel()
 
 
@@ -103,9 +113,9 @@ def test_following_goes_on_across_a_restart_without_a_gap_or_a_double(start_serv
         server = start_server(store=store)
         store = server.store
         stub = chat_pb2_grpc.ChatServiceStub(connect(server))
-        exchange(stub, frame(f"{life}a", user="ann", room="den"))
-        call = stub.GetMessages(pb.GetMessagesRequest(follow=True, after=cursor), timeout=PATIENCE)
-        exchange(stub, frame(f"{life}b", f"{life}c", user="ann", room="den"))
+        send_frames(stub, send_request(f"{life}a", user="ann", room="den"))
+        call = stub.GetMessages(pb.GetMessagesRequest(follow=True, after=cursor), timeout=TIMEOUT_SECONDS)
+        send_frames(stub, send_request(f"{life}b", f"{life}c", user="ann", room="den"))
         while len(seen) <= 3 * life:  # not all of it: what comes with the end, and after it, counts too
             response = next(call)
             cursor = response.cursor
@@ -125,9 +135,9 @@ def test_following_goes_on_across_a_restart_without_a_gap_or_a_double(start_serv
 def test_what_has_a_receipt_survives_a_kill_and_sending_all_again_stores_the_rest_once(start_server, connect):
     server = start_server()
     stub = chat_pb2_grpc.ChatServiceStub(connect(server))
-    frames = [frame(*(f"{n}" for n in range(at, at + 100)), user="ann", sender="s", room="den", number=at)
+    frames = [send_request(*(f"{n}" for n in range(at, at + 100)), user="ann", sender="s", room="den", number=at)
               for at in range(1, 20_001, 100)]  # fmt: skip
-    call, kept = stub.SendAndReceiveMessage(iter(frames), timeout=PATIENCE), {}
+    call, kept = stub.SendAndReceiveMessage(iter(frames), timeout=TIMEOUT_SECONDS), {}
     with contextlib.suppress(grpc.RpcError):
         for response in call:
             kept |= {r.number + i: r.sequence + i for r in response.receipts for i in range(r.count)}
@@ -135,10 +145,10 @@ def test_what_has_a_receipt_survives_a_kill_and_sending_all_again_stores_the_res
                 server.kill()
     assert len(kept) > 3000
     again = chat_pb2_grpc.ChatServiceStub(connect(start_server(store=server.store)))
-    receipts = [(r.number + i, r.status, r.sequence + i) for r in exchange(again, *frames) for i in range(r.count)]
+    receipts = [(r.number + i, r.status, r.sequence + i) for r in send_frames(again, *frames) for i in range(r.count)]
     assert {number: sequence for number, status, sequence in receipts if number in kept} == kept
     assert {status for number, status, _ in receipts if number in kept} == {DUPLICATE}
-    assert [int(text) for text in history(again)] == list(range(1, 20_001))
+    assert [int(text) for text in history_texts(again)] == list(range(1, 20_001))
 
 
 def test_health_is_told_for_every_service(server, connect):
@@ -152,10 +162,12 @@ def test_a_flood_of_conflicts_fits_the_frames_that_clients_accept(stub, same):
     def frames(letter):
         # Every text is another, or every second; an error shows it as ten times as long.
         texts = [*["same"] * same, letter + "\U000e0001" * 40] * (1000 // (1 + same))
-        return [frame(*texts, user="ann", sender="\u200b" * 42, room="den", number=at) for at in range(1, 40_001, 1000)]
+        return [
+            send_request(*texts, user="ann", sender="\u200b" * 42, room="den", number=at) for at in range(1, 40_001, 1000)
+        ]
 
-    assert {receipt.status for receipt in exchange(stub, *frames("a"))} == {STORED}
-    receipts = exchange(stub, *frames("b"))
+    assert {receipt.status for receipt in send_frames(stub, *frames("a"))} == {STORED}
+    receipts = send_frames(stub, *frames("b"))
     assert {receipt.status for receipt in receipts} == ({DUPLICATE, REJECTED} if same else {REJECTED})
     assert sum(receipt.count for receipt in receipts) == 40_000
 
@@ -181,7 +193,7 @@ asyncio.run(server.serve(settings, announce, lambda failure: sys.exit(1)))
 def test_an_exception_inside_reaches_the_log_of_the_server_and_no_client(start_server, connect):
     server = start_server(command=[sys.executable, "-c", FAULTY])
     stub = chat_pb2_grpc.ChatServiceStub(connect(server))
-    call = Stream(stub).send("a", user="ann", room="den").call
+    call = ManualStream(stub).send("a", user="ann", room="den").call
     with pytest.raises(grpc.RpcError) as stats:
         stub.GetStats(pb.GetStatsRequest())
     with pytest.raises(grpc.RpcError) as sending:
@@ -200,11 +212,11 @@ def test_a_unix_socket_is_served_to_one_server_and_a_stale_one_is_reused(start_s
     other = ("--listen", listen, "--store", f"sqlite:{tmp_path}/other.db")
     assert "another server" in start_server.refused(*other)
     stub = chat_pb2_grpc.ChatServiceStub(connect(first))
-    assert exchange(stub, frame("a", user="ann", room="den"))
+    assert send_frames(stub, send_request("a", user="ann", room="den"))
     first.kill()
     assert (tmp_path / "chat.sock").exists()
     second = start_server(listen=listen, store=first.store)
-    assert history(chat_pb2_grpc.ChatServiceStub(connect(second))) == ["a"]
+    assert history_texts(chat_pb2_grpc.ChatServiceStub(connect(second))) == ["a"]
     second.stop()
 
 

@@ -14,8 +14,8 @@ import pytest
 from cli import run, until
 
 from chatctl.cli import shell
-from chatctl.cli.shell import Command
-from chatctl.errors import CommandFailed
+from chatctl.cli.shell import ExecCommand
+from chatctl.errors import ExecFailed
 
 TIME = 1_795_355_587_461_106
 LINE = b'{"sequence":17}\n'
@@ -35,12 +35,12 @@ def message(command, text="hello", json_line=LINE, room="lobby", user="ann"):
 
 def execute(line, retries=0, notice=None, **of):
     """Run a command line for a message, to its end."""
-    asyncio.run(message(Command(line, retries, "127.0.0.1:50051", notice), **of))
+    asyncio.run(message(ExecCommand(line, retries, "127.0.0.1:50051", notice), **of))
 
 
 def failure(line, retries=0, notice=None, **of):
     """What is told of one that fails."""
-    with pytest.raises(CommandFailed) as failed:
+    with pytest.raises(ExecFailed) as failed:
         execute(line, retries, notice, **of)
     return str(failed.value)
 
@@ -66,7 +66,7 @@ def runs(number):
 @contextlib.asynccontextmanager
 async def under_way(line, retries=0, notice=None):
     """A command that has made the file `begun`, and its run."""
-    command = Command(line, retries, "127.0.0.1:50051", notice)
+    command = ExecCommand(line, retries, "127.0.0.1:50051", notice)
     task = asyncio.create_task(message(command))
     await asyncio.to_thread(until, lambda: os.path.exists("begun"))
     assert not task.done()
@@ -208,10 +208,10 @@ def test_one_that_always_fails_is_tried_once_and_then_as_often_again_as_asked_fo
 
 def test_each_message_has_its_own_tries():
     async def main():
-        command = Command("echo x >> tries; [ $(wc -l < tries) = 2 ] || [ $(wc -l < tries) = 4 ]", 1, "unix:s")
+        command = ExecCommand("echo x >> tries; [ $(wc -l < tries) = 2 ] || [ $(wc -l < tries) = 4 ]", 1, "unix:s")
         await message(command)
         await message(command)
-        with pytest.raises(CommandFailed, match="tried 2 times"):
+        with pytest.raises(ExecFailed, match="tried 2 times"):
             await message(command)
 
     asyncio.run(main())
@@ -227,9 +227,9 @@ def test_pauses_stay_bounded_however_many():
             pauses.append(seconds)
             return len(pauses) < 1100  # over which 2 to this power is no float
 
-        command = Command("exit 1", 10_000, "unix:s")
-        command._pause = no_pause
-        with pytest.raises(CommandFailed):
+        command = ExecCommand("exit 1", 10_000, "unix:s")
+        command._wait_before_retry = no_pause
+        with pytest.raises(ExecFailed):
             await message(command)
         return pauses
 
@@ -247,7 +247,7 @@ def test_one_that_cannot_be_started_is_tried_again_too():
         notices.append(text)
 
     async def main():
-        command = Command("echo done > out", 1, "unix:s", notice)
+        command = ExecCommand("echo done > out", 1, "unix:s", notice)
         await asyncio.to_thread(int)  # its own loop and thread have what they need
         resource.setrlimit(resource.RLIMIT_NOFILE, (1, before[1]))
         await message(command)
@@ -284,7 +284,7 @@ def test_a_thousand_messages_leave_nothing_behind():
         return set(os.listdir("/proc/self/fd"))
 
     async def main():
-        command = Command('[ "$CHATCTL_MESSAGE_TEXT" = hello ]', 0, "unix:s")
+        command = ExecCommand('[ "$CHATCTL_MESSAGE_TEXT" = hello ]', 0, "unix:s")
         await message(command)
         before = descriptors()
         for _ in range(1000):
@@ -315,7 +315,7 @@ def test_it_has_a_process_group_of_its_own_in_our_session():
 def test_an_interrupt_lets_it_finish():
     async def main():
         async with under_way("echo > begun; until [ -e go ]; do sleep 0.01; done; echo > out") as (command, task):
-            command.interrupt()
+            command.stop_retrying()
             os.mkfifo("go")
             await task
         assert os.path.exists("out")
@@ -329,28 +329,28 @@ def test_after_an_interrupt_nothing_is_tried_again():
     async def main():
         line = "echo > begun; until [ -e go ]; do sleep 0.01; done; exit 5"
         async with under_way(line, 3, notices.append) as (command, task):
-            command.interrupt()
+            command.stop_retrying()
             os.mkfifo("go")
-            with pytest.raises(CommandFailed, match=r"exit code 5; tried once"):
+            with pytest.raises(ExecFailed, match=r"exit code 5; tried once"):
                 await task
 
     asyncio.run(main())
     assert notices == []
 
 
-@pytest.mark.parametrize("end", [Command.interrupt, Command.end])
+@pytest.mark.parametrize("end", [ExecCommand.stop_retrying, ExecCommand.terminate])
 def test_an_interrupt_ends_a_pause(end, monkeypatch):
     for name in ("BACKOFF_SECONDS", "MOST_BACKOFF_SECONDS"):
         monkeypatch.setattr(shell, name, 3600)
 
     async def main():
         paused = asyncio.Event()
-        command = Command("echo x >> tries; exit 1", 3, "unix:s", lambda _: paused.set())
+        command = ExecCommand("echo x >> tries; exit 1", 3, "unix:s", lambda _: paused.set())
         task = asyncio.create_task(message(command))
         await paused.wait()
         await asyncio.sleep(0)
         end(command)
-        with pytest.raises(CommandFailed, match="tried once"):
+        with pytest.raises(ExecFailed, match="tried once"):
             await task
 
     asyncio.run(main())
@@ -369,8 +369,8 @@ def test_an_interrupt_ends_a_pause(end, monkeypatch):
 def test_it_can_be_ended(line, what):
     async def main():
         async with under_way(line, 3) as (command, task):
-            command.end()
-            with pytest.raises(CommandFailed, match=f"{what}; tried once"):
+            command.terminate()
+            with pytest.raises(ExecFailed, match=f"{what}; tried once"):
                 await task
 
     asyncio.run(main())
@@ -381,8 +381,8 @@ def test_what_it_has_started_ends_with_it():
     async def main():
         line = "sleep 1000 & echo $! > number; mv number begun; wait; :"
         async with under_way(line) as (command, task):
-            command.end()
-            with pytest.raises(CommandFailed):
+            command.terminate()
+            with pytest.raises(ExecFailed):
                 await task
 
     asyncio.run(main())
@@ -396,7 +396,7 @@ def test_one_that_exits_with_0_when_it_is_ended_is_done():
     async def main():
         line = "trap 'echo > out; exit 0' TERM; echo > begun; while :; do sleep 0.01; done"
         async with under_way(line) as (command, task):
-            command.end()
+            command.terminate()
             await task
         assert os.path.exists("out")
 
@@ -416,9 +416,9 @@ def test_a_cancelled_run_ends_it():
 
 def test_ended_between_two_messages_nothing_is_signalled():
     async def main():
-        command = Command("echo x >> tries", 3, "unix:s")
+        command = ExecCommand("echo x >> tries", 3, "unix:s")
         await message(command)
-        command.end()
+        command.terminate()
 
     asyncio.run(main())
     assert os.listdir() == ["tries"]

@@ -4,12 +4,12 @@ import os
 import shutil
 
 import pytest
-from logs import draft, on_log, records, texts
-from stores import filled, killed, refusal
+from logs import batch, receipt_rows, run_on_log, texts
+from stores import filled_store, open_error, run_killed
 
 from chatctl.chat import Chat, Limits
 from chatctl.errors import CursorBeyondHead
-from chatctl.log import Status
+from chatctl.log import ReceiptStatus
 
 TWENTY = """
 for number in range(3, 23):
@@ -32,23 +32,23 @@ def test_nothing_but_duplicates_writes_nothing(path, wal):
 
     async def again(log):
         before = wal.read_bytes() if wal.exists() else b""
-        for part in (draft("hello", "world"), draft("world", number=2), draft("hello", "other")):
-            assert records(await log.append(part))[0][1] is Status.DUPLICATE
+        for part in (batch("hello", "world"), batch("world", number=2), batch("hello", "other")):
+            assert receipt_rows(await log.append(part))[0][1] is ReceiptStatus.DUPLICATE
         assert (wal.read_bytes() if wal.exists() else b"") == before
 
     async def mixed(log):
-        await log.append(draft("new", number=3))
+        await log.append(batch("new", number=3))
         assert wal.stat().st_size
         await again(log)
 
-    filled(path)
-    assert on_log(f"sqlite:{path}", again, mixed, texts)[2] == ["hello", "world", "new"]
+    filled_store(path)
+    assert run_on_log(f"sqlite:{path}", again, mixed, texts)[2] == ["hello", "world", "new"]
 
 
 def test_what_a_killed_server_wrote_is_synced_before_it_is_called_a_duplicate(path, wal, monkeypatch):
     """Killed between a write and its sync: the message can be read, and nothing of it may be on the disk."""
-    filled(path)
-    killed(path, TWENTY)
+    filled_store(path)
+    run_killed(path, TWENTY)
     assert wal.stat().st_size
     synced, fsync = [], os.fsync
 
@@ -57,18 +57,18 @@ def test_what_a_killed_server_wrote_is_synced_before_it_is_called_a_duplicate(pa
         fsync(descriptor)
 
     monkeypatch.setattr("os.fsync", watched)
-    on_log(f"sqlite:{path}", texts)
+    run_on_log(f"sqlite:{path}", texts)
     assert synced == [str(wal), str(path.parent)]
 
-    killed(path)
+    run_killed(path)
     monkeypatch.setattr("os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError(5, "Input/output error")))
-    assert "Input/output error" in refusal(path)
+    assert "Input/output error" in open_error(path)
 
 
 @pytest.mark.parametrize("kept", [None, 0, 31, 0.3, 0.7, 0.99])
 def test_a_log_that_lost_its_end_goes_on_from_what_is_left_and_refuses_cursors_beyond(path, wal, kept):
-    filled(path)
-    killed(path, TWENTY)
+    filled_store(path)
+    run_killed(path, TWENTY)
     if kept is None:
         wal.unlink()
         path.with_name("chat.db-shm").unlink()
@@ -81,33 +81,33 @@ def test_a_log_that_lost_its_end_goes_on_from_what_is_left_and_refuses_cursors_b
         assert 2 <= log.head < 22
         assert left == everything[: log.head]
         chat = Chat(log, Limits())
-        assert chat.position(f"{log.id}:{log.head}") == log.head
+        assert chat.parse_cursor(f"{log.id}:{log.head}") == log.head
         with pytest.raises(CursorBeyondHead, match="lost its end"):
-            chat.position(f"{log.id}:22")
+            chat.parse_cursor(f"{log.id}:22")
         known = log.head
-        found = records(await log.append(draft(*everything)))
-        assert [line[1] for line in found] == [Status.DUPLICATE] * known + [Status.STORED] * (22 - known)
+        found = receipt_rows(await log.append(batch(*everything)))
+        assert [line[1] for line in found] == [ReceiptStatus.DUPLICATE] * known + [ReceiptStatus.STORED] * (22 - known)
         assert await texts(log) == everything
 
-    assert on_log(f"sqlite:{path}", step) == [None]
+    assert run_on_log(f"sqlite:{path}", step) == [None]
 
 
 def test_a_file_without_its_write_ahead_log_is_whole_up_to_the_last_checkpoint(path, tmp_path):
     """As somebody has it who copies the one file of a running server."""
-    filled(path)
-    killed(path, TWENTY + 'log._writer._checkpoint(); await log.append(draft("last", number=23))')
+    filled_store(path)
+    run_killed(path, TWENTY + 'log._writer._checkpoint(); await log.append(draft("last", number=23))')
     copy = tmp_path / "copy" / "chat.db"
     copy.parent.mkdir()
     shutil.copy(path, copy)
-    whole, copied = on_log(f"sqlite:{path}", texts)[0], on_log(f"sqlite:{copy}", texts)[0]
+    whole, copied = run_on_log(f"sqlite:{path}", texts)[0], run_on_log(f"sqlite:{copy}", texts)[0]
     assert whole == [*copied, "last"]
 
 
 def test_a_store_with_two_names_is_refused_until_one_is_gone(path):
     """Each name would have a lock and a write-ahead log of its own."""
     other = path.with_name("other.db")
-    os.link(filled(path), other)
+    os.link(filled_store(path), other)
     for name in (path, other):
-        assert "hard link" in refusal(name)
+        assert "hard link" in open_error(name)
     other.unlink()
-    assert on_log(f"sqlite:{path}", texts) == [["hello", "world"]]
+    assert run_on_log(f"sqlite:{path}", texts) == [["hello", "world"]]

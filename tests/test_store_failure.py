@@ -6,7 +6,7 @@ import sqlite3
 import threading
 
 import pytest
-from logs import draft, on_log
+from logs import batch, run_on_log
 
 from chatctl.errors import StoreFailed, StoreFull
 from chatctl.store.sqlite_write import CHECKPOINT_BYTES
@@ -35,9 +35,9 @@ def test_after_a_failed_sync_nothing_is_tried_again(url):
 
     async def step(log):
         log._writer.commit = commit
-        futures = [log.append(draft("a"))]
+        futures = [log.append(batch("a"))]
         begun.wait()
-        futures.append(log.append(draft("b", number=2)))
+        futures.append(log.append(batch("b", number=2)))
         may_fail.set()
         log._jobs.put(None)
         log._thread.join()  # the event loop hears of nothing in between
@@ -45,11 +45,11 @@ def test_after_a_failed_sync_nothing_is_tried_again(url):
             with pytest.raises(StoreFailed):
                 await asyncio.wait_for(future, 10)
         with pytest.raises(StoreFailed):
-            await asyncio.wait_for(log.append(draft("c", number=3)), 10)
+            await asyncio.wait_for(log.append(batch("c", number=3)), 10)
         assert len(tried) == 1
         assert isinstance(log.failed.result(), StoreFailed)
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 @pytest.mark.parametrize("name", ["SQLITE_IOERR_WRITE", "SQLITE_CORRUPT", "SQLITE_READONLY_DBMOVED"])
@@ -61,11 +61,11 @@ def test_nobody_is_left_waiting_when_the_store_fails(url, tmp_path, name):
         log._writer.commit = commit
         shutil.rmtree(tmp_path / "store")  # so that whatever the log looks at to find out more is gone, too
         with pytest.raises(StoreFailed):
-            await asyncio.wait_for(log.append(draft("a")), 10)
+            await asyncio.wait_for(log.append(batch("a")), 10)
         with pytest.raises(StoreFailed):
-            await asyncio.wait_for(log.append(draft("b")), 10)
+            await asyncio.wait_for(log.append(batch("b")), 10)
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_a_fault_of_ours_leaves_nobody_waiting(url):
@@ -75,16 +75,16 @@ def test_a_fault_of_ours_leaves_nobody_waiting(url):
     async def step(log):
         log._writer.commit = commit
         with pytest.raises(StoreFailed):
-            await asyncio.wait_for(log.append(draft("a")), 10)
+            await asyncio.wait_for(log.append(batch("a")), 10)
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_what_fails_for_lack_of_space_leaves_the_head_where_it_was(url):
     """Also when the file cannot even be asked for its totals right after."""
 
     async def step(log):
-        await log.append(draft("a"))
+        await log.append(batch("a"))
         writer, real = log._writer, log._writer._db
 
         class Full:
@@ -103,15 +103,15 @@ def test_what_fails_for_lack_of_space_leaves_the_head_where_it_was(url):
 
         writer._db = Full()
         with pytest.raises(StoreFull):
-            await log.append(draft("b", number=2))
+            await log.append(batch("b", number=2))
         assert log.head == 1
         writer._db = real
-        (receipt,) = await log.append(draft("b", number=2))
+        (receipt,) = await log.append(batch("b", number=2))
         assert receipt.sequence == log.head
         stats = await log.stats(1, ())
         assert (stats.num_messages, stats.num_rooms) == (2, 1)
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 @pytest.mark.parametrize("replaced", [False, True])
@@ -119,15 +119,15 @@ def test_a_store_whose_file_is_gone_gives_no_receipts(url, tmp_path, replaced):
     path = tmp_path / "store/chat.db"
 
     async def step(log):
-        await log.append(draft("a"))
+        await log.append(batch("a"))
         path.rename(path.with_name("elsewhere.db"))
         if replaced:
             path.touch()
         with pytest.raises(StoreFailed):
-            await log.append(draft("b", number=2))
+            await log.append(batch("b", number=2))
         assert isinstance(log.failed.result(), StoreFailed)
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_nothing_overtakes_a_failed_draft_of_its_sender(url):
@@ -143,24 +143,24 @@ def test_nothing_overtakes_a_failed_draft_of_its_sender(url):
             raise failure("SQLITE_FULL")
 
         log._writer.commit = commit
-        first = log.append(draft("first"))
+        first = log.append(batch("first"))
         failed.wait()
-        second, other = log.append(draft("second", number=2)), log.append(draft("third", user="bob"))
+        second, other = log.append(batch("second", number=2)), log.append(batch("third", user="bob"))
         for future in (first, second):
             with pytest.raises(StoreFull):
                 await future
         assert (await other)[0].sequence == 1
-        receipts = [await log.append(draft(text, number=number)) for number, text in ((1, "first"), (2, "second"))]
+        receipts = [await log.append(batch(text, number=number)) for number, text in ((1, "first"), (2, "second"))]
         assert [receipt.sequence for (receipt,) in receipts] == [2, 3]
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_a_sync_that_fails_while_the_log_is_moved_into_the_file_ends_the_store(url):
     """SQLite's own checkpoints ignore it, and the next one would find nothing to complain about."""
 
     async def step(log):
-        await log.append(draft("a"))
+        await log.append(batch("a"))
         writer, real = log._writer, log._writer._db
 
         class Disk:
@@ -173,16 +173,16 @@ def test_a_sync_that_fails_while_the_log_is_moved_into_the_file_ends_the_store(u
 
         writer._db, writer._logged = Disk(), CHECKPOINT_BYTES
         with pytest.raises(StoreFailed):
-            await log.append(draft("b", number=2))
+            await log.append(batch("b", number=2))
         assert isinstance(log.failed.result(), StoreFailed)
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_the_write_ahead_log_stays_small(url, tmp_path):
     async def step(log):
         for number in range(1, 400_001, 1000):
-            await log.append(draft(*["x" * 100] * 1000, number=number))
+            await log.append(batch(*["x" * 100] * 1000, number=number))
         assert (tmp_path / "store/chat.db-wal").stat().st_size < 3 * CHECKPOINT_BYTES
 
-    on_log(url, step)
+    run_on_log(url, step)

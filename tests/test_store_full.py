@@ -8,11 +8,11 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
-from logs import draft, messages, on_log, records, texts
-from stores import fill_up, filled, killed, mounted, refusal
+from logs import batch, messages, receipt_rows, run_on_log, texts
+from stores import fill_disk, filled_store, mounted_tmpfs, open_error, run_killed
 
 from chatctl.errors import StoreFailed, StoreFull
-from chatctl.log import Status
+from chatctl.log import ReceiptStatus
 from chatctl.store import sqlite_space
 
 MEGABYTE = 1024 * 1024
@@ -25,7 +25,7 @@ def failure(name):
 
 
 def bulk(number):
-    return draft(*["x" * 1000] * 500, number=number)
+    return batch(*["x" * 1000] * 500, number=number)
 
 
 async def outcome(receipts):
@@ -51,44 +51,44 @@ async def check(log, stored):
     assert (await log.stats(1, ())).num_messages == stored == len(await messages(log))
     for number in range(1, stored, 500):
         (receipt,) = await log.append(bulk(number))
-        assert receipt.status is Status.DUPLICATE
+        assert receipt.status is ReceiptStatus.DUPLICATE
     assert not log.failed.done()
 
 
 def test_a_full_disk_refuses_messages_until_there_is_space_and_keeps_what_has_a_receipt(tmp_path):
-    with mounted(tmp_path / "disk", "size=8m") as disk:
+    with mounted_tmpfs(tmp_path / "disk", "size=8m") as disk:
 
         async def live(log):
-            before = records(await log.append(draft("before")))
-            ballast = fill_up(disk)
-            large = draft(*["y" * 60_000] * 10, number=2)
-            futures = [log.append(large), log.append(draft("z" * 60_000, sender="other"))]
+            before = receipt_rows(await log.append(batch("before")))
+            ballast = fill_disk(disk)
+            large = batch(*["y" * 60_000] * 10, number=2)
+            futures = [log.append(large), log.append(batch("z" * 60_000, sender="other"))]
             for future in futures:
                 with pytest.raises(StoreFull, match="space"):
                     await future
             assert await texts(log) == ["before"]
             assert (await log.stats(1, ())).num_messages == 1
             ballast.unlink()
-            assert {line[1] for line in records(await log.append(large))} == {Status.STORED}
-            again = records(await log.append(draft("before")))
-            assert again[0][1:] == (Status.DUPLICATE, *before[0][2:])
+            assert {line[1] for line in receipt_rows(await log.append(large))} == {ReceiptStatus.STORED}
+            again = receipt_rows(await log.append(batch("before")))
+            assert again[0][1:] == (ReceiptStatus.DUPLICATE, *before[0][2:])
             assert not log.failed.done()
             return len(await messages(log))
 
         async def reopened(log):
             return len(await messages(log))
 
-        assert on_log(f"sqlite:{disk}/chat.db", live, reopened) == [11, 11]
+        assert run_on_log(f"sqlite:{disk}/chat.db", live, reopened) == [11, 11]
 
 
 def test_a_full_disk_is_no_place_for_a_new_store(tmp_path):
-    with mounted(tmp_path / "disk", "size=64k") as disk:
-        assert "full" in refusal(disk / "chat.db")
+    with mounted_tmpfs(tmp_path / "disk", "size=64k") as disk:
+        assert "full" in open_error(disk / "chat.db")
 
 
 def test_a_store_that_fills_its_disk_again_and_again_goes_on_each_time_there_is_more(tmp_path):
     """Also where there is no space to move the write-ahead log into the file: the first disk is too small for that."""
-    with mounted(tmp_path / "disk", "size=24m") as disk:
+    with mounted_tmpfs(tmp_path / "disk", "size=24m") as disk:
 
         async def live(log):
             number = 1
@@ -98,32 +98,32 @@ def test_a_store_that_fills_its_disk_again_and_again_goes_on_each_time_there_is_
                 await check(log, number - 1)
                 assert await send_until_full(log, number) == number
                 resize(disk, megabytes)
-            await log.append(draft("last", number=number))
+            await log.append(batch("last", number=number))
             return number
 
         async def reopened(log):
             return len(await messages(log))
 
-        first, then = on_log(f"sqlite:{disk}/chat.db", live, reopened)
+        first, then = run_on_log(f"sqlite:{disk}/chat.db", live, reopened)
         assert first == then
 
 
 def test_a_killed_server_starts_again_on_a_full_disk_and_its_messages_can_be_read(tmp_path):
-    with mounted(tmp_path / "disk", "size=8m") as disk:
-        path = filled(disk / "chat.db")
-        killed(path, "await log.append(draft('kept', number=3))")
-        ballast = fill_up(disk)
+    with mounted_tmpfs(tmp_path / "disk", "size=8m") as disk:
+        path = filled_store(disk / "chat.db")
+        run_killed(path, "await log.append(draft('kept', number=3))")
+        ballast = fill_disk(disk)
 
         async def live(log):
             assert await texts(log) == ["hello", "world", "kept"]
-            assert records(await log.append(draft("kept", number=3)))[0][1] is Status.DUPLICATE
+            assert receipt_rows(await log.append(batch("kept", number=3)))[0][1] is ReceiptStatus.DUPLICATE
             with pytest.raises(StoreFull):
-                await log.append(draft("y" * 60_000, number=4))
+                await log.append(batch("y" * 60_000, number=4))
             ballast.unlink()
-            await log.append(draft("y" * 60_000, number=4))
+            await log.append(batch("y" * 60_000, number=4))
             return len(await texts(log))
 
-        assert on_log(f"sqlite:{path}", live) == [4]
+        assert run_on_log(f"sqlite:{path}", live) == [4]
 
 
 @contextmanager
@@ -145,14 +145,14 @@ def test_a_limit_to_the_size_of_a_file_is_like_a_full_disk(tmp_path):
             number = await send_until_full(log, 1)
             await check(log, number - 1)
         (receipt,) = await log.append(bulk(number))
-        assert receipt.status is Status.STORED
+        assert receipt.status is ReceiptStatus.STORED
         await check(log, number + 499)
         return log.head
 
     async def reopened(log):
         return len(await messages(log))
 
-    first, then = on_log(f"sqlite:{tmp_path}/chat.db", live, reopened)
+    first, then = run_on_log(f"sqlite:{tmp_path}/chat.db", live, reopened)
     assert first == then > 500
 
 
@@ -161,7 +161,7 @@ def test_a_write_that_fails_is_lack_of_space_only_if_another_file_cannot_be_writ
     tmp_path, monkeypatch, number, full
 ):
     """A used up quota has no error of its own in SQLite."""
-    path = filled(tmp_path / "chat.db")
+    path = filled_store(tmp_path / "chat.db")
     for name in ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"):
         assert not sqlite_space.is_full(failure(name), path)
 
@@ -175,16 +175,16 @@ def test_a_write_that_fails_is_lack_of_space_only_if_another_file_cannot_be_writ
 
 
 def test_a_sync_that_fails_ends_the_store_even_where_there_is_no_space(tmp_path):
-    with mounted(tmp_path / "disk", "size=8m") as disk:
+    with mounted_tmpfs(tmp_path / "disk", "size=8m") as disk:
 
         async def live(log):
             def commit(drafts):
                 raise failure("SQLITE_IOERR_FSYNC")
 
             log._writer.commit = commit
-            fill_up(disk)
+            fill_disk(disk)
             with pytest.raises(StoreFailed):
-                await log.append(draft("a"))
+                await log.append(batch("a"))
             return log.failed.done()
 
-        assert on_log(f"sqlite:{disk}/chat.db", live) == [True]
+        assert run_on_log(f"sqlite:{disk}/chat.db", live) == [True]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from streams import PATIENCE, exchange, frame
+from streams import TIMEOUT_SECONDS, send_frames, send_request
 
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
@@ -25,7 +25,7 @@ def stubs(request, tmp_path_factory):
     assert PACKAGE in proto
     (directory / "chat.proto").write_text(proto if request.param == "with its package" else proto.replace(PACKAGE, ""))
     command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", "--python_out=.", "--grpc_python_out=.", "chat.proto"]
-    subprocess.run(command, cwd=directory, check=True, timeout=PATIENCE)
+    subprocess.run(command, cwd=directory, check=True, timeout=TIMEOUT_SECONDS)
     return directory
 
 
@@ -35,7 +35,7 @@ def client(stubs):
 
     def client(server, *arguments):
         command = [sys.executable, CLIENT, stubs, server.address, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
 
     return client
 
@@ -62,7 +62,7 @@ def test_messages_and_figures_are_of_the_whole_log_also_after_a_restart(start_se
     assert said(client(server, "messages")) == []
     assert said(client(server, "stats")) == ["0"]
     said(client(server, "send", "from the tutorial"))
-    exchange(chat_pb2_grpc.ChatServiceStub(connect(server)), frame("from v1", user="ann", room="den"))
+    send_frames(chat_pb2_grpc.ChatServiceStub(connect(server)), send_request("from v1", user="ann", room="den"))
     server.stop()
     again = start_server(store=server.store)
     assert said(client(again, "messages")) == ["from the tutorial", "from v1"]
@@ -84,16 +84,18 @@ def test_the_service_answers_at_both_names_also_without_waiting_for_replies(serv
 
     channel = connect(server)
     texts = [f"text {n}" for n in range(500)]
-    replies = channel.stream_stream(f"/{service}/SendAndReceiveMessage")(map(encoded, texts), timeout=PATIENCE)
+    replies = channel.stream_stream(f"/{service}/SendAndReceiveMessage")(map(encoded, texts), timeout=TIMEOUT_SECONDS)
     assert list(replies) == [encoded(f"Server Responding to {text}") for text in texts]
-    assert list(channel.unary_stream(f"/{service}/GetMessages")(b"", timeout=PATIENCE)) == list(map(encoded, texts))
-    assert channel.unary_unary(f"/{service}/GetStats")(b"", timeout=PATIENCE) == b"\x08\xf4\x03"
+    assert list(channel.unary_stream(f"/{service}/GetMessages")(b"", timeout=TIMEOUT_SECONDS)) == list(map(encoded, texts))
+    assert channel.unary_unary(f"/{service}/GetStats")(b"", timeout=TIMEOUT_SECONDS) == b"\x08\xf4\x03"
 
 
 def test_a_stream_of_the_tutorial_that_stays_open_lets_go_when_the_server_stops(start_server, connect):
     server, texts = start_server("--grace", "10m"), queue.SimpleQueue()
     texts.put(b"\n\x01a")
-    call = connect(server).stream_stream("/ChatService/SendAndReceiveMessage")(iter(texts.get, None), timeout=PATIENCE)
+    call = connect(server).stream_stream("/ChatService/SendAndReceiveMessage")(
+        iter(texts.get, None), timeout=TIMEOUT_SECONDS
+    )
     assert next(call) == b"\n\x16Server Responding to a"
     server.stop()
     with pytest.raises(grpc.RpcError) as ended:

@@ -4,7 +4,7 @@ import random
 from hashlib import sha256
 
 import pytest
-from logs import draft, messages, on_log
+from logs import batch, messages, run_on_log
 
 from chatctl import errors, verify
 from chatctl.chat import Chat, Limits
@@ -25,13 +25,13 @@ async def mixture(log):
     number = 1
     for turn in range(1, 61):
         for run in ([f"{turn}"], [f"{turn}.{i} ü" for i in range(turn)]):
-            await log.append(draft(*run, number=number, room=f"room{turn % 3}", user=f"user{turn % 2}"))
+            await log.append(batch(*run, number=number, room=f"room{turn % 3}", user=f"user{turn % 2}"))
             number += len(run)
     return [Claim(sequence, room, user, digest(text)) for sequence, room, user, text in await messages(log)]
 
 
 async def faults(log, claims):
-    return await verify.faults(Chat(log, Limits()), claims)
+    return await verify.find_faults(Chat(log, Limits()), claims)
 
 
 PLANTS = {
@@ -61,7 +61,7 @@ def test_planted_faults_are_found_and_nothing_else(url, order):
         expected = [Fault(at, claims[at].sequence, kind) for at, kind in sorted(planted.items())]
         assert await faults(log, claims) == expected
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_different_claims_of_one_message_are_told_apart(url):
@@ -70,7 +70,7 @@ def test_different_claims_of_one_message_are_told_apart(url):
         claims = [PLANTS[FaultKind.OTHER_TEXT](claims[0]), claims[0], PLANTS[FaultKind.OTHER_USER](claims[0])]
         assert await faults(log, claims) == [Fault(0, 1, FaultKind.OTHER_TEXT), Fault(2, 1, FaultKind.OTHER_USER)]
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_nothing_is_there_in_an_empty_log_nor_beyond_any_head(url):
@@ -78,17 +78,17 @@ def test_nothing_is_there_in_an_empty_log_nor_beyond_any_head(url):
         missing = [Claim(sequence, "lobby", "ann", digest("")) for sequence in (1, 2**63 - 1, 2)]
         assert [fault.kind for fault in await faults(log, missing)] == [FaultKind.MISSING] * 3
         assert await faults(log, []) == []
-        await log.append(draft("", number=1))
+        await log.append(batch("", number=1))
         assert await faults(log, missing) == [Fault(1, 2**63 - 1, FaultKind.MISSING), Fault(2, 2, FaultKind.MISSING)]
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 def test_long_texts_are_compared_to_their_last_character_a_small_page_at_a_time(url):
     async def step(log):
         texts = [f"{'x' * 65_000}{n}" for n in range(100)]
         for n, text in enumerate(texts, 1):
-            await log.append(draft(text, number=n))
+            await log.append(batch(text, number=n))
         pages = []
 
         class Watched:
@@ -100,10 +100,10 @@ def test_long_texts_are_compared_to_their_last_character_a_small_page_at_a_time(
 
         claims = [Claim(n, "lobby", "ann", digest(text)) for n, text in enumerate(texts, 1)]
         claims[41] = claims[41]._replace(digest=digest(texts[42]))
-        assert await verify.faults(Chat(Watched(), Limits()), claims) == [Fault(41, 42, FaultKind.OTHER_TEXT)]
+        assert await verify.find_faults(Chat(Watched(), Limits()), claims) == [Fault(41, 42, FaultKind.OTHER_TEXT)]
         assert max(sum(len(message.text) for message in page.messages.values()) for page in pages) <= 256 * 1024
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 @pytest.mark.parametrize(("sequence", "size"), [(0, 32), (-1, 32), (2**63, 32), (1, 0), (1, 31), (1, 64)])
@@ -113,7 +113,7 @@ def test_a_claim_that_breaks_a_rule_is_refused(url, sequence, size):
         with pytest.raises(errors.InvalidRequest):
             await faults(log, [Claim(sequence, "lobby", "ann", b"x" * size)])
 
-    on_log(url, step)
+    run_on_log(url, step)
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_a_claim_that_breaks_a_rule_is_refused(url, sequence, size):
 def test_only_cursors_of_this_log_are_accepted(url, prefix, kind):
     async def step(log):
         chat = Chat(log, Limits())
-        verify.check_prefix(chat, chat.cursor_prefix)
+        verify.validate_cursor_prefix(chat, chat.cursor_prefix)
         with pytest.raises(kind) as refused:
-            verify.check_prefix(chat, prefix.replace("LOG", log.id))
+            verify.validate_cursor_prefix(chat, prefix.replace("LOG", log.id))
         assert len(str(refused.value)) < 300
 
-    on_log(url, step)
+    run_on_log(url, step)

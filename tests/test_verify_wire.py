@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import grpc
 import pytest
-from streams import PATIENCE, exchange, frame, refusal
+from streams import TIMEOUT_SECONDS, call_error, send_frames, send_request
 
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
@@ -19,7 +19,7 @@ OTHER_LOG = (grpc.StatusCode.FAILED_PRECONDITION, "CURSOR_OTHER_LOG")
 @pytest.fixture
 def stub(server, connect):
     stub = chat_pb2_grpc.ChatServiceStub(connect(server))
-    exchange(stub, frame("one", "two", "three", user="ann", room="den"), frame("four", room="attic"))
+    send_frames(stub, send_request("one", "two", "three", user="ann", room="den"), send_request("four", room="attic"))
     return stub
 
 
@@ -38,7 +38,7 @@ def asked(*claims, prefix=""):
 
 
 def verify(stub, *requests):
-    return stub.VerifyMessages(iter(requests), timeout=PATIENCE)
+    return stub.VerifyMessages(iter(requests), timeout=TIMEOUT_SECONDS)
 
 
 def faults(response):
@@ -65,7 +65,7 @@ def test_a_stream_without_a_request_ends_well(stub):
 
 def test_what_is_stored_instead_is_never_told(stub, prefix):
     secret = "a secret of the attic"
-    exchange(stub, frame(secret, user="spy", room="cellar"))
+    send_frames(stub, send_request(secret, user="spy", room="cellar"))
     (answer,) = verify(stub, asked(claim(5, "guess"), claim(5, "guess", room="cellar", user="spy"), prefix=prefix))
     assert len(answer.faults) == 2
     for word in (secret, "spy", "cellar"):
@@ -95,7 +95,7 @@ def test_what_breaks_the_contract_ends_the_stream(stub, prefix, requests, refuse
         )
         for request in requests
     ]
-    assert refusal(verify(stub, *known)) == refused
+    assert call_error(verify(stub, *known)) == refused
 
 
 def test_the_limit_on_claims_is_the_one_announced(start_server, connect):
@@ -103,13 +103,13 @@ def test_the_limit_on_claims_is_the_one_announced(start_server, connect):
     prefix = stub.GetStats(pb.GetStatsRequest()).log + ":"
     (answer,) = verify(stub, asked(claim(1, *"abc"), prefix=prefix))
     assert answer.num_messages == len(answer.faults) == 3
-    assert refusal(verify(stub, asked(claim(1, *"abcd"), prefix=prefix))) == INVALID
+    assert call_error(verify(stub, asked(claim(1, *"abcd"), prefix=prefix))) == INVALID
 
 
 def test_absurd_sequences_are_missing(stub, prefix):
     (answer,) = verify(stub, asked(claim(2**63 - 1, "a"), claim(2**63 - 2, "a", "b"), prefix=prefix))
     assert [fault.sequence for fault in answer.faults] == [2**63 - 1, 2**63 - 2, 2**63 - 1]
-    assert refusal(verify(stub, asked(claim(2**63 - 1, "a", "b"), prefix=prefix))) == INVALID
+    assert call_error(verify(stub, asked(claim(2**63 - 1, "a", "b"), prefix=prefix))) == INVALID
 
 
 def test_a_stream_that_waits_for_more_hears_that_the_server_stops(start_server, connect):
@@ -117,10 +117,10 @@ def test_a_stream_that_waits_for_more_hears_that_the_server_stops(start_server, 
     requests = queue.SimpleQueue()
     stub = chat_pb2_grpc.ChatServiceStub(connect(server))
     requests.put(asked(prefix=stub.GetStats(pb.GetStatsRequest()).log + ":"))
-    call = stub.VerifyMessages(iter(requests.get, None), timeout=PATIENCE)
+    call = stub.VerifyMessages(iter(requests.get, None), timeout=TIMEOUT_SECONDS)
     assert next(call).num_messages == 0
     server.stop()
-    assert refusal(call) == (grpc.StatusCode.UNAVAILABLE, "STOPPING")
+    assert call_error(call) == (grpc.StatusCode.UNAVAILABLE, "STOPPING")
     requests.put(None)
 
 
@@ -132,7 +132,7 @@ def test_a_stream_that_is_cancelled_gives_its_place_back(start_server, connect):
         requests = queue.SimpleQueue()
         requests.put(asked(prefix=prefix))
         while True:  # until the server has heard that the one before is gone
-            call = stub.VerifyMessages(iter(requests.get, None), timeout=PATIENCE)
+            call = stub.VerifyMessages(iter(requests.get, None), timeout=TIMEOUT_SECONDS)
             with contextlib.suppress(grpc.RpcError):
                 answered += next(call).num_messages == 0
                 break

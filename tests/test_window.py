@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from chatctl.chat import Limits, utf8_size
 from chatctl.client import window as module
-from chatctl.client.window import Window
-from chatctl.errors import Unexpected
-from chatctl.log import Receipt, Status
+from chatctl.client.window import SendWindow
+from chatctl.errors import UnexpectedStatus
+from chatctl.log import Receipt, ReceiptStatus
 
 SMALL = {"FRAME_MESSAGES": 5, "WINDOW_FRAMES": 6, "WINDOW_BYTES": 120, "PENDING_RECORDS": 8, "PENDING_BYTES": 50}
 NEW, SENT, ANSWERED, TOLD = range(4)  # a rejection skips SENT
@@ -53,14 +53,14 @@ class Record:
     error: str = ""
     state: int = NEW
     frame: int = 0
-    status: Status = Status.UNCONFIRMED
+    status: ReceiptStatus = ReceiptStatus.UNCONFIRMED
 
 
 class Model:
     """A window with small bounds and a server that answers as it likes, or breaks the stream."""
 
     def __init__(self, limits):
-        self.window = Window()
+        self.window = SendWindow()
         self.records, self.stored = [], set()
         self.next, self.frames = 1, 0
         self.sizes = {}
@@ -80,7 +80,7 @@ class Model:
             self.take(finished=True, most=1000)
             self.answer([3, 2, 1])
             self.settle(most=1000)
-        assert self.window.empty
+        assert self.window.all_reported
         assert not self.of(NEW, SENT, ANSWERED)
         assert not self.window.full
 
@@ -88,7 +88,7 @@ class Model:
 
     def welcome(self, limits):
         self.limits = limits
-        self.window.obey(limits)
+        self.window.set_limits(limits)
 
     def put(self, room, texts, jump):
         number = self.next + (jump or 0)
@@ -98,7 +98,7 @@ class Model:
 
     def reject(self, room):
         self.window.reject(room, f"no {self.next}")
-        self.records.append(Record(self.next, room, None, f"no {self.next}", status=Status.REJECTED))
+        self.records.append(Record(self.next, room, None, f"no {self.next}", status=ReceiptStatus.REJECTED))
         self.next += 1
 
     def put_what_cannot_be(self, room, jump):
@@ -113,7 +113,7 @@ class Model:
         for _ in range(most):
             if not self.window.may_send(finished):
                 break
-            self.check_frame(self.window.take())
+            self.check_frame(self.window.next_frame())
 
     def answer(self, counts):
         """Receipts for parts of frames; those of one response come together."""
@@ -128,18 +128,20 @@ class Model:
                 if record.frame != first.frame or (record.number in self.stored) != kind:
                     break
                 run.append(record)
-            status = Status.DUPLICATE if kind else Status.STORED if first.number % 3 else Status.REJECTED
+            status = (
+                ReceiptStatus.DUPLICATE if kind else ReceiptStatus.STORED if first.number % 3 else ReceiptStatus.REJECTED
+            )
             for record in run:
                 record.state, record.status = ANSWERED, status
-            if status is Status.STORED:
+            if status is ReceiptStatus.STORED:
                 self.stored |= {record.number for record in run}
             receipts.append(Receipt(first.number, len(run), status))
             self.probing = False
-        self.window.receive(receipts)
+        self.window.add_receipts(receipts)
 
     def settle(self, most):
         """Outcomes come out in the order of what was put."""
-        while most and (outcome := self.window.settle()):
+        while most and (outcome := self.window.next_report()):
             most -= 1
             found = lines(outcome)
             untold = self.of(NEW, SENT, ANSWERED)[: len(found)]
@@ -152,7 +154,7 @@ class Model:
         """The server may have stored some whose receipts are lost."""
         sent = self.of(SENT)
         self.stored |= {record.number for record in sent[:stored]}
-        self.window.rewind()
+        self.window.requeue()
         if sent:
             for record in self.records[self.records.index(sent[0]) :]:
                 record.state = NEW
@@ -161,12 +163,12 @@ class Model:
 
     def hear_what_is_not_due(self):
         window = deepcopy(self.window)
-        while window.settle():
+        while window.next_report():
             pass
-        window.receive([Receipt(self.next + 5, 1, Status.STORED)])
+        window.add_receipts([Receipt(self.next + 5, 1, ReceiptStatus.STORED)])
         if [record for record in self.of(SENT) if record.text is not None]:
-            with pytest.raises(Unexpected):
-                window.settle()
+            with pytest.raises(UnexpectedStatus):
+                window.next_report()
 
     # --- what must hold
 
@@ -175,9 +177,9 @@ class Model:
         size = utf8_size([record.text or "" for record in pending])
         assert self.window.full == (len(pending) >= SMALL["PENDING_RECORDS"] or size >= SMALL["PENDING_BYTES"])
         assert self.window.all_sent == (not pending)
-        assert self.window.waiting == len(self.of(SENT))
-        assert self.window.answered == (not pending and not self.of(SENT))
-        assert self.window.empty == (not self.of(NEW, SENT, ANSWERED))
+        assert self.window.in_flight == len(self.of(SENT))
+        assert self.window.all_confirmed == (not pending and not self.of(SENT))
+        assert self.window.all_reported == (not self.of(NEW, SENT, ANSWERED))
         held = self.of(SENT, ANSWERED)
         if pending and not held:
             assert self.window.may_send(finished=False)
@@ -211,7 +213,7 @@ class Model:
         held = [record for record in self.of(SENT, ANSWERED) if record.text is not None]
         before = [record.text for record in held if record.frame != self.frames]
         frames = len({record.frame for record in held})
-        assert frames <= (module.EAGER_FRAMES if self.probing else SMALL["WINDOW_FRAMES"])
+        assert frames <= (module.UNBATCHED_FRAMES if self.probing else SMALL["WINDOW_FRAMES"])
         assert utf8_size(before) < SMALL["WINDOW_BYTES"]
 
 

@@ -9,7 +9,7 @@ from chatctl import wire, wire_stats
 from chatctl.cli import formats
 from chatctl.cli.printing import json_lines
 from chatctl.client import HistoryPage
-from chatctl.errors import OtherVersion
+from chatctl.errors import IncompatibleServer
 from chatctl.log import Run
 from chatctl.v1 import chat_pb2 as pb
 
@@ -17,17 +17,17 @@ from chatctl.v1 import chat_pb2 as pb
 @pytest.mark.parametrize("seconds", [10**15, -(10**15), 253_402_300_799, -62_135_596_801])
 def test_a_time_that_no_calendar_has_is_refused(seconds):
     time = Timestamp(seconds=seconds)
-    with pytest.raises(OtherVersion, match="newer version"):
-        wire.runs([pb.Run(sequence=1, room="lobby", user="ann", create_time=time, texts=["hi"])])
-    with pytest.raises(OtherVersion):
-        wire.receipts([pb.Receipt(number=1, count=1, status=pb.RECEIPT_STATUS_STORED, create_time=time)])
-    with pytest.raises(OtherVersion):
-        wire_stats.stats(pb.GetStatsResponse(rooms=[pb.RoomStats(room="lobby", last_time=time)]))
+    with pytest.raises(IncompatibleServer, match="newer version"):
+        wire.runs_from_pb([pb.Run(sequence=1, room="lobby", user="ann", create_time=time, texts=["hi"])])
+    with pytest.raises(IncompatibleServer):
+        wire.receipts_from_pb([pb.Receipt(number=1, count=1, status=pb.RECEIPT_STATUS_STORED, create_time=time)])
+    with pytest.raises(IncompatibleServer):
+        wire_stats.stats_from_pb(pb.GetStatsResponse(rooms=[pb.RoomStats(room="lobby", last_time=time)]))
 
 
 @pytest.mark.parametrize("rate", [math.nan, math.inf, -math.inf])
 def test_a_rate_that_is_no_number_is_none(rate):
-    assert wire_stats.activity(pb.Activity(messages_per_second=rate)).messages_per_second == 0
+    assert wire_stats.activity_from_pb(pb.Activity(messages_per_second=rate)).messages_per_second == 0
 
 
 def test_a_sentence_of_a_server_cannot_reach_the_terminal(capsys):

@@ -6,9 +6,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from cli import CHATCTL, environment, until
+from cli import CHATCTL, clean_environment, until
 
-LOOKS = {"TERM": "tmux-256color", "COLORTERM": "truecolor", "NO_COLOR": None}
+TERMINAL_ENVIRONMENT = {"TERM": "tmux-256color", "COLORTERM": "truecolor", "NO_COLOR": None}
 
 
 class Pane:
@@ -27,7 +27,7 @@ class Pane:
         # tmux itself sometimes forgets how a command ended. The trap is for the shell: it is to outlive Ctrl-C.
         run = shlex.join(["sh", "-c", f'echo $$ >{self._pid}; exec "$@"', "sh", *command, *args])
         line = f"trap : INT QUIT; {run}; echo $? >{self._code}"
-        self.environment = environment(server, {**LOOKS, **(env or {})})
+        self.environment = clean_environment(server, {**TERMINAL_ENVIRONMENT, **(env or {})})
         size = ("-x", str(columns), "-y", str(rows))
         self._tmux("-f", str(settings), "new-session", "-d", *size, "-s", "main", line, env=self.environment)
 
@@ -74,11 +74,11 @@ class Pane:
         return self._tmux("capture-pane", "-p", "-e", "-t", "main")
 
     @property
-    def scrolled(self):
+    def scrollback(self):
         """The screen, and before it what was scrolled out; lines that the terminal wrapped are joined."""
         return self._tmux("capture-pane", "-p", "-J", "-S", "-", "-t", "main")
 
-    def ask(self, what):
+    def format_value(self, what):
         """One of tmux's format variables, such as alternate_on, cursor_flag or pane_width."""
         return self._tmux("display-message", "-p", "-t", "main", f"#{{{what}}}")
 
@@ -86,12 +86,12 @@ class Pane:
         """Wait until the screen shows all of these; the screen comes back."""
         seen = []
 
-        def look():
+        def is_shown():
             seen[:] = [self.screen]
             return all(text in seen[0] for text in texts)
 
         try:
-            until(look)
+            until(is_shown)
         except AssertionError:
             raise AssertionError(f"waited in vain for {texts} on:\n{seen[0]}") from None
         return seen[0]
@@ -108,7 +108,7 @@ class Pane:
 
     def wait(self):
         """Its exit code (128 + N after signal N), once the command has ended by itself. The screen stays."""
-        until(lambda: self.ask("pane_dead") == "1")  # all it wrote is on the screen
+        until(lambda: self.format_value("pane_dead") == "1")  # all it wrote is on the screen
         return int(self._code.read_text())
 
     def close(self):

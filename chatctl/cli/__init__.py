@@ -16,8 +16,8 @@ import typer
 from chatctl import __version__
 from chatctl.cli import formats
 from chatctl.cli.report import INTERRUPTED, STATUS_OFFSET
-from chatctl.config import BadValue
-from chatctl.errors import ChatError, ListenRefused, StoreRefused
+from chatctl.config import InvalidValue
+from chatctl.errors import ChatError, ListenError, StoreOpenError
 
 app = typer.Typer(
     name="chatctl",
@@ -42,11 +42,11 @@ def _main(
     pass
 
 
-COMPLETION = "_CHATCTL_COMPLETE"  # how shells ask Typer for completions, without arguments
+COMPLETION_VARIABLE = "_CHATCTL_COMPLETE"  # how shells ask Typer for completions, without arguments
 COMMANDS = ("serve", "join", "send", "history", "stats", "verify")
 
 
-def register(names: Iterable[str]) -> None:
+def register_commands(names: Iterable[str]) -> None:
     """Add commands to the app; only the one that is run needs to be there, and each costs some milliseconds."""
     for name in names:
         app.command()(getattr(import_module(f"chatctl.cli.{name}"), name))
@@ -70,66 +70,69 @@ def run(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):  # whatever the locale lacks: JSON is UTF-8, the rest is escaped
             stream.reconfigure(encoding="utf-8" if wants_json else None, errors="backslashreplace")
     try:
-        arguments = _prepared(arguments)
+        arguments = _prepare(arguments)
         code = (
             app(args=arguments, prog_name="chatctl", standalone_mode=False)
-            if arguments or COMPLETION in os.environ
-            else _help()
+            if arguments or COMPLETION_VARIABLE in os.environ
+            else _print_help()
         )
         sys.stdout.flush()
     except ChatError as error:
-        return formats.report(str(error), error.reason, STATUS_OFFSET + error.code, wants_json)
-    except (StoreRefused, ListenRefused) as error:
-        return formats.report(str(error), "NOT_STARTED", 1, wants_json)
-    except BadValue as error:
-        return formats.report(str(error), "USAGE", 2, wants_json)
+        return formats.report_error(str(error), error.reason, STATUS_OFFSET + error.code, wants_json)
+    except (StoreOpenError, ListenError) as error:
+        return formats.report_error(str(error), "NOT_STARTED", 1, wants_json)
+    except InvalidValue as error:
+        return formats.report_error(str(error), "USAGE", 2, wants_json)
     except UsageError as error:
-        return _usage(error, arguments, wants_json)
+        return _report_usage_error(error, arguments, wants_json)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except (BrokenPipeError, SystemExit):  # Typer turns the first into the second
         return 0  # whoever read stdout has seen enough
     except OSError as error:  # a full disk behind stdout, for one
-        return formats.report(f"cannot read or write: {error.strerror}", "INPUT_OUTPUT", 1, wants_json)
+        return formats.report_error(f"cannot read or write: {error.strerror}", "INPUT_OUTPUT", 1, wants_json)
     return code if isinstance(code, int) else 0
 
 
-def _prepared(arguments: list[str]) -> list[str]:
+def _prepare(arguments: list[str]) -> list[str]:
     """Get ready for the command that is called; its arguments as Typer can understand them."""
-    register([name for name in COMMANDS if name in arguments[:1]] or COMMANDS)
+    register_commands([name for name in COMMANDS if name in arguments[:1]] or COMMANDS)
     return import_module("chatctl.cli.stats").completed(arguments) if arguments[:1] == ["stats"] else arguments
 
 
-TRUE = ("1", "true", "t", "yes", "y", "on")  # as Click reads a flag's variable
+TRUE_VALUES = ("1", "true", "t", "yes", "y", "on")  # as Click reads a flag's variable
 
 
-def _options(arguments: list[str]) -> list[str]:
+def _arguments_before_separator(arguments: list[str]) -> list[str]:
     return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
 def _wants_no_color(arguments: list[str]) -> bool:
     """Whether errors are to be without colour; asked as early as the next."""
-    return "--no-color" in _options(arguments) or os.environ.get("CHATCTL_NO_COLOR", "").lower() in TRUE
+    return (
+        "--no-color" in _arguments_before_separator(arguments)
+        or os.environ.get("CHATCTL_NO_COLOR", "").lower() in TRUE_VALUES
+    )
 
 
 def _wants_json(arguments: list[str]) -> bool:
     """Whether errors are to be JSON; asked before the options are understood, since not understanding them is an error."""
-    given = _options(arguments)
-    asked = {"--json", "--output=json", "-ojson"} & set(given)
-    pairs = {("--output", "json"), ("-o", "json")} & set(pairwise(given))
-    history = given[:1] == ["history"] and os.environ.get("CHATCTL_OUTPUT", "") == "json"
-    return bool(asked or pairs or history or os.environ.get("CHATCTL_JSON", "").lower() in TRUE)
+    options = _arguments_before_separator(arguments)
+    flags = {"--json", "--output=json", "-ojson"} & set(options)
+    pairs = {("--output", "json"), ("-o", "json")} & set(pairwise(options))
+    history = options[:1] == ["history"] and os.environ.get("CHATCTL_OUTPUT", "") == "json"
+    return bool(flags or pairs or history or os.environ.get("CHATCTL_JSON", "").lower() in TRUE_VALUES)
 
 
-def _help() -> int:
+def _print_help() -> int:
     """What `chatctl` alone gets: how to use it, on stderr, as it has done nothing."""
     with redirect_stdout(sys.stderr):
         app(args=["--help"], prog_name="chatctl", standalone_mode=False)
     return 2
 
 
-def _usage(error: Exception, arguments: list[str], wants_json: bool) -> int:
+def _report_usage_error(error: Exception, arguments: list[str], wants_json: bool) -> int:
     """Say what is wrong with how a command was called."""
     text = error.format_message()  # type: ignore[attr-defined]
     command = f" {arguments[0]}" if arguments[0] in COMMANDS else ""
-    return formats.report(text if wants_json else f"{text}\nTry `chatctl{command} --help`.", "USAGE", 2, wants_json)
+    return formats.report_error(text if wants_json else f"{text}\nTry `chatctl{command} --help`.", "USAGE", 2, wants_json)

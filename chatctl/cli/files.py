@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-SUFFIX = ".part"  # of a file that is still being written; left behind by a process that was killed
+OUTPUT_PART_SUFFIX = ".part"  # of a file that is still being written; left behind by a process that was killed
 COPY_BYTES = 1024 * 1024
 
 
@@ -26,23 +26,23 @@ class OutputFile:
         self.path = Path(path)
         self.error = ""
         try:
-            found = self.path.stat() if self.path.exists() else None
+            status = self.path.stat() if self.path.exists() else None
             if path == "-":
                 raise typer.BadParameter("- is no file: for stdout say --json", param_hint=f"'{option}'")
             for number, name in enumerate(("stdin", "stdout", "stderr")):
                 # A terminal or /dev/null may well be both, and a pipe be named as /dev/stdout.
-                alike = found and os.path.samestat(found, os.fstat(number)) and not stat.S_ISCHR(found.st_mode)
-                if alike and (number == 0 or self.path.is_file()):
+                same_file = status and os.path.samestat(status, os.fstat(number)) and not stat.S_ISCHR(status.st_mode)
+                if same_file and (number == 0 or self.path.is_file()):
                     raise typer.BadParameter(f"{path} is also {name}: name another file", param_hint=f"'{option}'")
-            if found and stat.S_ISDIR(found.st_mode):
+            if status and stat.S_ISDIR(status.st_mode):
                 raise typer.BadParameter(f"{path} is a directory: name a file", param_hint=f"'{option}'")
-            self._in_place = found is not None and not stat.S_ISREG(found.st_mode)
+            self._in_place = status is not None and not stat.S_ISREG(status.st_mode)
             if not self._in_place:
                 self.path = self.path.resolve()  # the file that a link leads to is replaced, not the link
-            self._part = self.path if self._in_place else self.path.with_name(self.path.name + SUFFIX)
-            descriptor = os.open(self.path, os.O_WRONLY) if self._in_place else locked(self._part)
-            if found and not self._in_place:
-                os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
+            self._part_path = self.path if self._in_place else self.path.with_name(self.path.name + OUTPUT_PART_SUFFIX)
+            descriptor = os.open(self.path, os.O_WRONLY) if self._in_place else open_locked(self._part_path)
+            if status and not self._in_place:
+                os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
         except BlockingIOError:
             raise typer.BadParameter(f"another chatctl is writing {path}", param_hint=f"'{option}'") from None
         except OSError as error:
@@ -55,7 +55,7 @@ class OutputFile:
             try:
                 self._file.write(data)
             except OSError as error:
-                self._failed(error)
+                self._record_error(error)
 
     def close(self) -> None:
         """Put the file in its place."""
@@ -63,15 +63,15 @@ class OutputFile:
             self._file.flush()
             if not self._in_place and not self.error:
                 os.fsync(self._file.fileno())
-                self._part.rename(self.path)
+                self._part_path.rename(self.path)
         except OSError as error:
-            self._failed(error)
+            self._record_error(error)
         if self.error and not self._in_place:
-            self._part.unlink(missing_ok=True)
+            self._part_path.unlink(missing_ok=True)
         try:
             self._file.close()  # and with it the lock
         except OSError as error:
-            self._failed(error)
+            self._record_error(error)
 
     def discard(self) -> None:
         """Leave its place as it is, unless it was closed."""
@@ -79,11 +79,11 @@ class OutputFile:
             self.error = self.error or f"{self.path} is not written"
             self.close()
 
-    def _failed(self, error: OSError) -> None:
+    def _record_error(self, error: OSError) -> None:
         self.error = self.error or f"cannot write {self.path}: {error.strerror}"
 
 
-def locked(path: Path) -> int:
+def open_locked(path: Path) -> int:
     """The file, empty and locked against others who want to write it, until it is closed or the process dies.
 
     Raises BlockingIOError if another has it, and other OSErrors where it cannot be written.
@@ -102,7 +102,7 @@ def locked(path: Path) -> int:
         os.close(descriptor)  # whoever had it has just moved it to its place, or removed it
 
 
-class Rejects:
+class RejectsFile:
     """The input known not to be stored, byte for byte and in its order.
 
     What is rejected as it is read is spooled to disk, however long it is, until its turn comes.
@@ -111,10 +111,10 @@ class Rejects:
     def __init__(self, file: OutputFile, separator: bytes) -> None:
         self._file = file
         self._separator = separator
-        self._sizes: deque[int] = deque()
+        self._record_sizes: deque[int] = deque()
         place = file.path.parent if file.path.is_file() or not file.path.exists() else None
         self._spool = tempfile.TemporaryFile(dir=place, buffering=0)  # noqa: SIM115 (it ends with the process)
-        self._at = 0
+        self._spool_offset = 0
 
     def spool(self, data: bytes) -> None:
         """Keep bytes of a record that is rejected as it is read."""
@@ -124,23 +124,23 @@ class Rejects:
         except OSError as error:
             self._file.error = self._file.error or f"cannot write {self._file.path}: {error.strerror}"
 
-    def ended(self, size: int) -> None:
+    def end_record(self, size: int) -> None:
         """So many of the bytes spooled are the next such record."""
-        self._sizes.append(size)
+        self._record_sizes.append(size)
 
-    def spooled(self) -> None:
+    def write_next(self) -> None:
         """It is the turn of the next record that was spooled."""
-        size = self._sizes.popleft()
-        while size and (data := os.pread(self._spool.fileno(), min(size, COPY_BYTES), self._at)):
+        size = self._record_sizes.popleft()
+        while size and (data := os.pread(self._spool.fileno(), min(size, COPY_BYTES), self._spool_offset)):
             self._file.write(data)
             size -= len(data)
-            self._at += len(data)
-        if not self._sizes and self._at == self._spool.tell():
+            self._spool_offset += len(data)
+        if not self._record_sizes and self._spool_offset == self._spool.tell():
             self._spool.seek(0)
             self._spool.truncate()
-            self._at = 0
+            self._spool_offset = 0
 
-    def texts(self, texts: Sequence[str], unterminated: bool) -> None:
+    def write_texts(self, texts: Sequence[str], unterminated: bool) -> None:
         """Texts that the server rejected; whether the last of them is the input's last record, without its separator."""
         data = b"".join(text.encode() + self._separator for text in texts)
         self._file.write(data.removesuffix(self._separator) if unterminated else data)

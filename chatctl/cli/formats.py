@@ -14,7 +14,7 @@ from textwrap import wrap
 from typing import Any, TextIO
 from zlib import crc32
 
-quote = json.encoder.encode_basestring
+json_string = json.encoder.encode_basestring
 """A JSON string, without the object around that makes json.dumps ten times as slow."""
 
 
@@ -26,7 +26,7 @@ def rfc3339(time: int) -> str:
 
 
 @lru_cache(256)
-def person_time(time: int, utc: bool) -> str:
+def display_time(time: int, utc: bool) -> str:
     """Microseconds since 1970 for a person: local time with its offset, or UTC."""
     moment = datetime.fromtimestamp(time // 1_000_000, UTC)
     if utc:
@@ -35,7 +35,7 @@ def person_time(time: int, utc: bool) -> str:
     return f"{text[:-2]}:{text[-2:]}"
 
 
-def time_of_day(utc: bool) -> str:
+def current_time_of_day(utc: bool) -> str:
     """Of this moment, for a person."""
     return f"{datetime.now(UTC):%H:%M:%S}Z" if utc else f"{datetime.now():%H:%M:%S}"
 
@@ -48,35 +48,35 @@ _ESCAPES |= {ord("\n"): "\\n", ord("\t"): "\\t", ord("\r"): "\\r"}
 _LINE_ESCAPES = {code: escape for code, escape in _ESCAPES.items() if chr(code) not in "\n\t"}
 
 
-def visible(text: str) -> str:
+def escape_text(text: str) -> str:
     """Other people's text on one line of a terminal: whatever is not plainly visible is escaped."""
     return text if text.isprintable() else text.translate(_ESCAPES)
 
 
-def visible_lines(text: str) -> str:
+def escape_lines(text: str) -> str:
     """The same, with its line ends and tabs."""
     return text if text.isprintable() else text.translate(_LINE_ESCAPES)
 
 
 # Letters and marks that show nothing, or nothing of their own: fillers, variation selectors, a blank of Braille.
-_BLANK = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
-_BLANK |= set(range(0xE0100, 0xE01F0))
+_INVISIBLE = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
+_INVISIBLE |= set(range(0xE0100, 0xE01F0))
 
 
 @lru_cache(1024)
-def visible_name(name: str) -> str:
+def escape_name(name: str) -> str:
     """The name of a room or a user on one line: whatever does not show is escaped, so that none looks like another."""
     composed = unicodedata.normalize("NFC", name) == name  # if not, another name consists of the same pictures
-    shown, marks = "", 0
+    escaped, marks = "", 0
     for character in name:
         marks = marks + 1 if unicodedata.combining(character) else 0
-        clear = character.isascii() or (composed and marks < 3 and ord(character) not in _BLANK)
-        shown += character if clear and character.isprintable() else character.encode("unicode_escape").decode()
-    start, end = len(shown) - len(shown.lstrip(" ")), len(shown.rstrip(" "))
-    return r"\x20" * start + shown[start:end] + r"\x20" * (len(shown) - end) if end else r"\x20" * start
+        clear = character.isascii() or (composed and marks < 3 and ord(character) not in _INVISIBLE)
+        escaped += character if clear and character.isprintable() else character.encode("unicode_escape").decode()
+    start, end = len(escaped) - len(escaped.lstrip(" ")), len(escaped.rstrip(" "))
+    return r"\x20" * start + escaped[start:end] + r"\x20" * (len(escaped) - end) if end else r"\x20" * start
 
 
-def cells(text: str) -> int:
+def text_columns(text: str) -> int:
     """How many columns of a terminal the text takes."""
     if text.isascii():
         return len(text)
@@ -84,43 +84,47 @@ def cells(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
 
 
-DUMB = ("dumb", "unknown")
+DUMB_TERMINALS = ("dumb", "unknown")
 """Values of TERM: terminals that can show lines and no more."""
 
 
-def colours(stream: TextIO) -> bool:
+def colours_enabled(stream: TextIO) -> bool:
     """Whether to write colours to it: a terminal is looking, and nobody wants it otherwise."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in DUMB
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in DUMB_TERMINALS
 
 
-class Tone(StrEnum):
+class Severity(StrEnum):
     """What a sentence's colour says, as an escape sequence's number."""
 
-    PLAIN = "2"
-    GOOD = "1;32"
-    BAD = "1;31"
+    INFO = "2"
+    SUCCESS = "1;32"
+    ERROR = "1;31"
 
 
-NAME = "chatctl: "
-_QUOTED = re.compile("`[^`]*`")
-_WORDS: Any = {"break_long_words": False, "break_on_hyphens": False}
+MESSAGE_PREFIX = "chatctl: "
+_QUOTED_COMMAND = re.compile("`[^`]*`")
+_WRAP_OPTIONS: Any = {"break_long_words": False, "break_on_hyphens": False}
 
 
-def say(text: str, tone: Tone = Tone.PLAIN) -> None:
+def say(text: str, severity: Severity = Severity.INFO) -> None:
     """A sentence for the person at the terminal, on stderr. That nobody can read it changes nothing else."""
-    text = visible_lines(text)  # a server may have words in it
+    text = escape_lines(text)  # a server may have words in it
     with suppress(OSError):
-        said = _laid_out(text, tone) if sys.stderr.isatty() else NAME + text
-        print(said, file=sys.stderr, flush=True)
+        output = _format_for_terminal(text, severity) if sys.stderr.isatty() else MESSAGE_PREFIX + text
+        print(output, file=sys.stderr, flush=True)
 
 
-def _laid_out(text: str, tone: Tone) -> str:
+def _format_for_terminal(text: str, severity: Severity) -> str:
     """The text as a terminal shows it well: broken at words, but never in a `command` that somebody may want to copy."""
-    first, *more = [_QUOTED.sub(lambda quoted: quoted[0].replace(" ", "\0"), line) for line in text.split("\n")]
+    first, *more = [_QUOTED_COMMAND.sub(lambda quoted: quoted[0].replace(" ", "\0"), line) for line in text.split("\n")]
     columns = terminal_columns(sys.stderr)
-    lines = wrap(first, columns, initial_indent=NAME, subsequent_indent=" " * len(NAME), **_WORDS)
-    said = "\n".join([*lines, *more]).replace("\0", " ")
-    return f"\x1b[{tone}m{NAME.rstrip()}\x1b[0m{said[len(NAME) - 1 :]}" if colours(sys.stderr) else said
+    lines = wrap(first, columns, initial_indent=MESSAGE_PREFIX, subsequent_indent=" " * len(MESSAGE_PREFIX), **_WRAP_OPTIONS)
+    output = "\n".join([*lines, *more]).replace("\0", " ")
+    return (
+        f"\x1b[{severity}m{MESSAGE_PREFIX.rstrip()}\x1b[0m{output[len(MESSAGE_PREFIX) - 1 :]}"
+        if colours_enabled(sys.stderr)
+        else output
+    )
 
 
 def terminal_columns(stream: TextIO) -> int:
@@ -132,26 +136,26 @@ def terminal_columns(stream: TextIO) -> int:
     return 80
 
 
-def say_json(thing: dict[str, Any]) -> None:
+def say_json(fields: dict[str, Any]) -> None:
     """The same for a program: one object on one line of stderr."""
     with suppress(OSError):
-        print(json.dumps(thing, ensure_ascii=False), file=sys.stderr, flush=True)
+        print(json.dumps(fields, ensure_ascii=False), file=sys.stderr, flush=True)
 
 
-def notice(as_json: bool) -> Callable[[str], None]:
+def notifier(as_json: bool) -> Callable[[str], None]:
     """How to say what does not end a command, for a person or a program."""
     return (lambda text: say_json({"notice": text})) if as_json else say
 
 
-def report(text: str, reason: str, code: int, as_json: bool) -> int:
+def report_error(text: str, reason: str, code: int, as_json: bool) -> int:
     """Say what ended a command, for a person or a program; its exit code comes back."""
     if as_json:
         say_json({"error": text, "reason": reason, "exit_code": code})
     else:
-        say(text, Tone.BAD)
+        say(text, Severity.ERROR)
     return code
 
 
-def hue(user: str, hues: int) -> int:
+def colour_index(user: str, count: int) -> int:
     """Which of so many colours is a user's: always the same, here and on every machine."""
-    return crc32(user.encode("utf-8", "surrogatepass")) % hues
+    return crc32(user.encode("utf-8", "surrogatepass")) % count

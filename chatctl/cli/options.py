@@ -9,16 +9,16 @@ from typing import Annotated, TypeVar
 import typer
 
 from chatctl import config
-from chatctl.chat import name_fault
+from chatctl.chat import name_error
 from chatctl.cli import formats
 
 T = TypeVar("T")
 
-Server = Annotated[
+ServerOption = Annotated[
     str,
     typer.Option("--server", "-s", envvar="CHATCTL_SERVER", metavar="ADDRESS", help="HOST:PORT or unix:PATH of the server."),
 ]
-Timeout = Annotated[
+TimeoutOption = Annotated[
     str,
     typer.Option(
         envvar="CHATCTL_TIMEOUT",
@@ -26,48 +26,48 @@ Timeout = Annotated[
         help="Give up when the server has not answered for so long: 10s, 5m, 1h30m; 0 is never.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="JSON for programs, errors too.")]
-NoColor = Annotated[bool, typer.Option("--no-color", envvar="CHATCTL_NO_COLOR", help="No colour (as NO_COLOR).")]
-Utc = Annotated[bool, typer.Option("--utc", envvar="CHATCTL_UTC", help="Show times in UTC and not in local time.")]
+JsonOption = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="JSON for programs, errors too.")]
+NoColorOption = Annotated[bool, typer.Option("--no-color", envvar="CHATCTL_NO_COLOR", help="No colour (as NO_COLOR).")]
+UtcOption = Annotated[bool, typer.Option("--utc", envvar="CHATCTL_UTC", help="Show times in UTC and not in local time.")]
 
 
-def meant(option: str, read: Callable[[str], T], text: str) -> T:
+def parse_value(option: str, parse: Callable[[str], T], text: str) -> T:
     """What a value means. Raises BadParameter, which names the option."""
     try:
-        return read(text)
-    except config.BadValue as error:
+        return parse(text)
+    except config.InvalidValue as error:
         raise typer.BadParameter(str(error), param_hint=f"'{option}'") from None
 
 
-def seconds(option: str, text: str) -> float:
+def parse_seconds(option: str, text: str) -> float:
     """A duration, in seconds."""
-    return meant(option, config.duration, text) / 1_000_000
+    return parse_value(option, config.parse_duration, text) / 1_000_000
 
 
-def moment(option: str, text: str | None) -> int | None:
+def parse_moment(option: str, text: str | None) -> int | None:
     """The value of --since or --until: microseconds since 1970."""
     if text is None:
         return None
     now = time.time_ns() // 1000
-    return meant(option, lambda text: config.moment(text, now), text)
+    return parse_value(option, lambda text: config.parse_time(text, now), text)
 
 
-def is_ago(text: str) -> bool:
+def is_past_duration(text: str) -> bool:
     """Whether a moment is written as how long it is ago."""
     return text[-1:] in "smhd" and not text.startswith("+")
 
 
-def address(text: str) -> str:
+def parse_address(text: str) -> str:
     """The value of --server, as it was written."""
-    meant("--server", config.address, text)
+    parse_value("--server", config.parse_address, text)
     return text
 
 
-MOST = 2**53 - 1
+MAX_NUMBER = 2**53 - 1
 """No count needs to be larger: MAX_NUMBER of the contract."""
 
 
-def utf8(option: str, value: str | None) -> str:
+def parse_text(option: str, value: str | None) -> str:
     """A text that can be sent; empty for none. Raises BadParameter."""
     try:
         (value or "").encode()
@@ -76,21 +76,21 @@ def utf8(option: str, value: str | None) -> str:
     return value or ""
 
 
-def name(option: str, value: str, limit: int = config.MAX_NAME_BYTES) -> str:
+def parse_name(option: str, value: str, limit: int = config.MAX_NAME_BYTES) -> str:
     """The name of a room, user or sender. Raises BadParameter unless it can be one, on some server at least."""
-    if fault := name_fault(option.lstrip("-"), value, limit):
-        raise typer.BadParameter(fault, param_hint=f"'{option}'")
+    if error := name_error(option.lstrip("-"), value, limit):
+        raise typer.BadParameter(error, param_hint=f"'{option}'")
     return value
 
 
-def several(values: list[str] | None, variable: str) -> list[str]:
+def repeated(values: list[str] | None, variable: str) -> list[str]:
     """The values of a repeatable option, else those of its variable, with commas between (Click would split at spaces)."""
     return values or [value for value in os.environ.get(variable, "").split(",") if value]
 
 
-def filters(option: str, values: list[str] | None, variable: str) -> list[str]:
+def parse_filter_names(option: str, values: list[str] | None, variable: str) -> list[str]:
     """The rooms or users a reader asks for. At a terminal it is said when the environment does."""
-    found = [name(option, value) for value in several(values, variable)]
-    if found and not values and sys.stderr.isatty():
-        formats.say(f"only {', '.join(map(formats.visible_name, found))}, as {variable} says")
-    return found
+    names = [parse_name(option, value) for value in repeated(values, variable)]
+    if names and not values and sys.stderr.isatty():
+        formats.say(f"only {', '.join(map(formats.escape_name, names))}, as {variable} says")
+    return names

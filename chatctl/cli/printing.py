@@ -20,28 +20,28 @@ STDOUT = 1
 class Printer(Protocol):
     """Prints pages on stdout."""
 
-    def show(self, page: "HistoryPage") -> bool:
+    def print_page(self, page: "HistoryPage") -> bool:
         """Take a page; whether all so far is printed and flushed."""
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Hold nothing back from here on."""
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """Print what was held back: no more comes."""
 
 
-class Lines:
+class LinePrinter:
     """Prints every message at once."""
 
-    def __init__(self, lines: "Callable[[HistoryPage], Iterable[str]]") -> None:
-        self._lines = lines
+    def __init__(self, format_page: "Callable[[HistoryPage], Iterable[str]]") -> None:
+        self._format_page = format_page
 
-    def show(self, page: "HistoryPage") -> bool:
+    def print_page(self, page: "HistoryPage") -> bool:
         """See Printer."""
         out = sys.stdout.buffer
-        before = _end_of_file(out.fileno())
+        before = _append_offset(out.fileno())
         try:
-            out.write("".join(self._lines(page)).encode())
+            out.write("".join(self._format_page(page)).encode())
             out.flush()
         except OSError:
             if before is not None:  # half a line would spoil the next one, when there is space again
@@ -50,14 +50,14 @@ class Lines:
             raise
         return True
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """See Printer."""
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """See Printer."""
 
 
-def _end_of_file(descriptor: int) -> int | None:
+def _append_offset(descriptor: int) -> int | None:
     """Where what is written will go, if that is the end of a file."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
@@ -66,36 +66,36 @@ def _end_of_file(descriptor: int) -> int | None:
     return status.st_size if appends or os.lseek(descriptor, 0, os.SEEK_CUR) == status.st_size else None
 
 
-def on_desertion(call: Callable[[], None]) -> None:
+def on_stdout_closed(callback: Callable[[], None]) -> None:
     """Call this once nobody reads stdout any more.
 
     Whoever reads a pipe may go (`| grep -m1`) long before there is something to write into it again.
     """
     loop = asyncio.get_running_loop()
 
-    def deserted() -> None:
+    def closed() -> None:
         loop.remove_reader(STDOUT)
-        call()
+        callback()
 
     with suppress(OSError):
-        only_written = fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
-        if stat.S_ISFIFO(os.fstat(STDOUT).st_mode) and only_written:
+        write_only = fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
+        if stat.S_ISFIFO(os.fstat(STDOUT).st_mode) and write_only:
             # Such an end of a pipe is never ready to be read, but for the error that nobody reads the other end.
-            loop.add_reader(STDOUT, deserted)
+            loop.add_reader(STDOUT, closed)
 
 
 def json_lines(page: "HistoryPage") -> Iterable[str]:
     """A JSON object for each message, each on its line."""
     for run in page.runs:
-        middle = f',"room":{formats.quote(run.room)},"user":{formats.quote(run.user)},"text":'
-        end = f',"time":"{formats.rfc3339(run.time)}","cursor":{formats.quote(page.cursor_prefix)[:-1]}'
+        middle = f',"room":{formats.json_string(run.room)},"user":{formats.json_string(run.user)},"text":'
+        end = f',"time":"{formats.rfc3339(run.time)}","cursor":{formats.json_string(page.cursor_prefix)[:-1]}'
         for sequence, text in enumerate(run.texts, run.sequence):
-            yield f'{{"sequence":{sequence}{middle}{formats.quote(text)}{end}{sequence}"}}\n'
+            yield f'{{"sequence":{sequence}{middle}{formats.json_string(text)}{end}{sequence}"}}\n'
 
 
-def texts(page: "HistoryPage") -> Iterable[str]:
+def text_lines(page: "HistoryPage") -> Iterable[str]:
     """The texts alone, raw in a pipe so that they come back as they were sent, escaped at a terminal."""
-    show = formats.visible_lines if sys.stdout.isatty() else str
+    escape = formats.escape_lines if sys.stdout.isatty() else str
     for run in page.runs:
         for text in run.texts:
-            yield show(text) + "\n"
+            yield escape(text) + "\n"

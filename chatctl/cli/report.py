@@ -9,23 +9,23 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from chatctl.cli import formats
-from chatctl.cli.files import OutputFile, Rejects
-from chatctl.cli.leftovers import Leftovers
-from chatctl.cli.sources import Source
+from chatctl.cli.files import OutputFile, RejectsFile
+from chatctl.cli.leftovers import UnconfirmedRecords
+from chatctl.cli.sources import RecordInput
 from chatctl.errors import ChatError, TimedOut, Unavailable
-from chatctl.log import Status
+from chatctl.log import ReceiptStatus
 
 if TYPE_CHECKING:
-    from chatctl.client import Outcome, Sending
+    from chatctl.client import DeliveryReport, SendStream
     from chatctl.log import Receipt
 
-SHOWN_REJECTIONS = 20
+MAX_SHOWN_REJECTIONS = 20
 STATUS_OFFSET = 64  # exit codes 64 + N are gRPC statuses, as with grpcurl
 INTERRUPTED = 130
 
 
 @dataclass
-class Files:
+class OutputFiles:
     """Where else things are told, if asked for."""
 
     receipts: OutputFile | None = None
@@ -47,85 +47,97 @@ class Files:
             file.discard()
 
 
-class Report:
+class SendReport:
     """Counts what became of the records, and tells it as it comes."""
 
     def __init__(
-        self, server: str, room: str, user: str, sender: str, source: Source, files: Files, as_json: bool, quiet: bool
+        self,
+        server: str,
+        room: str,
+        user: str,
+        input_id: str,
+        record_input: RecordInput,
+        files: OutputFiles,
+        as_json: bool,
+        quiet: bool,
     ) -> None:
         """`server`, if it needs to be named to be found again."""
         self._server = server
-        self.room, self.user, self.sender = room, user, sender
-        self.source = source
+        self.room, self.user, self.input_id = room, user, input_id
+        self.record_input = record_input
         self.as_json = as_json
         self.cursor_prefix = ""
-        self.rejects = Rejects(files.rejects, source.separator) if files.rejects else None
+        self.rejects = RejectsFile(files.rejects, record_input.separator) if files.rejects else None
         self._files = files
-        self._left = Leftovers(room, user, sender, source.log)
-        self._counts = dict.fromkeys(Status, 0)
+        self._unconfirmed = UnconfirmedRecords(room, user, input_id, record_input.log)
+        self._counts = dict.fromkeys(ReceiptStatus, 0)
         self._quiet = quiet
-        self._shown = 0
-        self._unwritten = ""
-        self._first = self._last = 0
+        self._rejections_shown = 0
+        self._stdout_error = ""
+        self._first_sequence = self._last_sequence = 0
 
-    def opened(self, sending: "Sending") -> None:
+    def set_log(self, stream: "SendStream") -> None:
         """There is a server: this is the log it keeps."""
-        self.cursor_prefix, self._left.log = sending.cursor_prefix, sending.log
+        self.cursor_prefix, self._unconfirmed.log = stream.cursor_prefix, stream.log
 
     @property
-    def done(self) -> int:
+    def confirmed(self) -> int:
         """Records that have a receipt."""
-        return sum(self._counts.values()) - self._counts[Status.UNCONFIRMED]
+        return sum(self._counts.values()) - self._counts[ReceiptStatus.UNCONFIRMED]
 
-    def tell(self, outcome: "Outcome") -> None:
+    def add(self, delivery: "DeliveryReport") -> None:
         """Count an outcome and say it where it is wanted."""
-        receipt = outcome.receipt
+        receipt = delivery.receipt
         self._counts[receipt.status] += receipt.count
         if receipt.sequence:
-            self._first = min(self._first or receipt.sequence, receipt.sequence)
-            self._last = max(self._last, receipt.sequence + receipt.count - 1)
+            self._first_sequence = min(self._first_sequence or receipt.sequence, receipt.sequence)
+            self._last_sequence = max(self._last_sequence, receipt.sequence + receipt.count - 1)
         if self.as_json or self._files.receipts:
-            lines = self._lines(outcome).encode()
+            lines = self._json_lines(delivery).encode()
             if self._files.receipts:
                 self._files.receipts.write(lines)
             if self.as_json:
-                self._write(lines)
-        if receipt.status is Status.REJECTED:
-            self._rejection(outcome)
-        elif receipt.status is Status.UNCONFIRMED and self._files.unconfirmed:
-            self._left.runs.append((receipt.number, list(outcome.texts)))
+                self._write_stdout(lines)
+        if receipt.status is ReceiptStatus.REJECTED:
+            self._add_rejection(delivery)
+        elif receipt.status is ReceiptStatus.UNCONFIRMED and self._files.unconfirmed:
+            self._unconfirmed.runs.append((receipt.number, list(delivery.texts)))
 
-    def tell_unsent(self) -> None:
+    def add_unsent(self) -> None:
         """There never was a server: keep what is known of the input all the same, if it is to be kept."""
         if self._files.unconfirmed:
-            for number, texts in self.source.unread():
-                self._left.runs.append((number, texts))
-                self._counts[Status.UNCONFIRMED] += len(texts)
+            for number, texts in self.record_input.unread_records():
+                self._unconfirmed.runs.append((number, texts))
+                self._counts[ReceiptStatus.UNCONFIRMED] += len(texts)
 
-    def _rejection(self, outcome: "Outcome") -> None:
-        receipt, _, texts = outcome
+    def _add_rejection(self, delivery: "DeliveryReport") -> None:
+        receipt, _, texts = delivery
         if self.rejects and texts:
-            self.rejects.texts(texts, unterminated=self.source.last(receipt.number + receipt.count - 1))
+            self.rejects.write_texts(
+                texts, unterminated=self.record_input.is_unterminated(receipt.number + receipt.count - 1)
+            )
         elif self.rejects:
-            self.rejects.spooled()
+            self.rejects.write_next()
         if not self.as_json:
-            self._show(receipt)
+            self._say_rejection(receipt)
 
-    def _show(self, receipt: "Receipt") -> None:
-        self._shown += 1
-        if self._shown > SHOWN_REJECTIONS:
-            if self._shown == SHOWN_REJECTIONS + 1:
+    def _say_rejection(self, receipt: "Receipt") -> None:
+        self._rejections_shown += 1
+        if self._rejections_shown > MAX_SHOWN_REJECTIONS:
+            if self._rejections_shown == MAX_SHOWN_REJECTIONS + 1:
                 formats.say("further rejections are counted, not shown; --json tells each")
             return
         last = receipt.number + receipt.count - 1
         what = f"record {receipt.number}" if receipt.count == 1 else f"records {receipt.number} to {last}"
         were = "were" if receipt.count > 1 else "was"
-        formats.say(f"{'the text' if self.source.single else what} {were} rejected: {formats.visible(receipt.error)}")
+        formats.say(
+            f"{'the text' if self.record_input.is_single_text else what} {were} rejected: {formats.escape_text(receipt.error)}"
+        )
 
-    def _lines(self, outcome: "Outcome") -> str:
+    def _json_lines(self, delivery: "DeliveryReport") -> str:
         """A JSON object for each record."""
-        receipt, room, texts = outcome
-        names = f'"room":{formats.quote(room)},"user":{formats.quote(self.user)},"sender":{formats.quote(self.sender)}'
+        receipt, room, texts = delivery
+        names = f'"room":{formats.json_string(room)},"user":{formats.json_string(self.user)},"sender":{formats.json_string(self.input_id)}'
         head = f'"status":"{receipt.status.name.lower()}",'
         if receipt.sequence:
             middle = f',{names},"time":"{formats.rfc3339(receipt.time)}","cursor":"{self.cursor_prefix}'
@@ -138,7 +150,7 @@ class Report:
         digests = [f',"sha256":"{sha256(text.encode()).hexdigest()}"' for text in texts] or [""]
         return "".join(f'{{"number":{receipt.number + i},{head}{names}{error}{end}}}\n' for i, end in enumerate(digests))
 
-    def _write(self, lines: bytes) -> None:
+    def _write_stdout(self, lines: bytes) -> None:
         try:
             sys.stdout.buffer.write(lines)
             sys.stdout.buffer.flush()
@@ -146,82 +158,87 @@ class Report:
             # What is sent is worth more than who watches: go on. That nobody reads any more is no failure, a full disk is.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if not isinstance(error, BrokenPipeError):
-                self._unwritten = f"cannot write the receipts: {error.strerror}"
+                self._stdout_error = f"cannot write the receipts: {error.strerror}"
 
-    def end(self, failure: ChatError | OSError | None = None, signal_code: int = 0) -> int:
+    def finish(self, failure: ChatError | OSError | None = None, signal_code: int = 0) -> int:
         """The last word: the files, and on stderr what ended the run before its time, and the summary.
 
         The exit code comes back; `signal_code` if that is not 0.
         """
-        error, reason, code = _ending(failure)
-        if unwritten := self._close():
-            error, reason, code = "; ".join(filter(None, (error, *unwritten))), reason or "OUTPUT", code or 1
-        code = signal_code or code or int(self._counts[Status.REJECTED] > 0)
+        error, reason, code = _describe_failure(failure)
+        if write_errors := self._close_files():
+            error, reason, code = "; ".join(filter(None, (error, *write_errors))), reason or "OUTPUT", code or 1
+        code = signal_code or code or int(self._counts[ReceiptStatus.REJECTED] > 0)
         if not self.as_json:
-            self._end_text(error, bool(failure or signal_code))
+            self._say_end(error, bool(failure or signal_code))
         elif error or signal_code or not self._quiet:
-            ended = {"error": error, "reason": reason, "exit_code": code} if error else {}
-            formats.say_json({**ended, "summary": self._summary()})
+            error_fields = {"error": error, "reason": reason, "exit_code": code} if error else {}
+            formats.say_json({**error_fields, "summary": self._summary()})
         return code
 
-    def _close(self) -> list[str]:
+    def _close_files(self) -> list[str]:
         """Put the files in their places; what could not be written."""
         if self._files.unconfirmed:
-            for line in self._left.lines():
+            for line in self._unconfirmed.lines():
                 self._files.unconfirmed.write(line.encode())
-        return [*filter(None, [self._unwritten]), *self._files.close()]
+        return [*filter(None, [self._stdout_error]), *self._files.close()]
 
-    def _end_text(self, error: str, unfinished: bool) -> None:
+    def _say_end(self, error: str, unfinished: bool) -> None:
         if error:
-            formats.say(error, formats.Tone.BAD)
-        stopped = self.source.stopped()
+            formats.say(error, formats.Severity.ERROR)
+        stopped = self.record_input.stop_position()
         if not (any(self._counts.values()) or stopped if error or unfinished else not self._quiet):
             return
-        good = not (unfinished or error or self._counts[Status.REJECTED] or self._counts[Status.UNCONFIRMED])
-        formats.say(self._sentence(), formats.Tone.GOOD if good else formats.Tone.PLAIN)
+        success = not (
+            unfinished or error or self._counts[ReceiptStatus.REJECTED] or self._counts[ReceiptStatus.UNCONFIRMED]
+        )
+        formats.say(self._summary_text(), formats.Severity.SUCCESS if success else formats.Severity.INFO)
         if unfinished and stopped:
-            rest = f"; {stopped.unfinished} bytes of the next were read, too" if stopped.unfinished else ""
-            formats.say(f"reading stopped after record {stopped.record}, at byte {stopped.byte} of the input{rest}")
-        if unfinished and (stopped or self._counts[Status.UNCONFIRMED]):
-            formats.say(f"to finish, {self._again()}: nothing is stored twice")
+            partial_text = f"; {stopped.unfinished} bytes of the next were read, too" if stopped.unfinished else ""
+            formats.say(f"reading stopped after record {stopped.record}, at byte {stopped.byte} of the input{partial_text}")
+        if unfinished and (stopped or self._counts[ReceiptStatus.UNCONFIRMED]):
+            formats.say(f"to finish, {self._retry_hint()}: nothing is stored twice")
 
-    def _again(self) -> str:
-        again, kept = self.source.again(self.sender), self.source.kept
-        if self._left.runs and self._files.unconfirmed and not self._files.unconfirmed.error:
-            kept = str(self._files.unconfirmed.path)
-        if not kept:
-            return again
-        file, server = shlex.quote(kept), f" --server {shlex.quote(self._server)}" if self._server else ""
+    def _retry_hint(self) -> str:
+        hint, path = self.record_input.retry_hint(self.input_id), self.record_input.unconfirmed_path
+        if self._unconfirmed.runs and self._files.unconfirmed and not self._files.unconfirmed.error:
+            path = str(self._files.unconfirmed.path)
+        if not path:
+            return hint
+        file, server = shlex.quote(path), f" --server {shlex.quote(self._server)}" if self._server else ""
         resume = f"`chatctl send --resume {file} --unconfirmed {file}{server}`"
-        return f"{again}, or what is unconfirmed with {resume}" if again else f"run {resume}"
+        return f"{hint}, or what is unconfirmed with {resume}" if hint else f"run {resume}"
 
     def _summary(self) -> dict[str, Any]:
-        stopped = self.source.stopped()
+        stopped = self.record_input.stop_position()
         return {
             "records": sum(self._counts.values()),
             **{status.name.lower(): count for status, count in self._counts.items()},
-            "first_sequence": self._first or None,
-            "last_sequence": self._last or None,
+            "first_sequence": self._first_sequence or None,
+            "last_sequence": self._last_sequence or None,
             "room": self.room,
             "user": self.user,
-            "sender": self.sender,
+            "sender": self.input_id,
             "stopped": stopped._asdict() if stopped else None,
         }
 
-    def _sentence(self) -> str:
+    def _summary_text(self) -> str:
         counts = [
             f"{self._counts[status]:,} {status.name.lower()}"
-            for status in (Status.STORED, Status.DUPLICATE, Status.REJECTED, Status.UNCONFIRMED)
-            if self._counts[status] or status is Status.STORED
+            for status in (ReceiptStatus.STORED, ReceiptStatus.DUPLICATE, ReceiptStatus.REJECTED, ReceiptStatus.UNCONFIRMED)
+            if self._counts[status] or status is ReceiptStatus.STORED
         ]
-        facts = [f"room {formats.visible_name(self.room)}", f"user {formats.visible_name(self.user)}"]
-        if self._first:
-            facts.append(f"sequence {self._first}" + (f" to {self._last}" if self._last > self._first else ""))
-        facts.append(f"sender {formats.visible_name(self.sender)}")
+        facts = [f"room {formats.escape_name(self.room)}", f"user {formats.escape_name(self.user)}"]
+        if self._first_sequence:
+            facts.append(
+                f"sequence {self._first_sequence}"
+                + (f" to {self._last_sequence}" if self._last_sequence > self._first_sequence else "")
+            )
+        facts.append(f"sender {formats.escape_name(self.input_id)}")
         return f"{', '.join(counts)} ({', '.join(facts)})"
 
 
-def _ending(failure: ChatError | OSError | None) -> tuple[str, str, int]:
+def _describe_failure(failure: ChatError | OSError | None) -> tuple[str, str, int]:
     """What a failure means: a sentence, the reason and the exit code."""
     if failure is None:
         return "", "", 0

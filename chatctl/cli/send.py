@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatctl import config
-from chatctl.chat import name_fault
+from chatctl.chat import name_error
 from chatctl.cli import formats, leftovers, options
-from chatctl.cli.files import SUFFIX, OutputFile
-from chatctl.cli.interrupts import Interrupts
-from chatctl.cli.report import Files, Report
-from chatctl.cli.sources import Kept, Source, Stdin, Words
+from chatctl.cli.files import OUTPUT_PART_SUFFIX, OutputFile
+from chatctl.cli.interrupts import SignalHandler
+from chatctl.cli.report import OutputFiles, SendReport
+from chatctl.cli.sources import RecordInput, ResumeInput, StdinInput, TextInput
 from chatctl.errors import ChatError
 
 if TYPE_CHECKING:
-    from chatctl.client import Sending
+    from chatctl.client import SendStream
 
 SHOW_CURSOR = b"\x1b[?25h\n"
 INTERRUPT_SECONDS = 2.0  # how long Ctrl-C waits for receipts under way
 PROGRESS_SECONDS = 0.5  # what is done sooner needs no progress
 
 
-class Split(StrEnum):
+class SplitMode(StrEnum):
     """What ends a record of the input."""
 
     LINE = "line"
@@ -37,99 +37,113 @@ class Split(StrEnum):
     NULL = "null"
 
 
-SEPARATORS = {Split.LINE: b"\n", Split.NONE: None, Split.NULL: b"\0"}
+SEPARATORS = {SplitMode.LINE: b"\n", SplitMode.NONE: None, SplitMode.NULL: b"\0"}
 
 
 TEXT_HELP = "The message, its words joined by spaces. Without it, or with -, stdin is sent, a message a line."
-Text = Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help=TEXT_HELP, show_default=False)]
-Room = Annotated[str, typer.Option("--room", "-r", envvar="CHATCTL_ROOM", metavar="ROOM", help="The room to send to.")]
-User = Annotated[
+TextArgument = Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help=TEXT_HELP, show_default=False)]
+RoomOption = Annotated[str, typer.Option("--room", "-r", envvar="CHATCTL_ROOM", metavar="ROOM", help="The room to send to.")]
+UserOption = Annotated[
     str | None,
     typer.Option("--user", "-u", envvar="CHATCTL_USER", metavar="USER", help="Who sends.", show_default="your login name"),
 ]
-SENDER_HELP = "The name of this input: sent again under it, nothing is stored twice."
-Sender = Annotated[str | None, typer.Option(metavar="SENDER", help=SENDER_HELP, show_default="a random one")]
+INPUT_ID_HELP = "The name of this input: sent again under it, nothing is stored twice."
+InputIdOption = Annotated[str | None, typer.Option(metavar="SENDER", help=INPUT_ID_HELP, show_default="a random one")]
 SPLIT_HELP = "What ends a message of stdin: line (its end), none (only the end of stdin) or null (a NUL)."
-SplitOption = Annotated[Split, typer.Option("--split", envvar="CHATCTL_SPLIT", metavar="AT", help=SPLIT_HELP)]
-Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="A JSON receipt for each record; errors too.")]
+SplitOption = Annotated[SplitMode, typer.Option("--split", envvar="CHATCTL_SPLIT", metavar="AT", help=SPLIT_HELP)]
+JsonOption = Annotated[
+    bool, typer.Option("--json", envvar="CHATCTL_JSON", help="A JSON receipt for each record; errors too.")
+]
 RECEIPTS_HELP = "Write the receipts of --json to FILE, also when the sending fails; `chatctl verify FILE` checks them."
-Receipts = Annotated[str | None, typer.Option(envvar="CHATCTL_RECEIPTS", metavar="FILE", help=RECEIPTS_HELP)]
+ReceiptsOption = Annotated[str | None, typer.Option(envvar="CHATCTL_RECEIPTS", metavar="FILE", help=RECEIPTS_HELP)]
 REJECTS_HELP = "Write to FILE what was rejected, byte for byte."
 RejectsOption = Annotated[str | None, typer.Option("--rejects", envvar="CHATCTL_REJECTS", metavar="FILE", help=REJECTS_HELP)]
 UNCONFIRMED_HELP = "Write to FILE what was read and has no receipt, for --resume."
-Unconfirmed = Annotated[str | None, typer.Option(envvar="CHATCTL_UNCONFIRMED", metavar="FILE", help=UNCONFIRMED_HELP)]
+UnconfirmedOption = Annotated[str | None, typer.Option(envvar="CHATCTL_UNCONFIRMED", metavar="FILE", help=UNCONFIRMED_HELP)]
 RESUME_HELP = "Instead of TEXT or stdin, send what an earlier run wrote with --unconfirmed; room, user and sender are in it."
-Resume = Annotated[str | None, typer.Option(envvar="CHATCTL_RESUME", metavar="FILE", help=RESUME_HELP)]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", envvar="CHATCTL_QUIET", help="No progress and no summary.")]
+ResumeOption = Annotated[str | None, typer.Option(envvar="CHATCTL_RESUME", metavar="FILE", help=RESUME_HELP)]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", envvar="CHATCTL_QUIET", help="No progress and no summary.")]
 
 
 def send(
-    text: Text = None,
-    server: options.Server = config.DEFAULT_SERVER,
-    room: Room = "lobby",
-    user: User = None,
-    sender: Sender = None,
-    split: SplitOption = Split.LINE,
-    receipts: Receipts = None,
+    text: TextArgument = None,
+    server: options.ServerOption = config.DEFAULT_SERVER,
+    room: RoomOption = "lobby",
+    user: UserOption = None,
+    sender: InputIdOption = None,
+    split: SplitOption = SplitMode.LINE,
+    receipts: ReceiptsOption = None,
     rejects: RejectsOption = None,
-    unconfirmed: Unconfirmed = None,
-    resume: Resume = None,
-    timeout: options.Timeout = "10s",
-    as_json: Json = False,
-    quiet: Quiet = False,
-    no_color: options.NoColor = False,
+    unconfirmed: UnconfirmedOption = None,
+    resume: ResumeOption = None,
+    timeout: options.TimeoutOption = "10s",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    no_color: options.NoColorOption = False,
 ) -> int:
     """Send a message, or every line of stdin, and wait until each has its receipt: then it is on disk."""
-    words = " ".join(text) if text and text != ["-"] else None
-    seconds, server = options.seconds("--timeout", timeout), options.address(server)
-    user = login_name() if user is None else options.name("--user", user)
-    typed = sys.stdin.isatty() and words is None and resume is None
-    source: Source = Stdin(SEPARATORS[split], typed) if words is None else Words(words)
+    message = " ".join(text) if text and text != ["-"] else None
+    seconds, server = options.parse_seconds("--timeout", timeout), options.parse_address(server)
+    user = login_name() if user is None else options.parse_name("--user", user)
+    interactive = sys.stdin.isatty() and message is None and resume is None
+    record_input: RecordInput = StdinInput(SEPARATORS[split], interactive) if message is None else TextInput(message)
     if resume is not None:
         if text or sender is not None:
             raise typer.BadParameter("it excludes TEXT and --sender", param_hint="'--resume'")
-        if (left := leftovers.read(resume)) is None:
+        if (unconfirmed_records := leftovers.read_unconfirmed(resume)) is None:
             if not (as_json or quiet):
                 formats.say(f"nothing is left in {resume}")
             return 0
-        source, room, user, sender = Kept(resume, left), left.room, left.user, left.sender
-    sender = secrets.token_hex(8) if sender is None else options.name("--sender", sender)
-    room = options.name("--room", room)
-    named = "" if server == os.environ.get("CHATCTL_SERVER", config.DEFAULT_SERVER) else server
-    shows_progress = words is None and not typed and not quiet and sys.stderr.isatty()
+        record_input, room, user, sender = (
+            ResumeInput(resume, unconfirmed_records),
+            unconfirmed_records.room,
+            unconfirmed_records.user,
+            unconfirmed_records.input_id,
+        )
+    sender = secrets.token_hex(8) if sender is None else options.parse_name("--sender", sender)
+    room = options.parse_name("--room", room)
+    server_option = "" if server == os.environ.get("CHATCTL_SERVER", config.DEFAULT_SERVER) else server
+    show_progress = message is None and not interactive and not quiet and sys.stderr.isatty()
     with output_files({"--receipts": receipts, "--rejects": rejects, "--unconfirmed": unconfirmed}, resume) as files:
-        report = Report(named, room, user, sender, source, files, as_json, quiet)
-        run = Run(report, "type messages, one a line; Ctrl-D ends" if typed and not quiet else "")
-        return asyncio.run(run.main(server, seconds, shows_progress, no_color))
+        report = SendReport(server_option, room, user, sender, record_input, files, as_json, quiet)
+        run = SendRun(report, "type messages, one a line; Ctrl-D ends" if interactive and not quiet else "")
+        return asyncio.run(run.run(server, seconds, show_progress, no_color))
 
 
 @contextmanager
-def output_files(paths: dict[str, str | None], resume: str | None) -> Iterator[Files]:
+def output_files(paths: dict[str, str | None], resume: str | None) -> Iterator[OutputFiles]:
     """The files asked for by these options, ready to be written; discarded if they are not closed. Raises BadParameter."""
-    read = os.path.realpath(resume) if resume else ""
-    seen = {read: "what --resume reads: name another file"}
-    files = Files()
+    resume_path = os.path.realpath(resume) if resume else ""
+    used_paths = {resume_path: "what --resume reads: name another file"}
+    files = OutputFiles()
     try:
         for option, path in paths.items():
             if path is None:
                 continue
-            place = os.path.realpath(path)
-            part = place + SUFFIX
-            finished = option == "--unconfirmed" and place == read and part not in seen
-            taken = "" if finished else seen.get(place) or seen.get(part) or _kept(option, path)
-            if taken:
-                raise typer.BadParameter(f"{path} is {taken}", param_hint=f"'{option}'")
-            seen[place], seen[part] = "named twice: name a file for each", "where another is written until the end"
+            real_path = os.path.realpath(path)
+            part = real_path + OUTPUT_PART_SUFFIX
+            replaces_resumed = option == "--unconfirmed" and real_path == resume_path and part not in used_paths
+            conflict = (
+                ""
+                if replaces_resumed
+                else used_paths.get(real_path) or used_paths.get(part) or _overwrite_error(option, path)
+            )
+            if conflict:
+                raise typer.BadParameter(f"{path} is {conflict}", param_hint=f"'{option}'")
+            used_paths[real_path], used_paths[part] = (
+                "named twice: name a file for each",
+                "where another is written until the end",
+            )
             setattr(files, option.removeprefix("--"), OutputFile(option, path))
         yield files
     finally:
         files.discard()
 
 
-def _kept(option: str, path: str) -> str:
+def _overwrite_error(option: str, path: str) -> str:
     """Whether records of an earlier run would be lost."""
-    holds = option == "--unconfirmed" and os.path.isfile(path) and os.path.getsize(path)
-    return f"not empty; send what it holds with --resume {path}, or name another file" if holds else ""
+    has_records = option == "--unconfirmed" and os.path.isfile(path) and os.path.getsize(path)
+    return f"not empty; send what it holds with --resume {path}, or name another file" if has_records else ""
 
 
 def login_name() -> str:
@@ -138,101 +152,101 @@ def login_name() -> str:
         login = getpass.getuser()
     except (KeyError, OSError, ImportError):
         return "anonymous"
-    return "anonymous" if name_fault("user", login, 128) else login
+    return "anonymous" if name_error("user", login, 128) else login
 
 
-def _show_cursor() -> None:
+def show_cursor() -> None:
     """The progress may have hidden it."""
     if sys.stderr.isatty():
         os.write(sys.stderr.fileno(), SHOW_CURSOR)
 
 
-class Run:
+class SendRun:
     """One run of `send`: input goes in at one end, outcomes come out at the other."""
 
-    def __init__(self, report: Report, greeting: str) -> None:
-        """`greeting` is said once there is a server to type for."""
+    def __init__(self, report: SendReport, prompt: str) -> None:
+        """`prompt` is said once there is a server to type for."""
         self._report = report
-        self._sending: Sending | None = None
-        self._feeder: asyncio.Task[None] | None = None
-        self._greeting = greeting
+        self._stream: SendStream | None = None
+        self._feed_task: asyncio.Task[None] | None = None
+        self._prompt = prompt
 
-    async def main(self, server: str, seconds: float, shows_progress: bool, no_color: bool) -> int:
+    async def run(self, server: str, seconds: float, show_progress: bool, no_color: bool) -> int:
         """Send everything; the exit code comes back, and all is told."""
         report = self._report
-        self._interrupts = Interrupts(self._interrupt, dying=_show_cursor)
-        work = asyncio.ensure_future(self._send(server, seconds))
-        self._work = work
-        progress = asyncio.ensure_future(self._progress(no_color)) if shows_progress else None
+        self._signals = SignalHandler(self._interrupt, before_exit=show_cursor)
+        task = asyncio.ensure_future(self._send(server, seconds))
+        self._task = task
+        progress = asyncio.ensure_future(self._show_progress(no_color)) if show_progress else None
         failure: ChatError | OSError | None = None
         try:
-            await work
+            await task
         except (ChatError, OSError) as error:
             failure = error
         except asyncio.CancelledError:
-            if not self._interrupts.code:
+            if not self._signals.exit_code:
                 raise
         finally:
             if progress:
                 progress.cancel()
                 await asyncio.wait([progress])
-        if self._sending:
-            for outcome in self._sending.remaining():
-                report.tell(outcome)
+        if self._stream:
+            for delivery in self._stream.undelivered():
+                report.add(delivery)
         else:
-            report.tell_unsent()
-        return report.end(failure, self._interrupts.code)
+            report.add_unsent()
+        return report.finish(failure, self._signals.exit_code)
 
     async def _send(self, server: str, seconds: float) -> None:
         from chatctl.client import ChatClient
 
         report = self._report
-        notice = None if report.as_json else formats.say
+        notify = None if report.as_json else formats.say
         async with (
-            ChatClient(server, seconds, notice) as chat,
-            chat.send(report.user, report.sender, report.source.log) as sending,
+            ChatClient(server, seconds, notify) as client,
+            client.send(report.user, report.input_id, report.record_input.log) as stream,
         ):
-            for option, value in (("--room", report.room), ("--user", report.user), ("--sender", report.sender)):
-                options.name(option, value, sending.limits.name_bytes)
-            if self._greeting:
-                formats.say(self._greeting)
-            report.opened(sending)
-            feeder = asyncio.ensure_future(self._feed(sending))
+            for option, value in (("--room", report.room), ("--user", report.user), ("--sender", report.input_id)):
+                options.parse_name(option, value, stream.limits.name_bytes)
+            if self._prompt:
+                formats.say(self._prompt)
+            report.set_log(stream)
+            feed_task = asyncio.ensure_future(self._feed(stream))
             try:
-                async for outcome in sending.outcomes():
-                    report.tell(outcome)
-                await asyncio.wait([feeder])
-                if not feeder.cancelled():
-                    feeder.result()  # the input may have failed
+                async for delivery in stream.reports():
+                    report.add(delivery)
+                await asyncio.wait([feed_task])
+                if not feed_task.cancelled():
+                    feed_task.result()  # the input may have failed
             finally:
-                feeder.cancel()
-                await asyncio.wait([feeder])
+                feed_task.cancel()
+                await asyncio.wait([feed_task])
 
-    async def _feed(self, sending: "Sending") -> None:
+    async def _feed(self, stream: "SendStream") -> None:
         # Only from here on the sending knows of records: an interrupt before this must not forget those to resume.
-        self._sending, self._feeder = sending, asyncio.current_task()
+        self._stream, self._feed_task = stream, asyncio.current_task()
         try:
-            await self._report.source.feed(sending, self._report.room, self._report.rejects)
+            await self._report.record_input.feed(stream, self._report.room, self._report.rejects)
         finally:
-            sending.finish()
+            stream.finish()
 
     def _interrupt(self) -> None:
-        if self._feeder is None:
-            self._work.cancel()
+        if self._feed_task is None:
+            self._task.cancel()
             return
-        self._feeder.cancel()
-        if self._sending:
-            self._sending.finish()
-        asyncio.get_running_loop().call_later(INTERRUPT_SECONDS, self._work.cancel)
+        self._feed_task.cancel()
+        if self._stream:
+            self._stream.finish()
+        asyncio.get_running_loop().call_later(INTERRUPT_SECONDS, self._task.cancel)
 
-    async def _progress(self, no_color: bool) -> None:
+    async def _show_progress(self, no_color: bool) -> None:
         await asyncio.sleep(PROGRESS_SECONDS)
-        from chatctl.cli.render.progress import Sent
+        from chatctl.cli.render.progress import SendProgress
 
         clock = asyncio.get_running_loop().time
-        began = clock() - PROGRESS_SECONDS
-        with Sent(self._report.source.size, no_color) as line:
+        started = clock() - PROGRESS_SECONDS
+        with SendProgress(self._report.record_input.total_bytes, no_color) as line:
             while True:
-                done, stopped = self._report.done, self._report.source.stopped()
-                line.show(done, done / (clock() - began), stopped.byte if stopped else None)
+                confirmed, stop_position = self._report.confirmed, self._report.record_input.stop_position()
+                line.show(confirmed, confirmed / (clock() - started), stop_position.byte if stop_position else None)
                 await asyncio.sleep(0.2)

@@ -19,7 +19,7 @@ from chatctl.cli import formats, options
 from chatctl.cli.report import STATUS_OFFSET
 from chatctl.errors import StoreFailed
 
-DEFAULTS = Limits()
+DEFAULT_LIMITS = Limits()
 
 
 class LogLevel(StrEnum):
@@ -42,89 +42,93 @@ LISTEN_HELP = (
     "HOST:PORT or unix:PATH to serve; may be given more than once. Port 0 takes a free one. "
     "(env var: CHATCTL_LISTEN, commas between)"
 )
-Listen = Annotated[
+ListenOption = Annotated[
     list[str] | None,
     typer.Option("--listen", "-l", metavar="ADDRESS", help=LISTEN_HELP, show_default=config.DEFAULT_SERVER),
 ]
 STORE_HELP = "sqlite:PATH, the file that keeps the messages, made with its directory if it does not exist."
-Store = Annotated[
+StoreOption = Annotated[
     str | None,
     typer.Option(envvar="CHATCTL_STORE", metavar="STORE", help=STORE_HELP, show_default="chat.db in your data directory"),
 ]
 INSECURE_HELP = "Listen beyond this machine too, unencrypted and for all."
-Insecure = Annotated[bool, typer.Option("--insecure", envvar="CHATCTL_INSECURE", help=INSECURE_HELP)]
-LIMITS = "Limits"
-TextBytes = Annotated[
-    int, typer.Option(envvar="CHATCTL_TEXT_BYTES", metavar="N", help="Bytes in one text.", rich_help_panel=LIMITS)
+InsecureOption = Annotated[bool, typer.Option("--insecure", envvar="CHATCTL_INSECURE", help=INSECURE_HELP)]
+LIMITS_PANEL = "Limits"
+TextBytesOption = Annotated[
+    int, typer.Option(envvar="CHATCTL_TEXT_BYTES", metavar="N", help="Bytes in one text.", rich_help_panel=LIMITS_PANEL)
 ]
 NAME_BYTES_HELP = "Bytes in the name of a room, user or sender."
-NameBytes = Annotated[
-    int, typer.Option(envvar="CHATCTL_NAME_BYTES", metavar="N", help=NAME_BYTES_HELP, rich_help_panel=LIMITS)
+NameBytesOption = Annotated[
+    int, typer.Option(envvar="CHATCTL_NAME_BYTES", metavar="N", help=NAME_BYTES_HELP, rich_help_panel=LIMITS_PANEL)
 ]
-BatchMessages = Annotated[
-    int, typer.Option(envvar="CHATCTL_BATCH_MESSAGES", metavar="N", help="Texts in one frame.", rich_help_panel=LIMITS)
+BatchMessagesOption = Annotated[
+    int, typer.Option(envvar="CHATCTL_BATCH_MESSAGES", metavar="N", help="Texts in one frame.", rich_help_panel=LIMITS_PANEL)
 ]
 BATCH_BYTES_HELP = "Bytes of all texts in one frame."
-BatchBytes = Annotated[
-    int, typer.Option(envvar="CHATCTL_BATCH_BYTES", metavar="N", help=BATCH_BYTES_HELP, rich_help_panel=LIMITS)
+BatchBytesOption = Annotated[
+    int, typer.Option(envvar="CHATCTL_BATCH_BYTES", metavar="N", help=BATCH_BYTES_HELP, rich_help_panel=LIMITS_PANEL)
 ]
-Streams = Annotated[int, typer.Option(envvar="CHATCTL_STREAMS", metavar="N", help="Open streams.", rich_help_panel=LIMITS)]
+StreamsOption = Annotated[
+    int, typer.Option(envvar="CHATCTL_STREAMS", metavar="N", help="Open streams.", rich_help_panel=LIMITS_PANEL)
+]
 GRACE_HELP = "How long calls may take to end when stopping."
-Grace = Annotated[str, typer.Option(envvar="CHATCTL_GRACE", metavar="DURATION", help=GRACE_HELP)]
-LEVEL_HELP = "How much the log says: debug, info, warning or error."
-LevelOption = Annotated[LogLevel, typer.Option("--log-level", envvar="CHATCTL_LOG_LEVEL", metavar="LEVEL", help=LEVEL_HELP)]
-FORMAT_HELP = "How the log says it: text or json."
-FormatOption = Annotated[
-    LogFormat, typer.Option("--log-format", envvar="CHATCTL_LOG_FORMAT", metavar="FORMAT", help=FORMAT_HELP)
+GraceOption = Annotated[str, typer.Option(envvar="CHATCTL_GRACE", metavar="DURATION", help=GRACE_HELP)]
+LOG_LEVEL_HELP = "How much the log says: debug, info, warning or error."
+LogLevelOption = Annotated[
+    LogLevel, typer.Option("--log-level", envvar="CHATCTL_LOG_LEVEL", metavar="LEVEL", help=LOG_LEVEL_HELP)
+]
+LOG_FORMAT_HELP = "How the log says it: text or json."
+LogFormatOption = Annotated[
+    LogFormat, typer.Option("--log-format", envvar="CHATCTL_LOG_FORMAT", metavar="FORMAT", help=LOG_FORMAT_HELP)
 ]
 
 
 def serve(
-    listen: Listen = None,
-    store: Store = None,
-    insecure: Insecure = False,
-    text_bytes: TextBytes = DEFAULTS.text_bytes,
-    name_bytes: NameBytes = DEFAULTS.name_bytes,
-    batch_messages: BatchMessages = DEFAULTS.batch_messages,
-    batch_bytes: BatchBytes = DEFAULTS.batch_bytes,
-    streams: Streams = DEFAULTS.streams,
-    grace: Grace = "5s",
-    log_level: LevelOption = LogLevel.WARNING,
-    log_format: FormatOption = LogFormat.TEXT,
-    as_json: options.Json = False,
+    listen: ListenOption = None,
+    store: StoreOption = None,
+    insecure: InsecureOption = False,
+    text_bytes: TextBytesOption = DEFAULT_LIMITS.text_bytes,
+    name_bytes: NameBytesOption = DEFAULT_LIMITS.name_bytes,
+    batch_messages: BatchMessagesOption = DEFAULT_LIMITS.batch_messages,
+    batch_bytes: BatchBytesOption = DEFAULT_LIMITS.batch_bytes,
+    streams: StreamsOption = DEFAULT_LIMITS.streams,
+    grace: GraceOption = "5s",
+    log_level: LogLevelOption = LogLevel.WARNING,
+    log_format: LogFormatOption = LogFormat.TEXT,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Serve a chat until SIGTERM or Ctrl-C.
 
     Says `listening on ADDRESS` on stderr once it can serve; with --json, one object on stdout as well.
     """
     limits = Limits(text_bytes, name_bytes, batch_messages, batch_bytes, streams)
-    config.check_limits(limits)
-    addresses = options.several(listen, "CHATCTL_LISTEN") or [config.DEFAULT_SERVER]
+    config.validate_limits(limits)
+    addresses = options.repeated(listen, "CHATCTL_LISTEN") or [config.DEFAULT_SERVER]
     settings = config.ServeSettings(
-        listen=tuple(options.meant("--listen", config.address, address) for address in addresses),
+        listen=tuple(options.parse_value("--listen", config.parse_address, address) for address in addresses),
         store=store or default_store(),
         limits=limits,
         insecure=insecure,
-        grace_seconds=options.meant("--grace", config.duration, grace) / 1_000_000,
+        grace_seconds=options.parse_value("--grace", config.parse_duration, grace) / 1_000_000,
     )
-    _log_to_stderr(log_level, log_format)
+    set_up_logging(log_level, log_format)
 
-    def announce(addresses: Sequence[str]) -> None:
+    def on_listening(addresses: Sequence[str]) -> None:
         with suppress(OSError):  # whoever started it need not read it
             for address in addresses:
                 print(f"listening on {address}", file=sys.stderr, flush=True)
             if sys.stderr.isatty():
-                formats.say(f"keeps all in {formats.visible(settings.store)}; Ctrl-C stops it")
+                formats.say(f"keeps all in {formats.escape_text(settings.store)}; Ctrl-C stops it")
         if as_json:
             with suppress(OSError):
                 print(json.dumps({"listening": list(addresses), "store": settings.store, "pid": os.getpid()}), flush=True)
 
     from chatctl import server
 
-    asyncio.run(server.serve(settings, announce, _abandon))
+    asyncio.run(server.serve(settings, on_listening, _force_exit))
 
 
-def _abandon(failure: StoreFailed | None) -> NoReturn:
+def _force_exit(failure: StoreFailed | None) -> NoReturn:
     with suppress(OSError):
         sys.stderr.flush()
     os._exit(STATUS_OFFSET + failure.code if failure else 0)
@@ -137,7 +141,7 @@ def default_store() -> str:
     return f"sqlite:{platformdirs.user_data_path('chatctl') / 'chat.db'}"
 
 
-class JsonFormatter(logging.Formatter):
+class JsonLogFormatter(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -153,10 +157,10 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def _log_to_stderr(level: LogLevel, form: LogFormat) -> None:
-    text = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    text.converter = time.gmtime
+def set_up_logging(level: LogLevel, log_format: LogFormat) -> None:
+    text_formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    text_formatter.converter = time.gmtime
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else text)
+    handler.setFormatter(JsonLogFormatter() if log_format is LogFormat.JSON else text_formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("chatctl").setLevel(level.upper())

@@ -7,17 +7,17 @@ import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from chatctl.cli.files import Rejects
-from chatctl.cli.leftovers import Leftovers
-from chatctl.cli.records import Cutter, Piece, as_text, chunks, waiting_byte
+from chatctl.cli.files import RejectsFile
+from chatctl.cli.leftovers import UnconfirmedRecords
+from chatctl.cli.records import RecordSplitter, SplitResult, decode_record, read_chunks, read_ready_byte
 
 if TYPE_CHECKING:
-    from chatctl.client import Sending
+    from chatctl.client import SendStream
 
 STDIN = 0
 
 
-class Stopped(NamedTuple):
+class StopPosition(NamedTuple):
     """Where reading stopped: how many whole records, their bytes, and the bytes read of the record after them."""
 
     record: int
@@ -25,159 +25,167 @@ class Stopped(NamedTuple):
     unfinished: int
 
 
-class Source(Protocol):
-    """Puts records into a Sending, all that was read before anything is waited for: no record is forgotten."""
+class RecordInput(Protocol):
+    """Puts records into a SendStream, all that was read before anything is waited for: no record is forgotten."""
 
     separator: bytes
     """What stands after each record in the input."""
-    single: bool
+    is_single_text: bool
     """The only record is a text, and not one of an input."""
-    kept: str
+    unconfirmed_path: str
     """The file of leftovers, if it is one."""
     log: str
     """The log its records may be stored in already; empty if there is none."""
-    size: int | None
+    total_bytes: int | None
     """Its bytes, if that is known before they are read."""
 
-    async def feed(self, sending: "Sending", room: str, rejects: Rejects | None) -> None:
+    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
         """Put all records, as fast as they go out."""
 
-    def unread(self) -> list[tuple[int, list[str]]]:
+    def unread_records(self) -> list[tuple[int, list[str]]]:
         """Records that are known before there is a server to send them to: texts and the number of their first."""
 
-    def last(self, number: int) -> bool:
+    def is_unterminated(self, number: int) -> bool:
         """Whether this is the input's last record and has no separator."""
 
-    def stopped(self) -> Stopped | None:
+    def stop_position(self) -> StopPosition | None:
         """Where reading stopped, if it did before the input's end."""
 
-    def again(self, sender: str) -> str:
+    def retry_hint(self, input_id: str) -> str:
         """How to finish what is unconfirmed, if it can be given again."""
 
 
-class Words:
+class TextInput:
     """The one text that was given as arguments."""
 
     separator = b""
-    single = True
-    kept = log = ""
-    size: int | None = None
+    is_single_text = True
+    unconfirmed_path = log = ""
+    total_bytes: int | None = None
 
-    def __init__(self, words: str) -> None:
-        self._words = words
+    def __init__(self, text: str) -> None:
+        self._text = text
 
-    async def feed(self, sending: "Sending", room: str, rejects: Rejects | None) -> None:
-        """See Source."""
-        record = os.fsencode(self._words)  # what is not UTF-8 came with surrogates
-        piece = as_text(record, sending.limits.text_bytes)
-        if rejects and not isinstance(piece, list):
+    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+        """See RecordInput."""
+        record = os.fsencode(self._text)  # what is not UTF-8 came with surrogates
+        result = decode_record(record, stream.limits.text_bytes)
+        if rejects and not isinstance(result, list):
             rejects.spool(record)
-        _put(sending, room, [piece], rejects)
+        put_results(stream, room, [result], rejects)
 
-    def unread(self) -> list[tuple[int, list[str]]]:
-        """See Source."""
-        return [(1, [self._words])] if _is_utf8(self._words) else []
+    def unread_records(self) -> list[tuple[int, list[str]]]:
+        """See RecordInput."""
+        return [(1, [self._text])] if _is_utf8(self._text) else []
 
-    def last(self, number: int) -> bool:
-        """See Source."""
+    def is_unterminated(self, number: int) -> bool:
+        """See RecordInput."""
         return True
 
-    def stopped(self) -> Stopped | None:
-        """See Source."""
+    def stop_position(self) -> StopPosition | None:
+        """See RecordInput."""
         return None
 
-    def again(self, sender: str) -> str:
-        """See Source."""
-        return f"send it again with --sender {shlex.quote(sender)}"
+    def retry_hint(self, input_id: str) -> str:
+        """See RecordInput."""
+        return f"send it again with --sender {shlex.quote(input_id)}"
 
 
-class Stdin:
+class StdinInput:
     """Standard input, cut at a separator; None: all of it is one record."""
 
-    single = False
-    kept = log = ""
+    is_single_text = False
+    unconfirmed_path = log = ""
 
-    def __init__(self, separator: bytes | None, typed: bool) -> None:
-        """`typed`: a person types it."""
-        self.size = _size()
-        self._cut_at = separator
+    def __init__(self, separator: bytes | None, interactive: bool) -> None:
+        """`interactive`: a person types it."""
+        self.total_bytes = _stdin_size()
+        self._split_at = separator
         self.separator = separator or b""
-        self._typed = typed
-        self._cutter: Cutter | None = None
-        self._ended = False
-        self._records = 0
+        self._interactive = interactive
+        self._splitter: RecordSplitter | None = None
+        self._at_end = False
+        self._record_count = 0
 
-    async def feed(self, sending: "Sending", room: str, rejects: Rejects | None) -> None:
-        """See Source."""
-        keep = rejects.spool if rejects else lambda _: None
-        self._cutter = cutter = Cutter(self._cut_at, sending.limits.text_bytes, keep)
+    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+        """See RecordInput."""
+        on_rejected_bytes = rejects.spool if rejects else lambda _: None
+        self._splitter = splitter = RecordSplitter(self._split_at, stream.limits.text_bytes, on_rejected_bytes)
         try:
-            async for chunk in chunks(STDIN):
-                self._records += _put(sending, room, cutter.feed(chunk), rejects)
-                await sending.drain()
+            async for chunk in read_chunks(STDIN):
+                self._record_count += put_results(stream, room, splitter.feed(chunk), rejects)
+                await stream.drain()
         except asyncio.CancelledError:
             # What was taken out of a pipe nobody else can read: finish the record that it ends with, if that is at hand.
-            while self.separator and 0 < cutter.unfinished <= sending.limits.text_bytes and (rest := waiting_byte(STDIN)):
-                self._records += _put(sending, room, cutter.feed(rest), rejects)
+            while (
+                self.separator
+                and 0 < splitter.partial_bytes <= stream.limits.text_bytes
+                and (byte := read_ready_byte(STDIN))
+            ):
+                self._record_count += put_results(stream, room, splitter.feed(byte), rejects)
             raise
-        self._records += _put(sending, room, cutter.end(), rejects)
-        self._ended = True
+        self._record_count += put_results(stream, room, splitter.finish(), rejects)
+        self._at_end = True
 
-    def unread(self) -> list[tuple[int, list[str]]]:
-        """See Source."""
+    def unread_records(self) -> list[tuple[int, list[str]]]:
+        """See RecordInput."""
         return []
 
-    def last(self, number: int) -> bool:
-        """See Source."""
-        return self._ended and number == self._records and self._cutter is not None and self._cutter.unterminated
+    def is_unterminated(self, number: int) -> bool:
+        """See RecordInput."""
+        return self._at_end and number == self._record_count and self._splitter is not None and self._splitter.unterminated
 
-    def stopped(self) -> Stopped | None:
-        """See Source."""
-        if self._ended or self._typed:
+    def stop_position(self) -> StopPosition | None:
+        """See RecordInput."""
+        if self._at_end or self._interactive:
             return None
-        cutter = self._cutter
-        return Stopped(self._records, cutter.position, cutter.unfinished) if cutter else Stopped(0, 0, 0)
+        splitter = self._splitter
+        return (
+            StopPosition(self._record_count, splitter.position, splitter.partial_bytes)
+            if splitter
+            else StopPosition(0, 0, 0)
+        )
 
-    def again(self, sender: str) -> str:
-        """See Source."""
-        return f"send the same input again with --sender {shlex.quote(sender)}"
+    def retry_hint(self, input_id: str) -> str:
+        """See RecordInput."""
+        return f"send the same input again with --sender {shlex.quote(input_id)}"
 
 
-class Kept:
+class ResumeInput:
     """Leftovers of an earlier run, all of them at once: a run leaves no more than a window."""
 
     separator = b"\n"
-    single = False
-    size: int | None = None
+    is_single_text = False
+    total_bytes: int | None = None
 
-    def __init__(self, path: str, leftovers: Leftovers) -> None:
-        self.kept = os.path.realpath(path)
-        self.log = leftovers.log
-        self._leftovers = leftovers
+    def __init__(self, path: str, unconfirmed: UnconfirmedRecords) -> None:
+        self.unconfirmed_path = os.path.realpath(path)
+        self.log = unconfirmed.log
+        self._unconfirmed = unconfirmed
 
-    async def feed(self, sending: "Sending", room: str, rejects: Rejects | None) -> None:
-        """See Source."""
-        for number, texts in self._leftovers.runs:
-            sending.put(room, texts, number)
+    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+        """See RecordInput."""
+        for number, texts in self._unconfirmed.runs:
+            stream.put(room, texts, number)
 
-    def unread(self) -> list[tuple[int, list[str]]]:
-        """See Source."""
-        return self._leftovers.runs
+    def unread_records(self) -> list[tuple[int, list[str]]]:
+        """See RecordInput."""
+        return self._unconfirmed.runs
 
-    def last(self, number: int) -> bool:
-        """See Source."""
+    def is_unterminated(self, number: int) -> bool:
+        """See RecordInput."""
         return False
 
-    def stopped(self) -> Stopped | None:
-        """See Source."""
+    def stop_position(self) -> StopPosition | None:
+        """See RecordInput."""
         return None
 
-    def again(self, sender: str) -> str:
-        """See Source."""
+    def retry_hint(self, input_id: str) -> str:
+        """See RecordInput."""
         return ""
 
 
-def _size() -> int | None:
+def _stdin_size() -> int | None:
     """The bytes of stdin that are still to be read, if it is a file."""
     try:
         status = os.fstat(STDIN)
@@ -186,24 +194,24 @@ def _size() -> int | None:
         return None
 
 
-def _put(sending: "Sending", room: str, pieces: Iterable[Piece], rejects: Rejects | None) -> int:
+def put_results(stream: "SendStream", room: str, results: Iterable[SplitResult], rejects: RejectsFile | None) -> int:
     """Put what was cut; how many records it is."""
     records = 0
-    for piece in pieces:
-        if isinstance(piece, list):
-            sending.put(room, piece)
-            records += len(piece)
+    for result in results:
+        if isinstance(result, list):
+            stream.put(room, result)
+            records += len(result)
         else:
-            sending.reject(room, piece.error)
+            stream.reject(room, result.error)
             records += 1
             if rejects:
-                rejects.ended(piece.size)
+                rejects.end_record(result.size)
     return records
 
 
-def _is_utf8(words: str) -> bool:
+def _is_utf8(text: str) -> bool:
     try:
-        words.encode()
+        text.encode()
     except UnicodeEncodeError:
         return False
     return True

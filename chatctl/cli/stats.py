@@ -20,49 +20,55 @@ if TYPE_CHECKING:
 ROOM_HELP = (
     "List only this room, beside the totals of all; may be given more than once. (env var: CHATCTL_ROOM, commas between)"
 )
-Rooms = Annotated[list[str] | None, typer.Option("--room", "-r", metavar="ROOM", help=ROOM_HELP)]
+RoomOption = Annotated[list[str] | None, typer.Option("--room", "-r", metavar="ROOM", help=ROOM_HELP)]
 TOP_HELP = "How many rooms and users, those with most messages."
-Top = Annotated[int, typer.Option(envvar="CHATCTL_TOP", min=1, max=1000, metavar="N", help=TOP_HELP)]
+TopOption = Annotated[int, typer.Option(envvar="CHATCTL_TOP", min=1, max=1000, metavar="N", help=TOP_HELP)]
 WATCH_HELP = "Go on, with an answer every so many seconds (without a number: 2); q or Ctrl-C ends it."
-Watch = Annotated[str | None, typer.Option("--watch", "-w", envvar="CHATCTL_WATCH", metavar="[SECONDS]", help=WATCH_HELP)]
-EVERY = "2"  # seconds
+WatchOption = Annotated[
+    str | None, typer.Option("--watch", "-w", envvar="CHATCTL_WATCH", metavar="[SECONDS]", help=WATCH_HELP)
+]
+DEFAULT_INTERVAL = "2"  # seconds
 
 
 def stats(
-    server: options.Server = config.DEFAULT_SERVER,
-    watch: Watch = None,
-    room: Rooms = None,
-    top: Top = 100,
-    timeout: options.Timeout = "10s",
-    as_json: options.Json = False,
-    utc: options.Utc = False,
-    no_color: options.NoColor = False,
+    server: options.ServerOption = config.DEFAULT_SERVER,
+    watch: WatchOption = None,
+    room: RoomOption = None,
+    top: TopOption = 100,
+    timeout: options.TimeoutOption = "10s",
+    as_json: options.JsonOption = False,
+    utc: options.UtcOption = False,
+    no_color: options.NoColorOption = False,
 ) -> int:
     """Show what a server keeps, and what goes on there."""
-    rooms = options.filters("--room", room, "CHATCTL_ROOM")
-    seconds = options.seconds("--timeout", timeout)
+    rooms = options.parse_filter_names("--room", room, "CHATCTL_ROOM")
+    seconds = options.parse_seconds("--timeout", timeout)
     if watch is not None:
-        return asyncio.run(_watch(options.address(server), seconds, _interval(watch), top, rooms, as_json, utc, no_color))
-    answer = asyncio.run(_ask(options.address(server), seconds, top, rooms, as_json))
+        return asyncio.run(
+            _watch(options.parse_address(server), seconds, _watch_interval(watch), top, rooms, as_json, utc, no_color)
+        )
+    server_stats = asyncio.run(_fetch(options.parse_address(server), seconds, top, rooms, as_json))
     if as_json:
-        print(json.dumps(as_object(answer), ensure_ascii=False))
+        print(json.dumps(to_json(server_stats), ensure_ascii=False))
     else:
-        from chatctl.cli.render.stats import show_stats
+        from chatctl.cli.render.stats import print_stats
 
-        show_stats(answer, utc, no_color)
+        print_stats(server_stats, utc, no_color)
     return 0
 
 
-def completed(arguments: list[str]) -> list[str]:
+def with_default_interval(arguments: list[str]) -> list[str]:
     """The arguments with a number behind every --watch, which may stand alone: Typer has no such option."""
     ends = [*arguments[1:], "--"]
-    alone = [word in ("--watch", "-w") and then.startswith("-") for word, then in zip(arguments, ends, strict=True)]
-    return [f"--watch={EVERY}" if bare else word for word, bare in zip(arguments, alone, strict=True)]
+    is_bare = [
+        word in ("--watch", "-w") and following.startswith("-") for word, following in zip(arguments, ends, strict=True)
+    ]
+    return [f"--watch={DEFAULT_INTERVAL}" if bare else word for word, bare in zip(arguments, is_bare, strict=True)]
 
 
-def _interval(text: str) -> float:
+def _watch_interval(text: str) -> float:
     """The value of --watch, in seconds."""
-    if (seconds := options.seconds("--watch", text)) <= 0:
+    if (seconds := options.parse_seconds("--watch", text)) <= 0:
         raise typer.BadParameter("0 is no time to wait", param_hint="'--watch' (CHATCTL_WATCH)")
     return seconds
 
@@ -72,40 +78,40 @@ async def _watch(
 ) -> int:
     from chatctl.cli import watching
 
-    full_screen = sys.stdout.isatty() and os.environ.get("TERM") not in formats.DUMB and not as_json
+    full_screen = sys.stdout.isatty() and os.environ.get("TERM") not in formats.DUMB_TERMINALS and not as_json
     if full_screen:
-        from chatctl.cli.render.watch import Screen
+        from chatctl.cli.render.watch import Dashboard
 
-        view: watching.View = Screen(server, utc, no_color)
+        view: watching.StatsView = Dashboard(server, utc, no_color)
     else:
-        view = watching.Lines(watching.json_line(as_object) if as_json else partial(as_line, utc), as_json)
-    return await watching.Watching(server, timeout, interval, top, rooms).main(view, full_screen)
+        view = watching.StatsLineView(watching.json_line_format(to_json) if as_json else partial(to_line, utc), as_json)
+    return await watching.WatchRun(server, timeout, interval, top, rooms).run(view, full_screen)
 
 
-def as_line(utc: bool, answer: "ServerStats") -> str:
+def to_line(utc: bool, server_stats: "ServerStats") -> str:
     """What --watch prints where no terminal is looking."""
-    from chatctl.cli.render.activity import latency, rate
+    from chatctl.cli.render.activity import format_latency, format_rate
 
-    log, activity = answer.stats, answer.activity
+    log, activity = server_stats.stats, server_stats.activity
     return (
-        f"{formats.time_of_day(utc)}  {rate(activity.messages_per_second)}  {log.num_messages} messages  "
+        f"{formats.current_time_of_day(utc)}  {format_rate(activity.messages_per_second)}  {log.num_messages} messages  "
         f"{log.num_rooms} rooms  {log.num_users} users  {activity.followers} receiving  {activity.senders} sending  "
-        f"commit {latency(activity.commit_median)} {latency(activity.commit_p99)}"
+        f"commit {format_latency(activity.commit_median)} {format_latency(activity.commit_p99)}"
     )
 
 
-async def _ask(server: str, seconds: float, top: int, rooms: list[str], quiet: bool) -> "ServerStats":
+async def _fetch(server: str, seconds: float, top: int, rooms: list[str], as_json: bool) -> "ServerStats":
     from chatctl.client import ChatClient
 
-    async with ChatClient(server, seconds, None if quiet else formats.say) as chat:
-        return await chat.stats(top, rooms)
+    async with ChatClient(server, seconds, None if as_json else formats.say) as client:
+        return await client.stats(top, rooms)
 
 
-def as_object(answer: "ServerStats") -> dict[str, Any]:
+def to_json(server_stats: "ServerStats") -> dict[str, Any]:
     """What --json prints."""
-    log = answer.stats
+    log = server_stats.stats
 
-    def figures(kind: str, listed: Any) -> list[dict[str, Any]]:
+    def name_stats(kind: str, listed: Any) -> list[dict[str, Any]]:
         return [{kind: name, "num_messages": count, "last_time": formats.rfc3339(time)} for name, count, time in listed]
 
     return {
@@ -113,17 +119,17 @@ def as_object(answer: "ServerStats") -> dict[str, Any]:
         "num_rooms": log.num_rooms,
         "num_users": log.num_users,
         "stored_bytes": log.stored_bytes,
-        "rooms": figures("room", log.rooms),
-        "users": figures("user", log.users),
-        "uptime_seconds": answer.uptime_seconds,
-        "version": answer.version,
-        "log": answer.log,
-        "head": answer.head,
-        "store": answer.store,
-        "limits": asdict(answer.limits),
+        "rooms": name_stats("room", log.rooms),
+        "users": name_stats("user", log.users),
+        "uptime_seconds": server_stats.uptime_seconds,
+        "version": server_stats.version,
+        "log": server_stats.log,
+        "head": server_stats.head,
+        "store": server_stats.store,
+        "limits": asdict(server_stats.limits),
         "activity": {
-            **{name: getattr(answer.activity, name) for name in answer.activity.__slots__},
-            "rooms": [room._asdict() for room in answer.activity.rooms],
+            **{name: getattr(server_stats.activity, name) for name in server_stats.activity.__slots__},
+            "rooms": [room._asdict() for room in server_stats.activity.rooms],
         },
-        "present": [present._asdict() for present in answer.present],
+        "present": [present._asdict() for present in server_stats.presence],
     }

@@ -14,125 +14,125 @@ from chatctl import config
 from chatctl.cli import formats, options, receipts
 from chatctl.cli.report import STATUS_OFFSET
 from chatctl.errors import ChatError, CursorOtherLog
-from chatctl.log import Status
+from chatctl.log import ReceiptStatus
 from chatctl.verify import Claims, FaultKind
 
 if TYPE_CHECKING:
-    from chatctl.client import Verified
+    from chatctl.client import VerifyResult
 
 STDIN = 0
-SHOWN_LINES = 20
-WRONG = {
+MAX_SHOWN_LINES = 20
+FAULT_TEXTS = {
     FaultKind.MISSING: "missing",
     FaultKind.OTHER_ROOM: "in another room",
     FaultKind.OTHER_USER: "by another user",
     FaultKind.OTHER_TEXT: "has another text",
 }
-COUNTED = {
+COUNT_LABELS = {
     "verified": "verified",
-    **{kind.name.lower(): words.replace("has", "with") for kind, words in WRONG.items()},
+    **{kind.name.lower(): words.replace("has", "with") for kind, words in FAULT_TEXTS.items()},
     "rejected": "rejected",
     "unconfirmed": "unconfirmed",
 }
 
 RECEIPTS_HELP = "A file of receipts as `chatctl send --json` prints them; - is stdin."
-File = Annotated[str, typer.Argument(metavar="RECEIPTS", help=RECEIPTS_HELP, show_default=False)]
-Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="A JSON object for each fault; errors too.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", envvar="CHATCTL_QUIET", help="No summary.")]
+ReceiptsArgument = Annotated[str, typer.Argument(metavar="RECEIPTS", help=RECEIPTS_HELP, show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="A JSON object for each fault; errors too.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", envvar="CHATCTL_QUIET", help="No summary.")]
 
 
 def verify(
-    file: File,
-    server: options.Server = config.DEFAULT_SERVER,
-    timeout: options.Timeout = "10s",
-    as_json: Json = False,
-    quiet: Quiet = False,
+    file: ReceiptsArgument,
+    server: options.ServerOption = config.DEFAULT_SERVER,
+    timeout: options.TimeoutOption = "10s",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Ask a server whether everything that has a receipt is stored as it says, and show what is not."""
-    server, seconds = options.address(server), options.seconds("--timeout", timeout)
+    server, seconds = options.parse_address(server), options.parse_seconds("--timeout", timeout)
     try:
         descriptor = STDIN if file == "-" else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         if os.path.isdir(descriptor):
             raise IsADirectoryError(0, "it is a directory")
     except OSError as error:
-        name = formats.visible(file)
+        name = formats.escape_text(file)
         raise typer.BadParameter(f"cannot open {name}: {error.strerror}", param_hint="'RECEIPTS'") from None
-    return asyncio.run(Report(as_json, quiet).main(server, seconds, descriptor))
+    return asyncio.run(VerifyReport(as_json, quiet).run(server, seconds, descriptor))
 
 
-class Report:
+class VerifyReport:
     """Reads receipts, counts what became of them, and tells what is wrong as it is found."""
 
     def __init__(self, as_json: bool, quiet: bool) -> None:
         self._as_json, self._quiet = as_json, quiet
-        self._counts = dict.fromkeys(COUNTED, 0)
-        self._no_receipts = 0
+        self._counts = dict.fromkeys(COUNT_LABELS, 0)
+        self._invalid_lines = 0
         self._cursor_prefix = ""  # that of the first receipt
 
-    async def main(self, server: str, seconds: float, descriptor: int) -> int:
+    async def run(self, server: str, seconds: float, descriptor: int) -> int:
         """Verify everything; the exit code comes back, and all is told."""
         from chatctl.client import ChatClient
 
         failure: ChatError | OSError | None = None
-        notice = None if self._as_json else formats.say
+        notify = None if self._as_json else formats.say
         try:
             async with (
-                ChatClient(server, seconds, notice) as chat,
-                aclosing(chat.verify(self._claims(descriptor))) as answers,
+                ChatClient(server, seconds, notify) as client,
+                aclosing(client.verify(self._read_claims(descriptor))) as results,
             ):
-                async for verified in answers:
-                    self._tell(verified)
+                async for result in results:
+                    self._add(result)
         except (ChatError, OSError) as error:
             failure = error
-        return self._end(failure)
+        return self._finish(failure)
 
-    async def _claims(self, descriptor: int) -> AsyncIterator[Claims]:
+    async def _read_claims(self, descriptor: int) -> AsyncIterator[Claims]:
         """What the receipts claim, as it comes. Raises CursorOtherLog at a receipt of another log than the first."""
-        at = 0
-        async for lines in receipts.lines(descriptor):
+        line_number = 0
+        async for lines in receipts.read_lines(descriptor):
             claims = []
             for line in lines:
-                at += 1
-                receipt = receipts.understood(at, line)
-                if isinstance(receipt, receipts.NoReceipt):
-                    self._no_receipt(receipt)
-                elif isinstance(receipt, Status):
+                line_number += 1
+                receipt = receipts.parse_receipt(line_number, line)
+                if isinstance(receipt, receipts.InvalidReceipt):
+                    self._add_invalid(receipt)
+                elif isinstance(receipt, ReceiptStatus):
                     self._counts[receipt.name.lower()] += 1
-                elif receipt.about.cursor_prefix == (self._cursor_prefix or receipt.about.cursor_prefix):
-                    self._cursor_prefix = receipt.about.cursor_prefix
+                elif receipt.context.cursor_prefix == (self._cursor_prefix or receipt.context.cursor_prefix):
+                    self._cursor_prefix = receipt.context.cursor_prefix
                     claims.append(receipt)
                 else:
                     yield Claims(self._cursor_prefix, claims)
                     raise CursorOtherLog(
-                        f"line {at} is a receipt of the log {_log(receipt.about.cursor_prefix)}, those before it are of "
-                        f"{_log(self._cursor_prefix)}: verify the receipts of each log by themselves"
+                        f"line {line_number} is a receipt of the log {_log_id(receipt.context.cursor_prefix)}, those before it are of "
+                        f"{_log_id(self._cursor_prefix)}: verify the receipts of each log by themselves"
                     )
             if claims:
                 yield Claims(self._cursor_prefix, claims)
 
-    def _no_receipt(self, line: receipts.NoReceipt) -> None:
-        self._no_receipts += 1
+    def _add_invalid(self, invalid: receipts.InvalidReceipt) -> None:
+        self._invalid_lines += 1
         if self._as_json:
-            self._write(json.dumps({"line": line.line, "fault": "no_receipt", "error": line.error}))
-        elif self._no_receipts <= SHOWN_LINES:
-            formats.say(f"line {line.line} is no receipt: {line.error}")
-        elif self._no_receipts == SHOWN_LINES + 1:
+            self._write(json.dumps({"line": invalid.line, "fault": "no_receipt", "error": invalid.error}))
+        elif self._invalid_lines <= MAX_SHOWN_LINES:
+            formats.say(f"line {invalid.line} is no receipt: {invalid.error}")
+        elif self._invalid_lines == MAX_SHOWN_LINES + 1:
             formats.say("further lines that are no receipts are counted, not shown; --json tells each")
 
-    def _tell(self, verified: "Verified") -> None:
+    def _add(self, result: "VerifyResult") -> None:
         """Count what was answered, and show what does not hold."""
-        self._counts["verified"] += len(verified.claims) - len(verified.faults)
-        for fault in verified.faults:
-            sequence, room, user, _, record = verified.claims[fault.index]
+        self._counts["verified"] += len(result.claims) - len(result.faults)
+        for fault in result.faults:
+            sequence, room, user, _, origin = result.claims[fault.index]
             self._counts[fault.kind.name.lower()] += 1
             if self._as_json:
-                names = {"sender": record.sender, "sequence": sequence, "room": room, "user": user}
-                told = {"line": record.line, "number": record.number, **names, "fault": fault.kind.name.lower()}
-                self._write(json.dumps(told, ensure_ascii=False))
+                names = {"sender": origin.sender, "sequence": sequence, "room": room, "user": user}
+                fields = {"line": origin.line, "number": origin.number, **names, "fault": fault.kind.name.lower()}
+                self._write(json.dumps(fields, ensure_ascii=False))
             else:
-                sender, room, user = map(formats.visible_name, (record.sender, room, user))
-                facts = f"sender {sender}, sequence {sequence}, room {room}, user {user}"
-                self._write(f"record {record.number} ({facts}): {WRONG[fault.kind]}")
+                input_id, room, user = map(formats.escape_name, (origin.sender, room, user))
+                facts = f"sender {input_id}, sequence {sequence}, room {room}, user {user}"
+                self._write(f"record {origin.number} ({facts}): {FAULT_TEXTS[fault.kind]}")
 
     def _write(self, line: str) -> None:
         try:
@@ -142,11 +142,11 @@ class Report:
             if not isinstance(error, BrokenPipeError):  # who read stdout has seen enough, but the exit code is still due
                 raise
 
-    def _end(self, failure: ChatError | OSError | None) -> int:
+    def _finish(self, failure: ChatError | OSError | None) -> int:
         """The last word on stderr: what ended the run before its time, and the summary. The exit code comes back."""
-        wrong = any(count for what, count in self._counts.items() if what != "verified")
+        has_faults = any(count for what, count in self._counts.items() if what != "verified")
         # Of nothing nothing can be said: a send that failed early leaves no receipts.
-        code = int(wrong or self._no_receipts > 0 or not self._counts["verified"])
+        code = int(has_faults or self._invalid_lines > 0 or not self._counts["verified"])
         error = reason = ""
         if isinstance(failure, OSError):
             error, reason, code = f"cannot read or write: {failure.strerror}", "INPUT_OUTPUT", 1
@@ -154,13 +154,13 @@ class Report:
             error, reason, code = str(failure), failure.reason, STATUS_OFFSET + failure.code
         if self._as_json:
             if error or not self._quiet:
-                told = {"error": error, "reason": reason, "exit_code": code} if error else {}
-                formats.say_json({**told, "summary": self._summary()})
+                error_fields = {"error": error, "reason": reason, "exit_code": code} if error else {}
+                formats.say_json({**error_fields, "summary": self._summary()})
         else:
             if error:
-                formats.say(error, formats.Tone.BAD)
+                formats.say(error, formats.Severity.ERROR)
             if any(self._counts.values()) if error else not self._quiet:
-                formats.say(self._sentence(), formats.Tone.BAD if code else formats.Tone.GOOD)
+                formats.say(self._summary_text(), formats.Severity.ERROR if code else formats.Severity.SUCCESS)
         return code
 
     def _summary(self) -> dict[str, Any]:
@@ -168,22 +168,22 @@ class Report:
         return {
             "records": records,
             **self._counts,
-            "no_receipt": self._no_receipts,
-            "log": _log(self._cursor_prefix) or None,
+            "no_receipt": self._invalid_lines,
+            "log": _log_id(self._cursor_prefix) or None,
         }
 
-    def _sentence(self) -> str:
-        counts = [f"{n:,} {COUNTED[what]}" for what, n in self._counts.items() if n or what == "verified"]
-        if self._no_receipts:
-            counts.append(f"{self._no_receipts:,} no receipt{'s' if self._no_receipts > 1 else ''}")
-        log = f" (log {formats.visible(_log(self._cursor_prefix))})" if self._cursor_prefix else ""
-        lost = self._counts["missing"] or self._counts["unconfirmed"]
-        if not self._no_receipts and not any(self._counts.values()):
+    def _summary_text(self) -> str:
+        counts = [f"{n:,} {COUNT_LABELS[what]}" for what, n in self._counts.items() if n or what == "verified"]
+        if self._invalid_lines:
+            counts.append(f"{self._invalid_lines:,} no receipt{'s' if self._invalid_lines > 1 else ''}")
+        log = f" (log {formats.escape_text(_log_id(self._cursor_prefix))})" if self._cursor_prefix else ""
+        unstored = self._counts["missing"] or self._counts["unconfirmed"]
+        if not self._invalid_lines and not any(self._counts.values()):
             return "there are no receipts, so nothing is verified"
-        advice = "; to store what is not there, send the same input again with the same --sender" if lost else ""
-        return ", ".join(counts) + log + advice
+        hint = "; to store what is not there, send the same input again with the same --sender" if unstored else ""
+        return ", ".join(counts) + log + hint
 
 
-def _log(cursor_prefix: str) -> str:
+def _log_id(cursor_prefix: str) -> str:
     """The log's id as people see it."""
     return cursor_prefix.rstrip(":")

@@ -13,160 +13,162 @@ from signal import SIGWINCH
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chatctl.cli import formats
-from chatctl.cli.interrupts import Interrupts
-from chatctl.cli.printing import on_desertion
-from chatctl.errors import ChatError, Passing, TimedOut, Unavailable, Unexpected
+from chatctl.cli.interrupts import SignalHandler
+from chatctl.cli.printing import on_stdout_closed
+from chatctl.errors import ChatError, TimedOut, TransientError, Unavailable, UnexpectedStatus
 
 if TYPE_CHECKING:
     from chatctl.client import ServerStats
 
 STDIN = 0
-LEAVE_SCREEN = b"\x1b[?1049l\x1b[?25h"
+LEAVE_ALT_SCREEN = b"\x1b[?1049l\x1b[?25h"
 
 
-class View(Protocol):
+class StatsView(Protocol):
     """Shows answers; a context manager."""
 
-    def __enter__(self) -> "View":
+    def __enter__(self) -> "StatsView":
         """Begin."""
 
     def __exit__(self, *_: object) -> None:
         """Leave the terminal as it was."""
 
-    def show(self, answer: "ServerStats") -> None:
+    def show(self, server_stats: "ServerStats") -> None:
         """An answer came."""
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """What keeps the next one from coming."""
 
 
-class Lines(nullcontext["Lines"]):
+class StatsLineView(nullcontext["Lines"]):
     """A line for each answer."""
 
-    def __init__(self, line: "Callable[[ServerStats], str]", as_json: bool) -> None:
+    def __init__(self, format_line: "Callable[[ServerStats], str]", as_json: bool) -> None:
         super().__init__(self)
-        self._line = line
-        self.say = formats.notice(as_json)
+        self._format_line = format_line
+        self.notify = formats.notifier(as_json)
 
-    def show(self, answer: "ServerStats") -> None:
-        """See View."""
-        print(self._line(answer), flush=True)
+    def show(self, server_stats: "ServerStats") -> None:
+        """See StatsView."""
+        print(self._format_line(server_stats), flush=True)
 
 
-def json_line(as_object: "Callable[[ServerStats], dict[str, Any]]") -> "Callable[[ServerStats], str]":
+def json_line_format(to_json: "Callable[[ServerStats], dict[str, Any]]") -> "Callable[[ServerStats], str]":
     """The object of `stats --json` with the time of the answer."""
     return lambda answer: json.dumps(
-        {"time": formats.rfc3339(time.time_ns() // 1000), **as_object(answer)}, ensure_ascii=False
+        {"time": formats.rfc3339(time.time_ns() // 1000), **to_json(answer)}, ensure_ascii=False
     )
 
 
-class Watching:
-    """Use it once: `main`."""
+class WatchRun:
+    """Use it once: `run`."""
 
     def __init__(self, server: str, timeout: float, interval: float, top: int, rooms: Sequence[str]) -> None:
         """`timeout` and `interval` are in seconds; `timeout` is for how long it goes on without an answer, 0 is for ever."""
-        from chatctl.client.retrying import Retrying
+        from chatctl.client.retrying import RetryState
 
         self._server = server
         self._timeout, self._interval = timeout, interval
-        self._asked = top, rooms
-        self._retrying = Retrying(server, timeout, self._say)
-        self._ended = False  # by a key, or since nobody reads stdout any more
+        self._stats_arguments = top, rooms
+        self._retry_state = RetryState(server, timeout, self._notify)
+        self._stopped = False  # by a key, or since nobody reads stdout any more
 
-    async def main(self, view: View, full_screen: bool) -> int:
+    async def run(self, view: StatsView, full_screen: bool) -> int:
         """Show answers until a signal, `q`, or the end of stdout; the exit code comes back.
 
         Raises what GetStats raises, and Unavailable when the server was away for longer than the timeout.
         """
         self._view = view
-        work = self._work = asyncio.ensure_future(self._watch())
-        with keys(self._key) if full_screen else nullcontext(), view:
-            interrupts = Interrupts(self._interrupt, dying=_leave_screen if full_screen else None)
+        task = self._task = asyncio.ensure_future(self._poll())
+        with listen_for_keys(self._on_key) if full_screen else nullcontext(), view:
+            signals = SignalHandler(self._interrupt, before_exit=leave_alt_screen if full_screen else None)
             if full_screen:
                 asyncio.get_running_loop().add_signal_handler(SIGWINCH, view.draw)  # type: ignore[attr-defined]
-            on_desertion(self._end)
+            on_stdout_closed(self._stop)
             with suppress(asyncio.CancelledError):
-                await work
-            if work.cancelled() and not (interrupts.code or self._ended):
+                await task
+            if task.cancelled() and not (signals.exit_code or self._stopped):
                 raise asyncio.CancelledError
-        return interrupts.code
+        return signals.exit_code
 
-    def _say(self, text: str) -> None:
-        self._view.say(text)
+    def _notify(self, text: str) -> None:
+        self._view.notify(text)
 
-    def _key(self, key: bytes) -> None:
+    def _on_key(self, key: bytes) -> None:
         if key[:1] in (b"q", b"Q"):
-            self._end()
+            self._stop()
 
     def _interrupt(self) -> None:
-        self._work.cancel()
+        self._task.cancel()
 
-    def _end(self) -> None:
-        self._ended = True
-        self._work.cancel()
+    def _stop(self) -> None:
+        self._stopped = True
+        self._task.cancel()
 
-    async def _watch(self) -> None:
+    async def _poll(self) -> None:
         clock = asyncio.get_running_loop().time
-        heard = clock()
+        last_response = clock()
         while True:
-            began = clock()
+            started = clock()
             try:
-                answer = await self._ask(heard + self._timeout - began if self._timeout else None)
-            except (Passing, Unexpected) as error:
-                pause = self._retrying.take(error)
-                left = heard + self._timeout - clock() if self._timeout else pause
-                if left <= 0:
-                    raise self._gave_up() from None
-                await asyncio.sleep(min(pause, left))
+                server_stats = await self._fetch(last_response + self._timeout - started if self._timeout else None)
+            except (TransientError, UnexpectedStatus) as error:
+                pause = self._retry_state.record_failure(error)
+                remaining = last_response + self._timeout - clock() if self._timeout else pause
+                if remaining <= 0:
+                    raise self._final_error() from None
+                await asyncio.sleep(min(pause, remaining))
                 continue
-            self._retrying.met = True
-            self._retrying.got_on()
-            self._retrying.proved()
-            self._view.show(answer)
-            await asyncio.sleep(max(began + self._interval - clock(), 0))
-            heard = clock()
+            self._retry_state.server_seen = True
+            self._retry_state.recovered()
+            self._retry_state.made_progress()
+            self._view.show(server_stats)
+            await asyncio.sleep(max(started + self._interval - clock(), 0))
+            last_response = clock()
 
-    async def _ask(self, left: float | None) -> "ServerStats":
+    async def _fetch(self, remaining: float | None) -> "ServerStats":
         from chatctl.client import ChatClient
 
         # A connection for each: one that broke tries again only after a pause of its own, which grows to minutes.
-        seconds = self._retrying.seconds if left is None else max(min(self._retrying.seconds, left), 0.1)
-        async with ChatClient(self._server, seconds, lambda _: self._retrying.tell_silence()) as chat:
-            return await chat.stats(*self._asked)
+        seconds = (
+            self._retry_state.call_timeout if remaining is None else max(min(self._retry_state.call_timeout, remaining), 0.1)
+        )
+        async with ChatClient(self._server, seconds, lambda _: self._retry_state.notify_waiting()) as client:
+            return await client.stats(*self._stats_arguments)
 
-    def _gave_up(self) -> ChatError:
-        error = self._retrying.gave_up()
+    def _final_error(self) -> ChatError:
+        error = self._retry_state.final_error()
         return Unavailable(str(error)) if isinstance(error, TimedOut) else error  # as everywhere where it is tried again
 
 
 @contextmanager
-def keys(pressed: Callable[[bytes], None]) -> Iterator[None]:
+def listen_for_keys(on_key: Callable[[bytes], None]) -> Iterator[None]:
     """Hear of keys as they are pressed, if there is a keyboard."""
     if not sys.stdin.isatty():
         yield
         return
-    before = termios.tcgetattr(STDIN)
+    saved_mode = termios.tcgetattr(STDIN)
     loop = asyncio.get_running_loop()
     try:
         tty.setcbreak(STDIN)
-        now = termios.tcgetattr(STDIN)
-        now[6][termios.VSUSP] = b"\0"  # stopped by Ctrl-Z, it would leave its screen to the shell
-        termios.tcsetattr(STDIN, termios.TCSANOW, now)
-        loop.add_reader(STDIN, lambda: _read(loop, pressed))
+        mode = termios.tcgetattr(STDIN)
+        mode[6][termios.VSUSP] = b"\0"  # stopped by Ctrl-Z, it would leave its screen to the shell
+        termios.tcsetattr(STDIN, termios.TCSANOW, mode)
+        loop.add_reader(STDIN, lambda: _read_key(loop, on_key))
         yield
     finally:
         loop.remove_reader(STDIN)
-        termios.tcsetattr(STDIN, termios.TCSADRAIN, before)
+        termios.tcsetattr(STDIN, termios.TCSADRAIN, saved_mode)
 
 
-def _read(loop: asyncio.AbstractEventLoop, pressed: Callable[[bytes], None]) -> None:
+def _read_key(loop: asyncio.AbstractEventLoop, on_key: Callable[[bytes], None]) -> None:
     with suppress(OSError):
         if key := os.read(STDIN, 64):
-            pressed(key)
+            on_key(key)
             return
     loop.remove_reader(STDIN)  # the terminal has gone
 
 
-def _leave_screen() -> None:
+def leave_alt_screen() -> None:
     with suppress(OSError):
-        os.write(sys.stdout.fileno(), LEAVE_SCREEN)
+        os.write(sys.stdout.fileno(), LEAVE_ALT_SCREEN)

@@ -22,15 +22,15 @@ from chatctl import config, wire, wire_stats
 from chatctl.activity import Activity
 from chatctl.chat import Limits
 from chatctl.client.call import Call
-from chatctl.client.following import Following, HistoryPage, pages
-from chatctl.client.joining import Connected, Here, Joining, Lost
-from chatctl.client.sending import Sending
-from chatctl.client.verification import Verification, Verified
-from chatctl.client.window import Outcome
-from chatctl.errors import ChatError, Unexpected
+from chatctl.client.following import Follower, HistoryPage, read_pages
+from chatctl.client.joining import Connected, Disconnected, PresenceChanged, RoomStream
+from chatctl.client.sending import SendStream
+from chatctl.client.verification import VerifyResult, VerifyStream
+from chatctl.client.window import DeliveryReport
+from chatctl.errors import ChatError, UnexpectedStatus
 from chatctl.history import Query
-from chatctl.log import Stats
-from chatctl.presence import Present
+from chatctl.log import LogStats
+from chatctl.presence import RoomPresence
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 from chatctl.verify import Claims
@@ -38,18 +38,18 @@ from chatctl.verify import Claims
 __all__ = [
     "ChatClient",
     "Connected",
-    "Here",
+    "PresenceChanged",
     "HistoryPage",
-    "Joining",
-    "Lost",
-    "Outcome",
+    "RoomStream",
+    "Disconnected",
+    "DeliveryReport",
     "Query",
-    "Sending",
+    "SendStream",
     "ServerStats",
-    "Verified",
+    "VerifyResult",
 ]
 
-OPTIONS = (
+CLIENT_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),  # or a new channel would get the old connection
     # By default a connection that could not be made is not tried again for up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -65,7 +65,7 @@ UNIMPLEMENTED = 12
 class ServerStats:
     """What GetStats answers: the log's figures and the server's."""
 
-    stats: Stats
+    stats: LogStats
     uptime_seconds: float
     version: str
     log: str
@@ -73,30 +73,30 @@ class ServerStats:
     limits: Limits
     head: str
     activity: Activity
-    present: list[Present]
+    presence: list[RoomPresence]
 
 
 class ChatClient:
     """A connection to a server; an async context manager, which closes it."""
 
-    def __init__(self, server: str, timeout: float = 10.0, notice: Callable[[str], None] | None = None) -> None:
+    def __init__(self, server: str, timeout: float = 10.0, notify: Callable[[str], None] | None = None) -> None:
         """`server` is HOST:PORT or unix:PATH; nothing is connected before the first call.
 
-        `timeout` is how many seconds of silence, when an answer is due, end a call with TimedOut; 0 is never. `notice` is
-        called with a sentence when such a silence lasts over two seconds. Raises BadValue for an address that is none.
+        `timeout` is how many seconds of silence, when an answer is due, end a call with TimedOut; 0 is never. `notify` is
+        called with a sentence when such a silence lasts over two seconds. Raises InvalidValue for an address that is none.
         """
         self.server = server
         self._timeout = timeout
-        self._notice = notice
-        self._target = config.address(server)
+        self._notify = notify
+        self._target = config.parse_address(server)
         self._channel = self._open_channel()
         self._stub = chat_pb2_grpc.ChatServiceStub(self._channel)
-        self._following: Following | None = None
+        self._follower: Follower | None = None
 
     def _open_channel(self) -> grpc.aio.Channel:
         # A proxy for the web (http_proxy) is no way to this very machine.
         proxy = (("grpc.enable_http_proxy", 0),) if config.is_loopback(self._target) else ()
-        return grpc.aio.insecure_channel(self._target, options=(*OPTIONS, *proxy))
+        return grpc.aio.insecure_channel(self._target, options=(*CLIENT_OPTIONS, *proxy))
 
     async def __aenter__(self) -> "ChatClient":
         return self
@@ -110,29 +110,29 @@ class ChatClient:
         """Close the connection; calls under way end."""
         await self._channel.close()
 
-    def _call(self, call: Any) -> Call:
-        return Call(self.server, call, self._timeout, self._notice)
+    def _wrap_call(self, grpc_call: Any) -> Call:
+        return Call(self.server, grpc_call, self._timeout, self._notify)
 
     async def stats(self, top: int = 0, rooms: Sequence[str] = ()) -> ServerStats:
         """Figures; of the `top` rooms and users with most messages (0 is 100), or of the rooms named.
 
         Raises InvalidRequest, Unavailable, TimedOut.
         """
-        call = self._call(self._stub.GetStats(pb.GetStatsRequest(top=top, rooms=rooms)))
+        call = self._wrap_call(self._stub.GetStats(pb.GetStatsRequest(top=top, rooms=rooms)))
         try:
-            response: pb.GetStatsResponse = await call.answer()
+            response: pb.GetStatsResponse = await call.response()
         finally:
             call.close()
         return ServerStats(
-            stats=wire_stats.stats(response),
+            stats=wire_stats.stats_from_pb(response),
             uptime_seconds=round(response.uptime.seconds + response.uptime.nanos / 1e9, 3),
             version=response.version,
             log=response.log,
             store=response.store,
-            limits=wire.limits(response.limits),
+            limits=wire.limits_from_pb(response.limits),
             head=response.head,
-            activity=wire_stats.activity(response.activity),
-            present=wire_stats.presence(response.present),
+            activity=wire_stats.activity_from_pb(response.activity),
+            presence=wire_stats.presence_from_pb(response.present),
         )
 
     async def read(self, query: Query) -> AsyncGenerator[HistoryPage, None]:
@@ -141,9 +141,9 @@ class ChatClient:
         Raises InvalidRequest, CursorMalformed, CursorOtherLog, CursorBeyondHead, TooManyStreams, Unavailable, Stopping,
         TimedOut, StoreFailed.
         """
-        call = self._call(self._stub.GetMessages(wire.query_request(query)))
+        call = self._wrap_call(self._stub.GetMessages(wire.query_to_pb(query)))
         try:
-            async with aclosing(pages(call, call.patience.heard)) as found:
+            async with aclosing(read_pages(call, call.watchdog.reset)) as found:
                 async for page in found:
                     yield page
         finally:
@@ -153,48 +153,48 @@ class ChatClient:
         """The same, and then what comes; for ever, or to the query's limit or `until`. Close the iterator to stop early.
 
         `from_now`: only what comes. Connects again, and goes on from the last cursor, for as long as the timeout allows.
-        Raises what `read` raises; what passes (see `Passing`) only if it did not do so in time.
+        Raises what `read` raises; what passes (see `TransientError`) only if it did not do so in time.
         """
         query = replace(query, follow=True)
-        self._following = Following(self._dial, self.server, query, from_now, self._timeout, self._notice)
-        async with aclosing(self._following.pages()) as found:
+        self._follower = Follower(self._open_call, self.server, query, from_now, self._timeout, self._notify)
+        async with aclosing(self._follower.pages()) as found:
             async for page in found:
                 yield page
 
     @property
-    def trouble(self) -> ChatError | None:
+    def last_error(self) -> ChatError | None:
         """What keeps the last `follow` from going on at this moment; None while the server answers."""
-        return self._following.trouble if self._following else None
+        return self._follower.last_error if self._follower else None
 
     @asynccontextmanager
-    async def send(self, user: str, sender: str = "", log: str = "") -> AsyncIterator[Sending]:
+    async def send(self, user: str, input_id: str = "", log: str = "") -> AsyncIterator[SendStream]:
         """Send records of one user and sender (empty: the server makes one up) to a log (empty: any), until the block ends.
 
-        Connects again for as long as the timeout allows; see Sending. Raises InvalidRequest, LogChanged, StoreFailed,
-        ServerFault, Unexpected, and what did not pass in time: Unavailable, Stopping, TimedOut, StoreFull, TooManyStreams.
+        Connects again for as long as the timeout allows; see SendStream. Raises InvalidRequest, LogChanged, StoreFailed,
+        InternalServerError, UnexpectedStatus, and what did not pass in time: Unavailable, Stopping, TimedOut, StoreFull, TooManyStreams.
         """
-        sending = Sending(self._dial, self.server, user, sender, log, self._timeout, self._notice)
+        stream = SendStream(self._open_call, self.server, user, input_id, log, self._timeout, self._notify)
         try:
-            await sending.welcomed()
-            yield sending
+            await stream.wait_ready()
+            yield stream
         finally:
-            await sending.close()
+            await stream.close()
 
     @asynccontextmanager
-    async def join(self, user: str, rooms: Sequence[str], sender: str = "", log: str = "") -> AsyncIterator[Joining]:
+    async def join(self, user: str, rooms: Sequence[str], input_id: str = "", log: str = "") -> AsyncIterator[RoomStream]:
         """Be in rooms (at most 100) until the block ends: receive what comes there, and send. Does not wait for the server.
 
-        Connects again and goes on without a gap for as long as the timeout allows; see Joining, whose `events` raise what
+        Connects again and goes on without a gap for as long as the timeout allows; see RoomStream, whose `events` raise what
         `follow` and `send` raise.
         """
-        joining = Joining(self._dial, self.server, user, sender, log, self._timeout, rooms)
+        stream = RoomStream(self._open_call, self.server, user, input_id, log, self._timeout, rooms)
         try:
-            yield joining
+            yield stream
         finally:
-            await joining.close()
+            await stream.close()
 
     @asynccontextmanager
-    async def _dial(self, seconds: float, method: Callable[[Any], Any]) -> AsyncIterator[Call]:
+    async def _open_call(self, seconds: float, method: Callable[[Any], Any]) -> AsyncIterator[Call]:
         """A call on a connection of its own: one that broke may be dead for minutes without anybody knowing."""
         async with self._open_channel() as channel:
             call = Call(self.server, method(chat_pb2_grpc.ChatServiceStub(channel)), seconds, None)
@@ -203,25 +203,25 @@ class ChatClient:
             finally:
                 call.close()
 
-    async def verify(self, batches: AsyncIterable[Claims]) -> AsyncGenerator[Verified, None]:
+    async def verify(self, batches: AsyncIterable[Claims]) -> AsyncGenerator[VerifyResult, None]:
         """Whether messages are stored as receipts claim, for batches of any size. Close the iterator to stop early.
 
         Raises InvalidRequest, CursorMalformed, CursorOtherLog, TooManyStreams, Unavailable, Stopping, TimedOut, StoreFailed,
-        Unexpected with code 12 (UNIMPLEMENTED) for a server that is too old, and what the iteration over the batches raises.
+        UnexpectedStatus with code 12 (UNIMPLEMENTED) for a server that is too old, and what the iteration over the batches raises.
         """
-        server = await self.stats(1)
-        call = self._call(self._stub.VerifyMessages())
-        verification = Verification(call, server.limits.batch_messages)
+        server_stats = await self.stats(1)
+        call = self._wrap_call(self._stub.VerifyMessages())
+        stream = VerifyStream(call, server_stats.limits.batch_messages)
         try:
-            async for verified in verification.answers(batches):
-                yield verified
-        except Unexpected as error:
+            async for result in stream.results(batches):
+                yield result
+        except UnexpectedStatus as error:
             if error.code != UNIMPLEMENTED:
                 raise
-            raise Unexpected(
-                f"the server at {self.server} is chatctl {server.version}, which cannot verify yet: "
+            raise UnexpectedStatus(
+                f"the server at {self.server} is chatctl {server_stats.version}, which cannot verify yet: "
                 "upgrade it, then verify again",
                 UNIMPLEMENTED,
             ) from None
         finally:
-            await verification.close()
+            await stream.close()

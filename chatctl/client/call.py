@@ -9,16 +9,16 @@ from typing import Any
 import grpc
 
 from chatctl import wire
-from chatctl.client.patience import Patience
-from chatctl.errors import ChatError, TimedOut, Unavailable, Unexpected
+from chatctl.client.patience import ResponseWatchdog
+from chatctl.errors import ChatError, TimedOut, Unavailable, UnexpectedStatus
 
 # Around the words of grpc's that tell something.
-_NOISE = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?(Stream removed \((?P<inner>.*)\)$)?")
+_GRPC_NOISE = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?(Stream removed \((?P<inner>.*)\)$)?")
 
-NO_SERVER_ADVICE = ": start one with `chatctl serve`, or name another with --server"
+NO_SERVER_HINT = ": start one with `chatctl serve`, or name another with --server"
 
 
-class _StatusKeeper:
+class StatusPreservingCall:
     """Stands before grpc.aio's inner call, and keeps a write that fails from replacing the status the server has sent.
 
     To go when https://github.com/grpc/grpc/pull/43486 is released; a call without a status yet still gets one from Core.
@@ -40,110 +40,112 @@ class Call:
     Every method but `close` raises what the server says, Unavailable, or TimedOut after `timeout` seconds of silence.
     """
 
-    def __init__(self, server: str, call: Any, timeout: float, notice: Callable[[str], None] | None) -> None:
+    def __init__(self, server: str, grpc_call: Any, timeout: float, notify: Callable[[str], None] | None) -> None:
         self._server = server
-        if hasattr(call, "_cython_call"):
-            call._cython_call = _StatusKeeper(call._cython_call)
-        self._call = call
+        if hasattr(grpc_call, "_cython_call"):
+            grpc_call._cython_call = StatusPreservingCall(grpc_call._cython_call)
+        self._grpc_call = grpc_call
         self._timeout = timeout
-        tell = None if notice is None else lambda: notice(f"waiting for {server} to answer")
-        self.patience = Patience(timeout, self._give_up, tell)
-        self._answered = False
-        self._writing: asyncio.Task[Any] | None = None
+        on_slow = None if notify is None else lambda: notify(f"waiting for {server} to answer")
+        self.watchdog = ResponseWatchdog(timeout, self._on_timeout, on_slow)
+        self._responded = False
+        self._writer_task: asyncio.Task[Any] | None = None
 
-    async def answer(self) -> Any:
+    async def response(self) -> Any:
         """The one response of a unary call."""
-        with self._translating():
-            return await self._call
+        with self._translate_errors():
+            return await self._grpc_call
 
     async def read(self) -> Any:
         """The next response of a stream; None at its end."""
-        with self._translating():
-            response = await self._call.read()
+        with self._translate_errors():
+            response = await self._grpc_call.read()
             if response is grpc.aio.EOF:
                 await self._raise_status()
                 return None
-        self._answered = True
+        self._responded = True
         return response
 
     async def write(self, request: Any) -> bool:
         """Send a request; whether the call can take more. Why it cannot is for `read` to raise."""
-        self._writing = asyncio.current_task()
+        self._writer_task = asyncio.current_task()
         try:
-            with self._translating():
-                await self._call.write(request)
+            with self._translate_errors():
+                await self._grpc_call.write(request)
         except (ChatError, asyncio.InvalidStateError):
             return False
         finally:
-            self._writing = None
+            self._writer_task = None
         return True
 
     async def done_writing(self) -> None:
         """Say that no more requests come."""
-        if not self._call.done():
-            await self._call.done_writing()
+        if not self._grpc_call.done():
+            await self._grpc_call.done_writing()
 
     def close(self) -> None:
         """End the call; since grpcio 1.83 one that is merely dropped lives on."""
-        self.patience.close()
-        self._call.cancel()
+        self.watchdog.close()
+        self._grpc_call.cancel()
 
-    def _give_up(self) -> None:
-        self._call.cancel()
-        if self._writing:
+    def _on_timeout(self) -> None:
+        self._grpc_call.cancel()
+        if self._writer_task:
             # The first write waits for the connection, and grpc.aio forgets to wake it when the call is cancelled.
-            self._writing.cancel()
+            self._writer_task.cancel()
 
     async def _raise_status(self) -> None:
-        code = await self._call.code()
+        code = await self._grpc_call.code()
         if code is not grpc.StatusCode.OK:
-            trailers, details = await self._call.trailing_metadata(), await self._call.details()
+            trailers, details = await self._grpc_call.trailing_metadata(), await self._grpc_call.details()
             raise grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailers, details=details)
 
     @contextmanager
-    def _translating(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except grpc.aio.AioRpcError as error:
-            if self.patience.gone:
-                raise self._timed_out() from None
-            raise self._translate(error) from None
+            if self.watchdog.expired:
+                raise self._timeout_error() from None
+            raise self._error_from_status(error) from None
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not self.patience.gone:
+            if not self.watchdog.expired:
                 raise
-            if self._writing and self._writing is task:
-                self._writing.uncancel()
+            if self._writer_task and self._writer_task is task:
+                self._writer_task.uncancel()
             if task and task.cancelling():  # by somebody else, in the very moment in which the call was given up
                 raise
-            raise self._timed_out() from None
+            raise self._timeout_error() from None
 
-    def _timed_out(self) -> TimedOut:
-        return silence(self._server, self._timeout)
+    def _timeout_error(self) -> TimedOut:
+        return timeout_error(self._server, self._timeout)
 
-    def _translate(self, error: grpc.aio.AioRpcError) -> ChatError:
+    def _error_from_status(self, error: grpc.aio.AioRpcError) -> ChatError:
         """The error that a status stands for; statuses that grpc itself makes get words of ours."""
         code, details = error.code().value[0], error.details() or ""
         trailers = tuple(error.trailing_metadata() or ())
         if any(key == wire.REASON_KEY for key, _ in trailers):
-            return wire.error_of(code, details, trailers)
-        detail = _NOISE.sub(lambda noise: noise["inner"] or "", details.rpartition("last error: ")[2])
+            return wire.error_from_status(code, details, trailers)
+        detail = _GRPC_NOISE.sub(lambda noise: noise["inner"] or "", details.rpartition("last error: ")[2])
         if code == 1:  # CANCELLED: gRPC's answer to a call that comes in the moment in which its server stops
             return Unavailable(f"{self._server} stopped as it was asked: try again")
-        if self._answered and code in (2, 13, Unavailable.code):  # UNKNOWN, INTERNAL: our server would give a reason
+        if self._responded and code in (2, 13, Unavailable.code):  # UNKNOWN, INTERNAL: our server would give a reason
             return Unavailable(f"the connection to {self._server} broke ({detail})")
         if code == Unavailable.code:
-            return Unavailable(f"no chatctl server answers at {self._server} ({detail}){NO_SERVER_ADVICE}")
+            return Unavailable(f"no chatctl server answers at {self._server} ({detail}){NO_SERVER_HINT}")
         if code in (2, 12, 13):  # UNKNOWN, UNIMPLEMENTED, INTERNAL: what others than a chatctl server say
-            return Unexpected(f"what answers at {self._server} is no chatctl server, or another version ({detail})", code)
-        return wire.error_of(code, details, trailers)
+            return UnexpectedStatus(
+                f"what answers at {self._server} is no chatctl server, or another version ({detail})", code
+            )
+        return wire.error_from_status(code, details, trailers)
 
 
-Dial = Callable[[float, Callable[[Any], Any]], AbstractAsyncContextManager[Call]]
+OpenCall = Callable[[float, Callable[[Any], Any]], AbstractAsyncContextManager[Call]]
 """Makes a call, given a stub, on a connection of its own; the seconds are those of silence that end it with TimedOut."""
 
 
-def silence(server: str, seconds: float) -> TimedOut:
+def timeout_error(server: str, seconds: float) -> TimedOut:
     """The error for a server that has been silent for so long."""
     return TimedOut(
         f"{server} has not answered for {seconds:g} s: see whether a chatctl server listens there, "

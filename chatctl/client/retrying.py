@@ -3,90 +3,105 @@
 import random
 from collections.abc import Callable
 
-from chatctl.client.call import NO_SERVER_ADVICE, silence
-from chatctl.errors import ChatError, OtherVersion, Passing, Stopping, TimedOut, Unavailable, Unexpected
+from chatctl.client.call import NO_SERVER_HINT, timeout_error
+from chatctl.errors import (
+    ChatError,
+    IncompatibleServer,
+    ServerStopping,
+    TimedOut,
+    TransientError,
+    Unavailable,
+    UnexpectedStatus,
+)
 
-RETRY_SECONDS, RETRY_MOST_SECONDS = 0.1, 2.0  # before connecting again: doubled each time up to the most, less up to a half
-STALE_SECONDS = 30.0
-DOUBLINGS = 10  # at most, of either
+INITIAL_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = (
+    0.1,
+    2.0,
+)  # before connecting again: doubled each time up to the most, less up to a half
+STREAM_TIMEOUT_SECONDS = 30.0
+MAX_DOUBLINGS = 10  # at most, of either
 
 
-class Retrying:
+class RetryState:
     """The troubles of something that goes on over several calls, and what is said of them."""
 
     def __init__(
-        self, server: str, timeout: float, notice: Callable[[str], None] | None, stale: float = STALE_SECONDS
+        self,
+        server: str,
+        timeout: float,
+        notify: Callable[[str], None] | None,
+        stream_timeout: float = STREAM_TIMEOUT_SECONDS,
     ) -> None:
         """`timeout` is after how many seconds of trouble whoever uses this gives up; 0 is never.
 
-        A stream that is silent for `stale` seconds, or for half the timeout, may be dead: another is tried.
+        A stream that is silent for `stream_timeout` seconds, or for half the timeout, may be dead: another is tried.
         """
         self._server = server
         self._timeout = timeout
-        self._notice = notice or (lambda _: None)
-        self._stale = min(timeout / 2 or stale, stale)
-        self._silences = self._tries = 0  # since the server last got on with it
-        self.trouble: ChatError | None = None
+        self._notify = notify or (lambda _: None)
+        self._stream_timeout = min(timeout / 2 or stream_timeout, stream_timeout)
+        self._timeouts = self._failures = 0  # since the server last got on with it
+        self.last_error: ChatError | None = None
         """What broke the last call, until the server gets on with it again."""
-        self._told = False  # whether a notice of it was given
-        self.met = False
+        self._notified = False  # whether a notice of it was given
+        self.server_seen = False
         """Whether there was ever a chatctl server."""
 
     @property
-    def seconds(self) -> float:
+    def call_timeout(self) -> float:
         """How long the next call may be silent; it grows, as a server that is only slow must get the time to answer."""
-        return self._stale * 2.0 ** min(self._silences, DOUBLINGS)
+        return self._stream_timeout * 2.0 ** min(self._timeouts, MAX_DOUBLINGS)
 
-    def take(self, error: ChatError) -> float:
+    def record_failure(self, error: ChatError) -> float:
         """A call broke: how many seconds to pause before the next. Raises the error if waiting does not help."""
-        never = isinstance(error, Unexpected) and not self.met  # nor was it ever a chatctl server
-        if not isinstance(error, Passing | Unexpected) or isinstance(error, OtherVersion) or never:
+        never_seen = isinstance(error, UnexpectedStatus) and not self.server_seen  # nor was it ever a chatctl server
+        if not isinstance(error, TransientError | UnexpectedStatus) or isinstance(error, IncompatibleServer) or never_seen:
             raise error
-        silent = isinstance(error, TimedOut)
-        self._silences += silent
-        if not silent and (self.trouble is None or isinstance(self.trouble, TimedOut)):
-            tries = f"for up to {self._timeout:g} s" if self._timeout else "until it answers"
-            self._tell(f"{self._words(error)}; trying again {tries}")
-        self.trouble = error
-        most = min(RETRY_SECONDS * 2 ** min(self._tries, DOUBLINGS), RETRY_MOST_SECONDS)
-        self._tries += 1
+        timed_out = isinstance(error, TimedOut)
+        self._timeouts += timed_out
+        if not timed_out and (self.last_error is None or isinstance(self.last_error, TimedOut)):
+            retry_limit = f"for up to {self._timeout:g} s" if self._timeout else "until it answers"
+            self._send_notice(f"{self._describe(error)}; trying again {retry_limit}")
+        self.last_error = error
+        max_pause = min(INITIAL_BACKOFF_SECONDS * 2 ** min(self._failures, MAX_DOUBLINGS), MAX_BACKOFF_SECONDS)
+        self._failures += 1
         # Not all clients at once: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-        return random.uniform(most / 2, most)  # noqa: S311
+        return random.uniform(max_pause / 2, max_pause)  # noqa: S311
 
-    def got_on(self) -> None:
+    def recovered(self) -> None:
         """The server does what it should: the trouble is over."""
-        if self._told:
-            self._notice(f"{self._server} answers again")
-        self.trouble, self._told = None, False
+        if self._notified:
+            self._notify(f"{self._server} answers again")
+        self.last_error, self._notified = None, False
 
-    def answered(self) -> None:
+    def responded(self) -> None:
         """It does answer: the next silence is a new one."""
-        self._silences = 0
+        self._timeouts = 0
 
-    def proved(self) -> None:
+    def made_progress(self) -> None:
         """It also gave what was asked for: from here on any trouble is a new one."""
-        self._silences = self._tries = 0
+        self._timeouts = self._failures = 0
 
-    def tell_silence(self) -> None:
+    def notify_waiting(self) -> None:
         """It has not answered for a while."""
-        if self.trouble is None or isinstance(self.trouble, TimedOut):
-            self._tell(f"waiting for {self._server} to answer")
+        if self.last_error is None or isinstance(self.last_error, TimedOut):
+            self._send_notice(f"waiting for {self._server} to answer")
 
-    def gave_up(self) -> ChatError:
+    def final_error(self) -> ChatError:
         """The error for when the time is over. The last trouble says most; without any, the server was silent."""
-        after = f"gave up after {self._timeout:g} s, wait longer with --timeout" if self._timeout else "gave up"
-        if self.trouble is None or isinstance(self.trouble, TimedOut):
-            return silence(self._server, self._timeout or self.seconds)
-        if isinstance(self.trouble, Unexpected):
-            return Unavailable(f"{self.trouble}; {after}")
-        return type(self.trouble)(f"{self._words(self.trouble)}; {after}")
+        suffix = f"gave up after {self._timeout:g} s, wait longer with --timeout" if self._timeout else "gave up"
+        if self.last_error is None or isinstance(self.last_error, TimedOut):
+            return timeout_error(self._server, self._timeout or self.call_timeout)
+        if isinstance(self.last_error, UnexpectedStatus):
+            return Unavailable(f"{self.last_error}; {suffix}")
+        return type(self.last_error)(f"{self._describe(self.last_error)}; {suffix}")
 
-    def _tell(self, trouble: str) -> None:
-        self._told = True
-        self._notice(trouble)
+    def _send_notice(self, text: str) -> None:
+        self._notified = True
+        self._notify(text)
 
-    def _words(self, error: ChatError) -> str:
+    def _describe(self, error: ChatError) -> str:
         """What an error says; whoever has met a server needs no advice to start one, and tries again without being told."""
-        if isinstance(error, Stopping):
+        if isinstance(error, ServerStopping):
             return f"{self._server} is stopping"
-        return str(error).removesuffix(NO_SERVER_ADVICE) if self.met else str(error)
+        return str(error).removesuffix(NO_SERVER_HINT) if self.server_seen else str(error)

@@ -11,16 +11,16 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from chatctl import wire
-from chatctl.errors import ChatError, InvalidRequest, ServerFault, StoreFailed
+from chatctl.errors import ChatError, InternalServerError, InvalidRequest, StoreFailed
 
 logger = logging.getLogger(__name__)
 
 
-class Guard(grpc.aio.ServerInterceptor):
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Lets no exception reach a client as text, and keeps the set of the handlers' tasks."""
 
     def __init__(self) -> None:
-        self.handlers: set[asyncio.Task[Any]] = set()
+        self.handler_tasks: set[asyncio.Task[Any]] = set()
         """Tasks of handlers that have not ended: `server.stop` returns before they have."""
 
     async def intercept_service(
@@ -37,35 +37,35 @@ class Guard(grpc.aio.ServerInterceptor):
         )
         inner = getattr(handler, kind)
         method, serialize = handler_call_details.method, handler.response_serializer
-        guarded: Callable[..., Any] = self._coroutine(method, inner)
+        wrapped: Callable[..., Any] = self._wrap_coroutine(method, inner)
         if inspect.isasyncgenfunction(inner):
-            guarded, serialize = self._generator(method, inner, serialize), None
+            wrapped, serialize = self._wrap_generator(method, inner, serialize), None
         return getattr(grpc, f"{kind}_rpc_method_handler")(
-            guarded,
+            wrapped,
             # A stream's requests are parsed inside the handler, which has its guard.
-            handler.request_deserializer if handler.request_streaming else _parser(handler.request_deserializer),
+            handler.request_deserializer if handler.request_streaming else _safe_deserializer(handler.request_deserializer),
             serialize,
         )
 
-    def _coroutine(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def guarded(request: Any, context: Any) -> Any:
-            task = self._enter()
+    def _wrap_coroutine(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def wrapped(request: Any, context: Any) -> Any:
+            task = self._register_task()
             try:
                 if isinstance(request, DecodeError):
                     raise request
                 return await inner(request, context)
             except (Exception, asyncio.CancelledError) as error:
-                await _answer(method, context, error)
+                await _abort(method, context, error)
             finally:
-                self.handlers.discard(task)
+                self.handler_tasks.discard(task)
 
-        return guarded
+        return wrapped
 
-    def _generator(
+    def _wrap_generator(
         self, method: str, inner: Callable[..., AsyncIterator[Any]], serialize: Callable[[Any], bytes]
     ) -> Callable[..., AsyncIterator[bytes]]:
-        async def guarded(request: Any, context: Any) -> AsyncIterator[bytes]:
-            task = self._enter()
+        async def wrapped(request: Any, context: Any) -> AsyncIterator[bytes]:
+            task = self._register_task()
             responses: Any = inner(request, context)
             try:
                 if isinstance(request, DecodeError):
@@ -76,33 +76,33 @@ class Guard(grpc.aio.ServerInterceptor):
                     del response
                     yield data
             except (Exception, asyncio.CancelledError) as error:
-                await _answer(method, context, error)
+                await _abort(method, context, error)
             finally:
                 await responses.aclose()
-                self.handlers.discard(task)
+                self.handler_tasks.discard(task)
 
-        return guarded
+        return wrapped
 
-    def _enter(self) -> asyncio.Task[Any]:
+    def _register_task(self) -> asyncio.Task[Any]:
         task = asyncio.current_task()
         assert task is not None
-        self.handlers.add(task)
+        self.handler_tasks.add(task)
         return task
 
 
-def _parser(parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+def _safe_deserializer(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     """Parses a request, or gives back the error: if it were raised, gRPC would tell the client of our insides."""
 
-    def parsed(data: bytes) -> Any:
+    def deserialize_or_error(data: bytes) -> Any:
         try:
-            return parse(data)
+            return deserialize(data)
         except DecodeError as error:
             return error
 
-    return parsed
+    return deserialize_or_error
 
 
-async def _answer(method: str, context: Any, error: BaseException) -> NoReturn:
+async def _abort(method: str, context: Any, error: BaseException) -> NoReturn:
     """End the call with the error's status, or pass on what is not an error."""
     if isinstance(error, grpc.aio.AbortError):
         raise error
@@ -115,15 +115,15 @@ async def _answer(method: str, context: Any, error: BaseException) -> NoReturn:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"this server does not have {method}")
     if isinstance(error, StoreFailed):
         logger.error("%s failed: %s", method, error)
-        shown: ChatError = StoreFailed("the server's store has failed, and its log says why")
+        sent_error: ChatError = StoreFailed("the server's store has failed, and its log says why")
     elif isinstance(error, ChatError):
-        shown = error
+        sent_error = error
     elif isinstance(error, DecodeError):
-        shown = InvalidRequest("the request is malformed: it does not follow the contract")
+        sent_error = InvalidRequest("the request is malformed: it does not follow the contract")
     else:
-        name = secrets.token_hex(4)
-        logger.error("%s failed, fault %s", method, name, exc_info=error)
-        shown = ServerFault(f"the server failed to answer; its log says why, under fault {name}")
-    logger.debug("%s refused: %s", method, shown)
-    await context.abort(wire.STATUS[shown.code], str(shown), ((wire.REASON_KEY, shown.reason),))
+        error_id = secrets.token_hex(4)
+        logger.error("%s failed, fault %s", method, error_id, exc_info=error)
+        sent_error = InternalServerError(f"the server failed to answer; its log says why, under fault {error_id}")
+    logger.debug("%s refused: %s", method, sent_error)
+    await context.abort(wire.STATUS_CODES[sent_error.code], str(sent_error), ((wire.REASON_KEY, sent_error.reason),))
     raise AssertionError("abort raises")

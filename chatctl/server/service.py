@@ -10,10 +10,10 @@ from google.protobuf.duration_pb2 import Duration
 
 from chatctl import __version__, history, wire, wire_stats
 from chatctl.chat import DEFAULT_TOP, Chat
-from chatctl.pages import Answer
-from chatctl.server.exchange import Exchange
-from chatctl.server.streams import Streams
-from chatctl.server.verification import responses
+from chatctl.pages import QueryPage
+from chatctl.server.exchange import SendReceiveStream
+from chatctl.server.streams import StreamRegistry
+from chatctl.server.verification import verify_responses
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
@@ -21,7 +21,7 @@ from chatctl.v1 import chat_pb2_grpc
 class ChatService(chat_pb2_grpc.ChatServiceServicer):
     """The service; its methods are documented in protos/chatctl/v1/chat.proto."""
 
-    def __init__(self, chat: Chat, streams: Streams) -> None:
+    def __init__(self, chat: Chat, streams: StreamRegistry) -> None:
         self._chat = chat
         self._streams = streams
         self._started = time.monotonic()
@@ -37,62 +37,62 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
             num_rooms=stats.num_rooms,
             num_users=stats.num_users,
             stored_bytes=stats.stored_bytes,
-            rooms=wire_stats.room_stats(stats.rooms),
-            users=wire_stats.user_stats(stats.users),
+            rooms=wire_stats.room_stats_to_pb(stats.rooms),
+            users=wire_stats.user_stats_to_pb(stats.users),
             uptime=uptime,
             version=__version__,
             log=chat.log.id,
             store=chat.log.kind,
-            limits=wire.limits_message(chat.limits),
+            limits=wire.limits_to_pb(chat.limits),
             promises=pb.Promises(durable_receipts=True),
             head=f"{chat.cursor_prefix}{chat.log.head}",
-            activity=wire_stats.activity_message(chat.meter.activity(self._streams.followers, self._streams.senders)),
-            present=wire_stats.presence_messages(
-                filter(lambda present: present.users, map(chat.presence.of, rooms))
+            activity=wire_stats.activity_to_pb(chat.meter.activity(self._streams.followers, self._streams.senders)),
+            present=wire_stats.presence_to_pb(
+                filter(lambda present: present.users, map(chat.presence.in_room, rooms))
                 if rooms
-                else chat.presence.fullest(request.top or DEFAULT_TOP)
+                else chat.presence.largest_rooms(request.top or DEFAULT_TOP)
             ),
         )
 
     async def GetMessages(self, request: pb.GetMessagesRequest, context: Any) -> AsyncIterator[bytes]:
         """See the proto; the responses are serialised already."""
-        self._streams.enter()
+        self._streams.acquire()
         try:
             self._streams.followers += request.follow
-            async with aclosing(history.read(self._chat, wire.query(request))) as answers:
-                async for answer in answers:
-                    due = [self._frame(answer)]
-                    del answer  # or it would stay for as long as the client does not read
-                    yield due.pop()
+            async with aclosing(history.read(self._chat, wire.query_from_pb(request))) as pages:
+                async for page in pages:
+                    handoff = [self._frame(page)]
+                    del page  # or it would stay for as long as the client does not read
+                    yield handoff.pop()
         finally:
             self._streams.followers -= request.follow
-            self._streams.leave()
+            self._streams.release()
 
-    def _frame(self, answer: Answer) -> bytes:
+    def _frame(self, page: QueryPage) -> bytes:
         """The response; made once for all who get the same."""
-        if not answer.frame:
+        if not page.frame:
             prefix = self._chat.cursor_prefix
-            answer.frame = pb.GetMessagesResponse(
-                runs=wire.run_messages(answer.runs),
-                cursor=f"{prefix}{answer.position}",
+            page.frame = pb.GetMessagesResponse(
+                runs=wire.runs_to_pb(page.runs),
+                cursor=f"{prefix}{page.position}",
                 cursor_prefix=prefix,
-                live=answer.live,
+                live=page.live,
             ).SerializeToString()
-        return answer.frame
+        return page.frame
 
     async def SendAndReceiveMessage(
         self, request_iterator: AsyncIterator[pb.SendAndReceiveMessageRequest], context: Any
     ) -> AsyncIterator[pb.SendAndReceiveMessageResponse]:
         """See the proto."""
-        with self._streams.open() as wake:
-            exchange = Exchange(self._chat, self._streams, request_iterator, wake)
+        with self._streams.open() as wakeup:
+            stream = SendReceiveStream(self._chat, self._streams, request_iterator, wakeup)
             try:
-                async for response in exchange.responses():
-                    due = [response]
+                async for response in stream.responses():
+                    handoff = [response]
                     del response
-                    yield due.pop()
+                    yield handoff.pop()
             finally:
-                await exchange.close()
+                await stream.close()
             # A client's cancel looks like its half-close until the next wait; passing it on avoids a leak in grpc.aio.
             await asyncio.sleep(0)
 
@@ -100,8 +100,8 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
         self, request_iterator: AsyncIterator[pb.VerifyMessagesRequest], context: Any
     ) -> AsyncIterator[pb.VerifyMessagesResponse]:
         """See the proto."""
-        with self._streams.open() as wake:
-            async with aclosing(responses(self._chat, request_iterator, wake)) as answers:
+        with self._streams.open() as wakeup:
+            async with aclosing(verify_responses(self._chat, request_iterator, wakeup)) as answers:
                 async for response in answers:
                     yield response
             await asyncio.sleep(0)  # as in SendAndReceiveMessage

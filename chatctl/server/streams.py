@@ -4,62 +4,64 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chatctl.errors import Stopping, TooManyStreams
-from chatctl.server.pipeline import Load
+from chatctl.errors import ServerStopping, TooManyStreams
+from chatctl.server.pipeline import InFlight
 
 
-class Streams:
+class StreamRegistry:
     """The open streams of a server."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._wakes: set[asyncio.Event] = set()
-        self._counted = 0
+        self._wakeups: set[asyncio.Event] = set()
+        self._num_counted = 0
         self.stopping = False
-        self.load = Load()
+        self.in_flight = InFlight()
         self.followers = self.senders = 0
         """How many of them receive messages as they are stored, and how many exchange texts for receipts."""
 
-    def enter(self) -> None:
-        """Count a stream; `leave` in the end. Raises TooManyStreams, and Stopping when it is too late."""
+    def acquire(self) -> None:
+        """Count a stream; `release` in the end. Raises TooManyStreams, and ServerStopping when it is too late."""
         if self.stopping:
-            raise stopping()
-        if self._counted >= self._limit:
+            raise stopping_error()
+        if self._num_counted >= self._limit:
             raise TooManyStreams(
                 f"{self._limit} streams are open, which is this server's limit: try again later, or raise `serve --streams`"
             )
-        self._counted += 1
+        self._num_counted += 1
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Count it no more."""
-        self._counted -= 1
+        self._num_counted -= 1
 
     @contextmanager
     def open(self, counted: bool = True) -> Iterator[asyncio.Event]:
         """Hold a stream open. The event is its alarm clock, and rings when the server stops. Uncounted ones have no bound.
 
-        Raises as `enter` does.
+        Raises as `acquire` does.
         """
         if counted:
-            self.enter()
+            self.acquire()
         elif self.stopping:
-            raise stopping()
-        wake = asyncio.Event()
-        self._wakes.add(wake)
+            raise stopping_error()
+        wakeup = asyncio.Event()
+        self._wakeups.add(wakeup)
         try:
-            yield wake
+            yield wakeup
         finally:
-            self._wakes.discard(wake)
+            self._wakeups.discard(wakeup)
             if counted:
-                self.leave()
+                self.release()
 
     def stop(self) -> None:
         """Ring all alarm clocks; open no more."""
         self.stopping = True
-        for wake in self._wakes:
-            wake.set()
+        for wakeup in self._wakeups:
+            wakeup.set()
 
 
-def stopping() -> Stopping:
+def stopping_error() -> ServerStopping:
     """The error that ends a stream of a server that stops."""
-    return Stopping("the server is stopping: reconnect, send again what has no receipt, and go on from the last cursor")
+    return ServerStopping(
+        "the server is stopping: reconnect, send again what has no receipt, and go on from the last cursor"
+    )

@@ -9,9 +9,9 @@ from chatctl import history
 from chatctl.chat import Chat
 from chatctl.errors import InvalidRequest
 from chatctl.history import Query
-from chatctl.log import Draft, Receipt, Status
-from chatctl.server.pipeline import Outcome, Pipeline
-from chatctl.server.streams import Streams, stopping
+from chatctl.log import Receipt, ReceiptStatus, RecordBatch
+from chatctl.server.pipeline import PendingReceipt, RequestPipeline
+from chatctl.server.streams import StreamRegistry, stopping_error
 from chatctl.tutorial import chat_pb2 as pb
 from chatctl.tutorial import chat_pb2_grpc
 
@@ -22,7 +22,7 @@ MAX_INT32 = 2**31 - 1
 class TutorialService(chat_pb2_grpc.ChatServiceServicer):
     """The service; its methods are documented in the proto."""
 
-    def __init__(self, chat: Chat, streams: Streams) -> None:
+    def __init__(self, chat: Chat, streams: StreamRegistry) -> None:
         self._chat = chat
         self._streams = streams
 
@@ -43,34 +43,34 @@ class TutorialService(chat_pb2_grpc.ChatServiceServicer):
         self, request_iterator: AsyncIterator[pb.MessageRequest], context: Any
     ) -> AsyncIterator[pb.MessageReply]:
         """See the proto."""
-        sender = secrets.token_hex(8)
+        input_id = secrets.token_hex(8)
         texts: deque[str] = deque()
         number = 0
 
-        def start(request: pb.MessageRequest) -> list[Outcome]:
+        def start(request: pb.MessageRequest) -> list[PendingReceipt]:
             nonlocal number
             number += 1
             texts.append(request.message)
-            draft = Draft(USER, sender, ROOM, number, [request.message], len(request.message.encode()))
-            return list(self._chat.post(draft))
+            batch = RecordBatch(USER, input_id, ROOM, number, [request.message], len(request.message.encode()))
+            return list(self._chat.submit(batch))
 
-        with self._streams.open() as wake:
-            pipeline = Pipeline(request_iterator, pb.MessageRequest.ByteSize, start, wake, self._streams.load)
+        with self._streams.open() as wakeup:
+            pipeline = RequestPipeline(request_iterator, pb.MessageRequest.ByteSize, start, wakeup, self._streams.in_flight)
             self._streams.senders += 1
             try:
                 while True:
-                    wake.clear()
-                    if receipts := pipeline.ready():
+                    wakeup.clear()
+                    if receipts := pipeline.pop_receipts():
                         for receipt in receipts:
                             yield _reply(receipt, texts.popleft())
                         continue
                     if self._streams.stopping:
                         pipeline.stop()
                         if pipeline.idle:
-                            raise stopping()
+                            raise stopping_error()
                     elif pipeline.ended:
                         return
-                    await wake.wait()
+                    await wakeup.wait()
             finally:
                 self._streams.senders -= 1
                 await pipeline.close()
@@ -78,6 +78,6 @@ class TutorialService(chat_pb2_grpc.ChatServiceServicer):
 
 def _reply(receipt: Receipt, text: str) -> pb.MessageReply:
     """The tutorial's answer. Raises InvalidRequest if the text was refused: the tutorial has no other way to say it."""
-    if receipt.status is Status.REJECTED:
+    if receipt.status is ReceiptStatus.REJECTED:
         raise InvalidRequest(receipt.error)
     return pb.MessageReply(message=f"Server Responding to {text}")

@@ -12,32 +12,32 @@ from typing import Any
 import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
-PRIVATE = ("_MethodResolver", "_handle_rpc", "_schedule_rpc_coro")
+PRIVATE_NAMES = ("_MethodResolver", "_handle_rpc", "_schedule_rpc_coro")
 
 
-class TolerantServer(cygrpc.AioServer):  # type: ignore[misc]
+class PatchedAioServer(cygrpc.AioServer):  # type: ignore[misc]
     """Every method it serves has to be registered, with `add_registered_method_handlers`."""
 
     async def _request_call(self) -> None:
         """Answer calls of unknown methods until the server stops. Returns no call: its name would be decoded."""
-        loop, answers = asyncio.get_running_loop(), set()
+        loop, tasks = asyncio.get_running_loop(), set()
         resolver = cygrpc._MethodResolver([], {})
         while True:
             call = await super()._request_call()
-            answer = cygrpc._handle_rpc("", resolver, (), call, loop, False)
-            task = loop.create_task(cygrpc._schedule_rpc_coro(answer, call, loop, ""))
-            answers.add(task)
-            task.add_done_callback(answers.discard)
+            handling = cygrpc._handle_rpc("", resolver, (), call, loop, False)
+            task = loop.create_task(cygrpc._schedule_rpc_coro(handling, call, loop, ""))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
             del call
 
 
-def tolerant_server(
+def create_server(
     interceptors: tuple[grpc.aio.ServerInterceptor, ...], options: tuple[tuple[str, Any], ...]
 ) -> grpc.aio.Server:
     """Like grpc.aio.server."""
     original = cygrpc.AioServer
-    if all(hasattr(cygrpc, name) for name in PRIVATE):
-        cygrpc.AioServer = TolerantServer
+    if all(hasattr(cygrpc, name) for name in PRIVATE_NAMES):
+        cygrpc.AioServer = PatchedAioServer
     try:
         return grpc.aio.server(interceptors=interceptors, options=options)
     finally:

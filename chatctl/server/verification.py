@@ -6,42 +6,42 @@ from contextlib import suppress
 
 from chatctl import verify, wire
 from chatctl.chat import Chat
-from chatctl.errors import InvalidRequest, Stopping
+from chatctl.errors import InvalidRequest, ServerStopping
 from chatctl.v1 import chat_pb2 as pb
 
 
-async def responses(
-    chat: Chat, requests: AsyncIterator[pb.VerifyMessagesRequest], wake: asyncio.Event
+async def verify_responses(
+    chat: Chat, requests: AsyncIterator[pb.VerifyMessagesRequest], wakeup: asyncio.Event
 ) -> AsyncGenerator[pb.VerifyMessagesResponse, None]:
     """The next request is read when the last is answered; flow control holds the others back.
 
-    Raises what `verify.check_prefix` and `verify.faults` raise, and Stopping once `wake` rings.
+    Raises what `verify.validate_cursor_prefix` and `verify.faults` raise, and ServerStopping once `wakeup` rings.
     """
-    ringing = asyncio.ensure_future(wake.wait())
-    coming = None
-    named = False  # the log
+    stop_wait = asyncio.ensure_future(wakeup.wait())
+    next_request = None
+    log_checked = False  # the log
     try:
         while True:
-            coming = asyncio.ensure_future(anext(requests, None))
-            await asyncio.wait({coming, ringing}, return_when=asyncio.FIRST_COMPLETED)
-            if ringing.done():
-                raise Stopping("the server is stopping: verify again when it is back")
-            request = coming.result()
+            next_request = asyncio.ensure_future(anext(requests, None))
+            await asyncio.wait({next_request, stop_wait}, return_when=asyncio.FIRST_COMPLETED)
+            if stop_wait.done():
+                raise ServerStopping("the server is stopping: verify again when it is back")
+            request = next_request.result()
             if request is None:
                 return
-            if request.cursor_prefix or not named:
-                verify.check_prefix(chat, request.cursor_prefix)
-                named = True
-            yield await _response(chat, request)
+            if request.cursor_prefix or not log_checked:
+                verify.validate_cursor_prefix(chat, request.cursor_prefix)
+                log_checked = True
+            yield await _verify_response(chat, request)
     finally:
-        ringing.cancel()
-        if coming and not coming.done():
-            coming.cancel()
+        stop_wait.cancel()
+        if next_request and not next_request.done():
+            next_request.cancel()
             with suppress(asyncio.CancelledError, Exception):
-                await coming
+                await next_request
 
 
-async def _response(chat: Chat, request: pb.VerifyMessagesRequest) -> pb.VerifyMessagesResponse:
+async def _verify_response(chat: Chat, request: pb.VerifyMessagesRequest) -> pb.VerifyMessagesResponse:
     limit = chat.limits.batch_messages
     # Claims first: four megabytes can hold two million empty ones.
     count = len(request.claims)
@@ -49,6 +49,6 @@ async def _response(chat: Chat, request: pb.VerifyMessagesRequest) -> pb.VerifyM
         count = sum(len(claim.sha256) for claim in request.claims)
     if count > limit:
         raise InvalidRequest(f"{count} claims in one request, the limit is {limit}: send several requests")
-    claims = wire.claims(request.claims)
-    faults = await verify.faults(chat, claims)
-    return pb.VerifyMessagesResponse(num_messages=len(claims), faults=wire.fault_messages(faults))
+    claims = wire.claims_from_pb(request.claims)
+    faults = await verify.find_faults(chat, claims)
+    return pb.VerifyMessagesResponse(num_messages=len(claims), faults=wire.faults_to_pb(faults))

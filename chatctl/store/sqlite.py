@@ -11,35 +11,38 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 from chatctl.errors import ChatError, StoreFailed, StoreFull, Unavailable
-from chatctl.log import Draft, Page, Picked, Receipt, Run, Stats
+from chatctl.log import LogStats, LookupResult, Page, Receipt, RecordBatch, Run
 from chatctl.store import sqlite_read, sqlite_space
 from chatctl.store.sqlite_file import StoreFile
 from chatctl.store.sqlite_write import Writer
-from chatctl.store.watches import Watches
+from chatctl.store.watches import CommitListeners
 
 logger = logging.getLogger(__name__)
 
-GROUP_MESSAGES, GROUP_BYTES = 4000, 4 * 1024 * 1024  # of one commit; 1,000 messages cost 15 to 25 %, more gain nothing
-READERS = 2
+MAX_GROUP_MESSAGES, MAX_GROUP_BYTES = (
+    4000,
+    4 * 1024 * 1024,
+)  # of one commit; 1,000 messages cost 15 to 25 %, more gain nothing
+NUM_READERS = 2
 
 T = TypeVar("T")
 
 
-_KEPT: list[sqlite3.Connection] = []
+_unclosed: list[sqlite3.Connection] = []
 """Connections to stores that failed: open until the process ends."""
 
 
-class Job(NamedTuple):
+class PendingAppend(NamedTuple):
     """A draft and the future its receipts go to."""
 
-    draft: Draft
+    batch: RecordBatch
     receipts: "asyncio.Future[list[Receipt]]"
 
 
-HEARD = Job(Draft("", "", "", 0, (), 0), None)  # type: ignore[arg-type]
+FAILURE_DELIVERED = PendingAppend(RecordBatch("", "", "", 0, (), 0), None)  # type: ignore[arg-type]
 """In the queue: whoever appends from here on can have heard of the failure before."""
 
-Lines = OrderedDict[tuple[str, str], deque[Job]]
+InputQueues = OrderedDict[tuple[str, str], deque[PendingAppend]]
 """A line of jobs for each user and sender."""
 
 
@@ -57,20 +60,22 @@ class SQLiteLog:
         self._writer = Writer(self._connect())
         (self.id,) = self._connections[0].execute("SELECT id FROM log").fetchone()
         self._head = self._writer.totals.head
-        self._watches = Watches()
-        self.failed: asyncio.Future[StoreFailed] = self._loop.create_future()
+        self._listeners = CommitListeners()
+        self.failure: asyncio.Future[StoreFailed] = self._loop.create_future()
         """Done when the store has failed for good: nothing is tried on it again."""
-        self._broken: StoreFailed | None = None  # the writer knows it at once, `failed` when the event loop hears of it
-        self._trouble: ChatError | None = None  # what kept the last group from being stored
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._closed = False  # the writer has met the None of `close`
-        self._readers = ThreadPoolExecutor(READERS, "chatctl-read")
-        self._thread = threading.Thread(target=self._write, name="chatctl-write", daemon=True)
-        self._thread.start()
+        self._fatal_error: StoreFailed | None = (
+            None  # the writer knows it at once, `failure` when the event loop hears of it
+        )
+        self._last_error: ChatError | None = None  # what kept the last group from being stored
+        self._append_queue: queue.SimpleQueue[PendingAppend | None] = queue.SimpleQueue()
+        self._close_received = False  # the writer has met the None of `close`
+        self._reader_pool = ThreadPoolExecutor(NUM_READERS, "chatctl-read")
+        self._writer_thread = threading.Thread(target=self._run_writer, name="chatctl-write", daemon=True)
+        self._writer_thread.start()
 
     @classmethod
     async def open(cls, path: str) -> "SQLiteLog":
-        """Open the file, made if it does not exist. Raises StoreRefused."""
+        """Open the file, made if it does not exist. Raises StoreOpenError."""
         file = await asyncio.to_thread(StoreFile, path)
         try:
             return cls(file)
@@ -90,103 +95,105 @@ class SQLiteLog:
 
     # --- writing
 
-    def append(self, draft: Draft) -> "asyncio.Future[list[Receipt]]":
+    def append(self, batch: RecordBatch) -> "asyncio.Future[list[Receipt]]":
         """See MessageLog."""
         receipts: asyncio.Future[list[Receipt]] = self._loop.create_future()
-        if self.failed.done():
-            receipts.set_exception(self.failed.result())
+        if self.failure.done():
+            receipts.set_exception(self.failure.result())
         else:
-            self._jobs.put(Job(draft, receipts))
+            self._append_queue.put(PendingAppend(batch, receipts))
         return receipts
 
-    def _write(self) -> None:
+    def _run_writer(self) -> None:
         """The writer thread: group after group, until the None of `close`."""
-        lines: Lines = OrderedDict()
-        while self._collect(lines) or lines:
-            group = _next_group(lines)
-            outcome = self._commit(group)
-            if isinstance(outcome, StoreFailed):
-                self._broken = outcome
-            if isinstance(outcome, ChatError):
-                self._fail(lines, group, outcome)
+        queues: InputQueues = OrderedDict()
+        while self._collect(queues) or queues:
+            group = _next_group(queues)
+            result = self._commit(group)
+            if isinstance(result, StoreFailed):
+                self._fatal_error = result
+            if isinstance(result, ChatError):
+                self._fail_group(queues, group, result)
             else:
-                self._loop.call_soon_threadsafe(self._publish, group, outcome, self._writer.totals.head)
+                self._loop.call_soon_threadsafe(self._publish, group, result, self._writer.totals.head)
 
-    def _fail(self, lines: Lines, group: list[Job], error: ChatError) -> None:
+    def _fail_group(self, queues: InputQueues, group: list[PendingAppend], error: ChatError) -> None:
         """Nothing is to overtake a failed draft: what its sender appended before it could hear of it fails, too."""
-        self._loop.call_soon_threadsafe(self._tell, group, error)
+        self._loop.call_soon_threadsafe(self._publish_failure, group, error)
         if isinstance(error, StoreFailed):
             return  # so does everything else
-        while (job := self._jobs.get()) is not HEARD:
-            self._take(lines, job)
-        late = [job for sender in {(job.draft.user, job.draft.sender) for job in group} for job in lines.pop(sender, ())]
-        self._loop.call_soon_threadsafe(self._publish, late, error, self._head)
+        while (pending := self._append_queue.get()) is not FAILURE_DELIVERED:
+            self._enqueue(queues, pending)
+        later_appends = [
+            job for key in {(job.batch.user, job.batch.input_id) for job in group} for job in queues.pop(key, ())
+        ]
+        self._loop.call_soon_threadsafe(self._publish, later_appends, error, self._head)
 
-    def _collect(self, lines: Lines) -> bool:
+    def _collect(self, queues: InputQueues) -> bool:
         """Put all jobs that have come into their lines; whether more may come. Waits while there is nothing to do."""
         try:
-            job = None if self._closed else self._jobs.get(block=not lines)
-            while job is not None:
-                self._take(lines, job)
-                job = self._jobs.get_nowait()
-            self._closed = True
+            pending = None if self._close_received else self._append_queue.get(block=not queues)
+            while pending is not None:
+                self._enqueue(queues, pending)
+                pending = self._append_queue.get_nowait()
+            self._close_received = True
         except queue.Empty:
             pass
-        return not self._closed
+        return not self._close_received
 
-    def _take(self, lines: Lines, job: Job | None) -> None:
-        if job is None:
-            self._closed = True
+    def _enqueue(self, queues: InputQueues, pending: PendingAppend | None) -> None:
+        if pending is None:
+            self._close_received = True
         else:
-            lines.setdefault((job.draft.user, job.draft.sender), deque()).append(job)
+            queues.setdefault((pending.batch.user, pending.batch.input_id), deque()).append(pending)
 
-    def _commit(self, group: list[Job]) -> list[list[Receipt]] | ChatError:
+    def _commit(self, group: list[PendingAppend]) -> list[list[Receipt]] | ChatError:
         """Store a group: the receipts of each job, or why nothing of it is stored."""
         try:
-            if self._broken:
-                raise self._broken
-            if not self._file.is_there():
+            if self._fatal_error:
+                raise self._fatal_error
+            if not self._file.is_same_file():
                 raise StoreFailed(f"the store {self._file.path} was deleted or replaced while it was open: put it back")
-            return self._writer.commit([job.draft for job in group])
+            return self._writer.commit([pending.batch for pending in group])
         except sqlite3.Error as error:
-            return self._translate(error)
+            return self._translate_error(error)
         except ChatError as error:
             return error
         except Exception as error:  # a fault of ours must not leave the clients waiting
             return StoreFailed(f"storing failed: {error!r}")
 
-    def _tell(self, group: list[Job], error: ChatError) -> None:
+    def _publish_failure(self, group: list[PendingAppend], error: ChatError) -> None:
         """In the event loop: hand out the failure, and mark in the queue who can have heard of it."""
         self._publish(group, error, self._head)
         if not isinstance(error, StoreFailed):
-            self._jobs.put(HEARD)
+            self._append_queue.put(FAILURE_DELIVERED)
 
-    def _publish(self, group: list[Job], outcome: list[list[Receipt]] | ChatError, head: int) -> None:
+    def _publish(self, group: list[PendingAppend], result: list[list[Receipt]] | ChatError, head: int) -> None:
         """In the event loop: hand out the receipts, raise the head, call those who watch it."""
-        self._log_trouble(outcome if isinstance(outcome, ChatError) else None)
-        if isinstance(outcome, StoreFailed) and not self.failed.done():
-            self.failed.set_result(outcome)
-        for i, job in enumerate(group):
-            if job.receipts.done():
+        self._log_state_change(result if isinstance(result, ChatError) else None)
+        if isinstance(result, StoreFailed) and not self.failure.done():
+            self.failure.set_result(result)
+        for i, pending in enumerate(group):
+            if pending.receipts.done():
                 continue
-            if isinstance(outcome, ChatError):
-                job.receipts.set_exception(outcome)
-                job.receipts.exception()  # its stream may be gone, and asyncio would complain that nobody looked
+            if isinstance(result, ChatError):
+                pending.receipts.set_exception(result)
+                pending.receipts.exception()  # its stream may be gone, and asyncio would complain that nobody looked
             else:
-                job.receipts.set_result(outcome[i])
-        if head > self._head and not isinstance(outcome, ChatError):
+                pending.receipts.set_result(result[i])
+        if head > self._head and not isinstance(result, ChatError):
             self._head = head
-            self._watches.moved(zip((job.draft for job in group), outcome, strict=True))
+            self._listeners.notify(zip((job.batch for job in group), result, strict=True))
 
-    def _log_trouble(self, error: ChatError | None) -> None:
+    def _log_state_change(self, error: ChatError | None) -> None:
         """Once when it begins and once when it ends: clients may try again many times a second."""
-        if error and type(error) is not type(self._trouble):
+        if error and type(error) is not type(self._last_error):
             logger.warning("cannot store: %s", error)
-        elif self._trouble and not error:
+        elif self._last_error and not error:
             logger.warning("storing again")
-        self._trouble = error
+        self._last_error = error
 
-    def _translate(self, error: sqlite3.Error) -> ChatError:
+    def _translate_error(self, error: sqlite3.Error) -> ChatError:
         """The moment's error where there is no space, otherwise the end of this store."""
         path = self._file.path
         if sqlite_space.is_full(error, path):
@@ -199,7 +206,7 @@ class SQLiteLog:
     # --- reading
 
     async def _read(self, call: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._loop.run_in_executor(self._readers, self._with_connection, call)
+        return await self._loop.run_in_executor(self._reader_pool, self._with_connection, call)
 
     def _with_connection(self, call: Callable[[sqlite3.Connection], T]) -> T:
         """In a reader's thread: call with the thread's own connection."""
@@ -216,44 +223,44 @@ class SQLiteLog:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.read(db, rooms, users, after, end, count, backwards))
 
-    async def pick(self, sequences: Sequence[int]) -> Picked:
+    async def lookup(self, sequences: Sequence[int]) -> LookupResult:
         """See MessageLog."""
-        return await self._read(lambda db: sqlite_read.pick(db, sequences))
+        return await self._read(lambda db: sqlite_read.lookup(db, sequences))
 
     async def sequence_at(self, time: int) -> int:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.sequence_at(db, time))
 
-    async def stats(self, top: int, rooms: Sequence[str]) -> Stats:
+    async def stats(self, top: int, rooms: Sequence[str]) -> LogStats:
         """See MessageLog."""
         return await self._read(lambda db: sqlite_read.stats(db, top, rooms))
 
-    def watch(self, rooms: Sequence[str], moved: Callable[[Sequence[Run], int], None]) -> Callable[[], None]:
+    def subscribe(self, rooms: Sequence[str], on_commit: Callable[[Sequence[Run], int], None]) -> Callable[[], None]:
         """See MessageLog."""
-        return self._watches.watch(rooms, moved)
+        return self._listeners.subscribe(rooms, on_commit)
 
     async def close(self) -> None:
         """See MessageLog."""
-        self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
-        self._readers.shutdown()
-        if self._broken:
-            _KEPT.extend(self._connections)  # closing the last one would sync again, and then drop the write-ahead log
+        self._append_queue.put(None)
+        await asyncio.to_thread(self._writer_thread.join)
+        self._reader_pool.shutdown()
+        if self._fatal_error:
+            _unclosed.extend(self._connections)  # closing the last one would sync again, and then drop the write-ahead log
         else:
             for connection in self._connections:
                 connection.close()
         self._file.close()
 
 
-def _next_group(lines: Lines) -> list[Job]:
+def _next_group(queues: InputQueues) -> list[PendingAppend]:
     """The jobs of the next commit, one of each sender in turn, so that a lone message does not wait behind bulk."""
-    group, messages, size = [], 0, 0
-    while lines and messages < GROUP_MESSAGES and size < GROUP_BYTES:
-        sender, line = lines.popitem(last=False)
-        job = line.popleft()
-        group.append(job)
-        messages += len(job.draft.texts)
-        size += job.draft.size
-        if line:
-            lines[sender] = line
+    group, num_messages, size = [], 0, 0
+    while queues and num_messages < MAX_GROUP_MESSAGES and size < MAX_GROUP_BYTES:
+        key, input_queue = queues.popitem(last=False)
+        pending = input_queue.popleft()
+        group.append(pending)
+        num_messages += len(pending.batch.texts)
+        size += pending.batch.size
+        if input_queue:
+            queues[key] = input_queue
     return group

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from chatctl.log import Draft, Reason, Receipt, Status
+from chatctl.log import Receipt, ReceiptStatus, RecordBatch, RejectReason
 
 # Between texts that are compared as one. If the drafts' texts hold none of them, equal wholes have equal parts.
 SEPARATORS = ("\n", "\0")
@@ -23,7 +23,7 @@ _RANGES = """SELECT group_concat(text, ?2) FROM json_each(?1) AS range CROSS JOI
     ON sequence BETWEEN json_extract(range.value, '$[0]') AND json_extract(range.value, '$[1]')"""
 
 
-class Known(NamedTuple):
+class StoredRange(NamedTuple):
     """A block, or a part of one: stored records of one sender, with consecutive sequences and numbers."""
 
     sequence: int
@@ -37,55 +37,61 @@ class Known(NamedTuple):
         """The number after its last."""
         return self.number + self.messages
 
-    def cut(self, start: int, end: int) -> "Known":
+    def clip(self, start: int, end: int) -> "StoredRange":
         """The part of it with start <= number < end."""
         start, end = max(start, self.number), min(end, self.end)
         return self._replace(sequence=self.sequence + start - self.number, messages=end - start, number=start)
 
 
-def stretches(drafts: Sequence[Draft]) -> list[list[int]]:
+def contiguous_groups(batches: Sequence[RecordBatch]) -> list[list[int]]:
     """The drafts by their places, those together that go on from each other."""
     found: list[list[int]] = []
-    last: dict[tuple[str, str, str], list[int]] = {}
-    for place, draft in enumerate(drafts):
-        stretch = last.get(draft[:3])
-        if stretch and drafts[stretch[-1]].number + len(drafts[stretch[-1]].texts) == draft.number:
-            stretch.append(place)
+    last_group: dict[tuple[str, str, str], list[int]] = {}
+    for index, batch in enumerate(batches):
+        group = last_group.get(batch[:3])
+        if group and batches[group[-1]].number + len(batches[group[-1]].texts) == batch.number:
+            group.append(index)
         else:
-            last[draft[:3]] = stretch = [place]
-            found.append(stretch)
+            last_group[batch[:3]] = group = [index]
+            found.append(group)
     return found
 
 
-def find(db: sqlite3.Connection, sender: int, start: int, end: int) -> list[Known]:
+def find_stored(db: sqlite3.Connection, input_key: int, start: int, end: int) -> list[StoredRange]:
     """What is stored of the sender with start <= number < end, in order of the numbers."""
-    (array,) = db.execute(_BLOCKS, (sender, start, end)).fetchone()
-    blocks = (Known(*block) for block in json.loads(array))
-    return [block.cut(start, end) for block in blocks if block.end > start]
+    (array,) = db.execute(_BLOCKS, (input_key, start, end)).fetchone()
+    blocks = (StoredRange(*block) for block in json.loads(array))
+    return [block.clip(start, end) for block in blocks if block.end > start]
 
 
-def duplicates(db: sqlite3.Connection, sender: int, room: int, drafts: Sequence[Draft]) -> list[list[Receipt]] | None:
+def find_duplicates(
+    db: sqlite3.Connection, input_key: int, room: int, batches: Sequence[RecordBatch]
+) -> list[list[Receipt]] | None:
     """The receipts of drafts that go on from each other, if every record of them is a duplicate; else None.
 
     Also None where that would take a closer look. One look at the blocks and one at the texts, however many drafts: beside
     a busy thread each costs more than its rows.
     """
-    texts = [text for draft in drafts for text in draft.texts]
-    start = drafts[0].number
-    known = find(db, sender, start, start + len(texts))
-    if sum(part.messages for part in known) != len(texts) or any(part.room != room for part in known):
+    texts = [text for batch in batches for text in batch.texts]
+    start = batches[0].number
+    stored_ranges = find_stored(db, input_key, start, start + len(texts))
+    if sum(part.messages for part in stored_ranges) != len(texts) or any(part.room != room for part in stored_ranges):
         return None
     for separator in SEPARATORS:
         joined = separator.join(texts)
         if joined.count(separator) == len(texts) - 1:
-            return _receipts(known, drafts) if _joined(db, known, separator) == joined else None
+            return (
+                _duplicate_receipts(stored_ranges, batches)
+                if _joined_texts(db, stored_ranges, separator) == joined
+                else None
+            )
     return None
 
 
-def _joined(db: sqlite3.Connection, known: Sequence[Known], separator: str) -> str:
+def _joined_texts(db: sqlite3.Connection, stored_ranges: Sequence[StoredRange], separator: str) -> str:
     """The texts of all of them as one."""
     ranges: list[list[int]] = []
-    for part in known:
+    for part in stored_ranges:
         if ranges and ranges[-1][1] == part.sequence - 1:
             ranges[-1][1] += part.messages
         else:
@@ -95,63 +101,67 @@ def _joined(db: sqlite3.Connection, known: Sequence[Known], separator: str) -> s
     return str(joined)
 
 
-def _receipts(known: Sequence[Known], drafts: Sequence[Draft]) -> list[list[Receipt]]:
+def _duplicate_receipts(stored_ranges: Sequence[StoredRange], batches: Sequence[RecordBatch]) -> list[list[Receipt]]:
     """Those of drafts that are known to the last record."""
     receipts, at = [], 0
-    for draft in drafts:
-        end = draft.number + len(draft.texts)
-        mine = [_duplicate(known[at].cut(draft.number, end))]
-        while known[at].end < end:
+    for batch in batches:
+        end = batch.number + len(batch.texts)
+        batch_receipts = [_duplicate_receipt(stored_ranges[at].clip(batch.number, end))]
+        while stored_ranges[at].end < end:
             at += 1
-            mine.append(_duplicate(known[at].cut(draft.number, end)))
-        at += known[at].end == end
-        receipts.append(mine)
+            batch_receipts.append(_duplicate_receipt(stored_ranges[at].clip(batch.number, end)))
+        at += stored_ranges[at].end == end
+        receipts.append(batch_receipts)
     return receipts
 
 
-def parts(db: sqlite3.Connection, draft: Draft, sender: int) -> Iterator[tuple[Draft, Known | None]]:
+def split_at_stored(
+    db: sqlite3.Connection, batch: RecordBatch, input_key: int
+) -> Iterator[tuple[RecordBatch, StoredRange | None]]:
     """The draft cut where stored records of its sender begin and end, each part with those that have its numbers."""
-    at, end = draft.number, draft.number + len(draft.texts)
-    for known in find(db, sender, at, end):
-        if at < known.number:
-            yield _cut(draft, at, known.number), None
-        yield _cut(draft, known.number, known.end), known
-        at = known.end
+    at, end = batch.number, batch.number + len(batch.texts)
+    for stored_range in find_stored(db, input_key, at, end):
+        if at < stored_range.number:
+            yield _slice_batch(batch, at, stored_range.number), None
+        yield _slice_batch(batch, stored_range.number, stored_range.end), stored_range
+        at = stored_range.end
     if at < end:
-        yield _cut(draft, at, end), None
+        yield _slice_batch(batch, at, end), None
 
 
-def compare(db: sqlite3.Connection, draft: Draft, known: Known) -> list[Receipt]:
+def compare_texts(db: sqlite3.Connection, batch: RecordBatch, stored_range: StoredRange) -> list[Receipt]:
     """Duplicates where the same texts are known in the same room, conflicts where not."""
-    (room,) = db.execute("SELECT name FROM room WHERE id = ?", (known.room,)).fetchone()
-    if room != draft.room:
-        return [_conflict(draft, 0, f"in room {room[:40]!r}, not {draft.room[:40]!r}", len(draft.texts))]
+    (room,) = db.execute("SELECT name FROM room WHERE id = ?", (stored_range.room,)).fetchone()
+    if room != batch.room:
+        return [_conflict_receipt(batch, 0, f"in room {room[:40]!r}, not {batch.room[:40]!r}", len(batch.texts))]
     (array,) = db.execute(
         "SELECT json_group_array(text) FROM (SELECT text FROM message WHERE sequence BETWEEN ? AND ? ORDER BY sequence)",
-        (known.sequence, known.sequence + known.messages - 1),
+        (stored_range.sequence, stored_range.sequence + stored_range.messages - 1),
     ).fetchone()
     texts = json.loads(array)
-    if texts == list(draft.texts):
-        return [_duplicate(known)]
+    if texts == list(batch.texts):
+        return [_duplicate_receipt(stored_range)]
     return [
-        Receipt(draft.number + i, 1, Status.DUPLICATE, known.sequence + i, known.time)
-        if stored == text
-        else _conflict(draft, i, f"with the text {stored[:20]!r}, not {text[:20]!r}")
-        for i, (stored, text) in enumerate(zip(texts, draft.texts, strict=True))
+        Receipt(batch.number + i, 1, ReceiptStatus.DUPLICATE, stored_range.sequence + i, stored_range.time)
+        if stored_text == text
+        else _conflict_receipt(batch, i, f"with the text {stored_text[:20]!r}, not {text[:20]!r}")
+        for i, (stored_text, text) in enumerate(zip(texts, batch.texts, strict=True))
     ]
 
 
-def _duplicate(known: Known) -> Receipt:
-    return Receipt(known.number, known.messages, Status.DUPLICATE, known.sequence, known.time)
+def _duplicate_receipt(stored_range: StoredRange) -> Receipt:
+    return Receipt(
+        stored_range.number, stored_range.messages, ReceiptStatus.DUPLICATE, stored_range.sequence, stored_range.time
+    )
 
 
-def _cut(draft: Draft, start: int, end: int) -> Draft:
+def _slice_batch(batch: RecordBatch, start: int, end: int) -> RecordBatch:
     """The draft's records with start <= number < end."""
-    texts = draft.texts[start - draft.number : end - draft.number]
-    size = draft.size if len(texts) == len(draft.texts) else sum(len(text.encode()) for text in texts)
-    return draft._replace(number=start, texts=texts, size=size)
+    texts = batch.texts[start - batch.number : end - batch.number]
+    size = batch.size if len(texts) == len(batch.texts) else sum(len(text.encode()) for text in texts)
+    return batch._replace(number=start, texts=texts, size=size)
 
 
-def _conflict(draft: Draft, at: int, how: str, count: int = 1) -> Receipt:
-    error = f"this number of sender {draft.sender[:40]!r} was stored before {how}: use another --sender for another input"
-    return Receipt(draft.number + at, count, Status.REJECTED, reason=Reason.CONFLICT, error=error)
+def _conflict_receipt(batch: RecordBatch, offset: int, difference: str, count: int = 1) -> Receipt:
+    error = f"this number of sender {batch.input_id[:40]!r} was stored before {difference}: use another --sender for another input"
+    return Receipt(batch.number + offset, count, ReceiptStatus.REJECTED, reason=RejectReason.CONFLICT, error=error)

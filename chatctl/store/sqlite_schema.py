@@ -9,11 +9,13 @@ import secrets
 import sqlite3
 
 APPLICATION_ID = 0x63686174  # "chat", in the header of our files (https://www.sqlite.org/pragma.html#pragma_application_id)
-PAGE_BYTES = 8 * 1024  # a commit writes ten pages at least: a lone message is 17 % faster than with 16 KiB, bulk 10 % slower
-OLDEST = 1
+DB_PAGE_BYTES = (
+    8 * 1024
+)  # a commit writes ten pages at least: a lone message is 17 % faster than with 16 KiB, bulk 10 % slower
+FIRST_VERSION = 1
 
-STEPS: tuple[tuple[str, ...], ...] = ()
-"""The statements that lead from one version of the schema to the next: the first from OLDEST, the last to that of SCHEMA.
+MIGRATIONS: tuple[tuple[str, ...], ...] = ()
+"""The statements that lead from one version of the schema to the next: the first from FIRST_VERSION, the last to that of SCHEMA.
 
 Whoever changes SCHEMA appends a step to it: files of every version so far must stay readable.
 """
@@ -51,29 +53,29 @@ CREATE VIEW messages AS         -- for people: plain rows, oldest first
 """
 
 
-def newest() -> int:
+def latest_version() -> int:
     """The version of SCHEMA."""
-    return OLDEST + len(STEPS)
+    return FIRST_VERSION + len(MIGRATIONS)
 
 
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables of a new log in an empty file. Raises sqlite3.Error."""
-    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    connection.execute(f"PRAGMA page_size = {DB_PAGE_BYTES}")
     connection.executescript(
-        f"BEGIN;{SCHEMA};PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {newest()};"
+        f"BEGIN;{SCHEMA};PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {latest_version()};"
         f"INSERT INTO log VALUES ('{secrets.token_hex(6)}', 0, 0, 0, 0, 0, 0);COMMIT"
     )
 
 
-def version(connection: sqlite3.Connection) -> int:
+def file_version(connection: sqlite3.Connection) -> int:
     """The version of the file's tables."""
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     return int(found)
 
 
-def upgrade(connection: sqlite3.Connection) -> None:
+def migrate(connection: sqlite3.Connection) -> None:
     """Lead older tables up to the newest version, in the caller's transaction. Raises sqlite3.Error."""
-    for statements in STEPS[version(connection) - OLDEST :]:
+    for statements in MIGRATIONS[file_version(connection) - FIRST_VERSION :]:
         for statement in statements:
             connection.execute(statement).fetchall()
-    connection.execute(f"PRAGMA user_version = {newest()}")
+    connection.execute(f"PRAGMA user_version = {latest_version()}")

@@ -6,10 +6,10 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-SPACE_BYTES = 64 * 1024  # a commit writes as much at least
+PROBE_BYTES = 64 * 1024  # a commit writes as much at least
 
-_SYNCS = ("SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC")
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SYNC_ERRORS = ("SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC")
+_NO_SPACE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def is_full(error: sqlite3.Error, path: Path) -> bool:
@@ -21,16 +21,16 @@ def is_full(error: sqlite3.Error, path: Path) -> bool:
     name = getattr(error, "sqlite_errorname", "")
     if name == "SQLITE_FULL":
         return True
-    return name.startswith("SQLITE_IOERR") and name not in _SYNCS and not _may_grow(path)
+    return name.startswith("SQLITE_IOERR") and name not in _SYNC_ERRORS and not _can_grow(path)
 
 
-def _may_grow(path: Path) -> bool:
+def _can_grow(path: Path) -> bool:
     """Whether there is space beside the store, and its files may be longer."""
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         longest = max(file.stat().st_size for file in (path, Path(f"{path}-wal"), path.parent) if file.exists())
         with tempfile.TemporaryFile(dir=path.parent, buffering=0) as file:
-            written = file.write(bytes(SPACE_BYTES))
+            written = file.write(bytes(PROBE_BYTES))
     except OSError as error:
-        return error.errno not in _NO_SPACE
-    return written == SPACE_BYTES and (limit == resource.RLIM_INFINITY or longest + SPACE_BYTES <= limit)
+        return error.errno not in _NO_SPACE_ERRNOS
+    return written == PROBE_BYTES and (limit == resource.RLIM_INFINITY or longest + PROBE_BYTES <= limit)

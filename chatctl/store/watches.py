@@ -4,70 +4,70 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from chatctl.log import Draft, Receipt, Run, Status
+from chatctl.log import Receipt, ReceiptStatus, RecordBatch, Run
 
 logger = logging.getLogger(__name__)
 
-ANY = ""  # stands for every room; no room is called that
+ALL_ROOMS = ""  # stands for every room; no room is called that
 
-Call = Callable[[Sequence[Run], int], None]
+OnCommit = Callable[[Sequence[Run], int], None]
 
 
 @dataclass(slots=True)
-class Due:
+class PendingNotification:
     """What a watcher is to be told."""
 
-    call: Call
+    on_commit: OnCommit
     runs: list[Run]
     size: int = 0
 
 
-class Watches:
+class CommitListeners:
     """The callbacks for each room. Belongs to the event loop it is used in."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, dict[object, Call]] = {}
+        self._listeners: dict[str, dict[object, OnCommit]] = {}
 
-    def watch(self, rooms: Sequence[str], moved: Call) -> Callable[[], None]:
-        """See `MessageLog.watch`."""
+    def subscribe(self, rooms: Sequence[str], on_commit: OnCommit) -> Callable[[], None]:
+        """See `MessageLog.subscribe`."""
         key = object()
-        keys = set(rooms) or {ANY}
+        keys = set(rooms) or {ALL_ROOMS}
         for room in keys:
-            self._calls.setdefault(room, {})[key] = moved
+            self._listeners.setdefault(room, {})[key] = on_commit
 
-        def unwatch() -> None:
+        def unsubscribe() -> None:
             for room in keys:
-                del self._calls[room][key]
-                if not self._calls[room]:
-                    del self._calls[room]
+                del self._listeners[room][key]
+                if not self._listeners[room]:
+                    del self._listeners[room]
 
-        return unwatch
+        return unsubscribe
 
-    def moved(self, stored: Iterable[tuple[Draft, list[Receipt]]]) -> None:
+    def notify(self, stored: Iterable[tuple[RecordBatch, list[Receipt]]]) -> None:
         """These drafts were taken, in this order, and got these receipts."""
-        if not self._calls:
+        if not self._listeners:
             return
-        due: dict[object, Due] = {}
-        for draft, receipts in stored:
-            calls = [*self._calls.get(draft.room, {}).items(), *self._calls.get(ANY, {}).items()]
-            if calls and (runs := _runs(draft, receipts)):
-                for key, call in calls:
-                    wanted = due.setdefault(key, Due(call, []))
-                    wanted.runs += runs
-                    wanted.size += draft.size
-        for wanted in due.values():
+        pending: dict[object, PendingNotification] = {}
+        for batch, receipts in stored:
+            listeners = [*self._listeners.get(batch.room, {}).items(), *self._listeners.get(ALL_ROOMS, {}).items()]
+            if listeners and (runs := _new_runs(batch, receipts)):
+                for key, on_commit in listeners:
+                    notification = pending.setdefault(key, PendingNotification(on_commit, []))
+                    notification.runs += runs
+                    notification.size += batch.size
+        for notification in pending.values():
             try:
-                wanted.call(wanted.runs, wanted.size)
+                notification.on_commit(notification.runs, notification.size)
             except Exception:
                 logger.exception("somebody who watches the log failed")  # the others must not go without
 
 
-def _runs(draft: Draft, receipts: Iterable[Receipt]) -> list[Run]:
+def _new_runs(batch: RecordBatch, receipts: Iterable[Receipt]) -> list[Run]:
     """What of a draft is stored by now and was not before."""
     runs = []
     for receipt in receipts:
-        if receipt.status is Status.STORED:
-            first = receipt.number - draft.number
-            texts = list(draft.texts[first : first + receipt.count])
-            runs.append(Run(receipt.sequence, draft.room, draft.user, receipt.time, texts))
+        if receipt.status is ReceiptStatus.STORED:
+            first = receipt.number - batch.number
+            texts = list(batch.texts[first : first + receipt.count])
+            runs.append(Run(receipt.sequence, batch.room, batch.user, receipt.time, texts))
     return runs

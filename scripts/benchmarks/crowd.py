@@ -15,15 +15,15 @@ import grpc
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
-STREAMS_A_CHANNEL = 25
-WARM_UP = 0.5  # seconds: opening hundreds of streams is not what is measured
-OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
+STREAMS_PER_CHANNEL = 25
+WARM_UP_SECONDS = 0.5  # seconds: opening hundreds of streams is not what is measured
+CHANNEL_OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
 
 
 def stubs(address: str, count: int) -> list[chat_pb2_grpc.ChatServiceStub]:
     """A stub for each of so many streams, some of them sharing a connection."""
-    channels = [grpc.aio.insecure_channel(address, options=OPTIONS) for _ in range(-(-count // STREAMS_A_CHANNEL))]
-    return [chat_pb2_grpc.ChatServiceStub(channels[i // STREAMS_A_CHANNEL]) for i in range(count)]
+    channels = [grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) for _ in range(-(-count // STREAMS_PER_CHANNEL))]
+    return [chat_pb2_grpc.ChatServiceStub(channels[i // STREAMS_PER_CHANNEL]) for i in range(count)]
 
 
 async def send(address: str, senders: int, texts: int, seconds: float) -> dict[str, float]:
@@ -36,14 +36,14 @@ async def send(address: str, senders: int, texts: int, seconds: float) -> dict[s
         frame = pb.SendAndReceiveMessageRequest(user=f"user-{name}", room=f"busy-{name}", texts=run)
         while True:
             await call.write(frame)
-            due = texts
-            while due:
+            unconfirmed = texts
+            while unconfirmed:
                 counts = [receipt.count for receipt in (await call.read()).receipts]
-                due -= sum(counts)
+                unconfirmed -= sum(counts)
                 stored += sum(counts)
 
     pumps = [asyncio.create_task(pump(stub, i)) for i, stub in enumerate(stubs(address, senders))]
-    await asyncio.sleep(WARM_UP)
+    await asyncio.sleep(WARM_UP_SECONDS)
     before, start = stored, time.perf_counter()
     await asyncio.wait(pumps, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
     rate = (stored - before) / (time.perf_counter() - start)
@@ -56,24 +56,24 @@ async def send(address: str, senders: int, texts: int, seconds: float) -> dict[s
 
 
 async def follow(address: str, followers: int) -> dict[str, float]:
-    came = 0
+    received = 0
     live = asyncio.Queue[int]()
 
-    async def watch(stub: chat_pb2_grpc.ChatServiceStub, name: int) -> None:
-        nonlocal came
+    async def follow_room(stub: chat_pb2_grpc.ChatServiceStub, name: int) -> None:
+        nonlocal received
         async for response in stub.GetMessages(pb.GetMessagesRequest(rooms=[f"quiet-{name}"], follow=True)):
-            came += sum(len(run.texts) for run in response.runs)
+            received += sum(len(run.texts) for run in response.runs)
             if response.live:
                 live.put_nowait(name)
 
-    watching = [asyncio.create_task(watch(stub, i)) for i, stub in enumerate(stubs(address, followers))]
-    await asyncio.gather(*(live.get() for _ in watching))
+    tasks = [asyncio.create_task(follow_room(stub, i)) for i, stub in enumerate(stubs(address, followers))]
+    await asyncio.gather(*(live.get() for _ in tasks))
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.read)
-    for task in watching:
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*watching, return_exceptions=True)
-    return {"came": came}
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return {"came": received}
 
 
 async def main(what: str, address: str, *numbers: str) -> None:

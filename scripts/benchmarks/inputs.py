@@ -22,7 +22,7 @@ class Inputs:
     folder: Path
     count: int
     """Lines to send; memory and stats take twice as many, the slow tutorial fewer (see below)."""
-    calls: int
+    round_trips: int
     """Round trips of each kind in a round."""
     quick: bool
     """Fewer followers, for a shorter time."""
@@ -70,14 +70,14 @@ class Inputs:
 
 
 @contextmanager
-def fresh(inputs: Inputs) -> Iterator[Path]:
+def new_store_path(inputs: Inputs) -> Iterator[Path]:
     """A path for a new store on the disk; what was there is deleted afterwards."""
     with TemporaryDirectory(dir=inputs.folder) as folder:
         yield Path(folder, "store")
 
 
 @contextmanager
-def new_chat(inputs: Inputs) -> Iterator[Server]:
+def new_chat_server(inputs: Inputs) -> Iterator[Server]:
     """`chatctl serve` with a new store."""
-    with fresh(inputs) as store, chat_server(store) as server:
+    with new_store_path(inputs) as store, chat_server(store) as server:
         yield server

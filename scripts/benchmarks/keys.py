@@ -31,17 +31,17 @@ from chatctl.v1 import chat_pb2_grpc
 COLUMNS, ROWS = 120, 40
 SENDERS, RATE = 20, 50  # users, and messages of each a second
 TEXT_BYTES = 60
-PAUSE = 0.05, 0.15  # seconds between keys: a fast typist
-WORK = 0.01  # seconds: about what join does for a drawing
-LINE = 40  # keys until the input is emptied
-WARM_UP = 2.0  # seconds
-PATIENCE = 20.0  # seconds: what takes longer hangs
+KEY_PAUSE_SECONDS = 0.05, 0.15  # seconds between keys: a fast typist
+WORK_SECONDS = 0.01  # seconds: about what join does for a drawing
+KEYS_PER_LINE = 40  # keys until the input is emptied
+WARM_UP_SECONDS = 2.0  # seconds
+TIMEOUT_SECONDS = 20.0  # seconds: what takes longer hangs
 LETTERS = [chr(code) for code in range(0x3B1, 0x586) if chr(code).isalpha()]  # which nobody else writes
-LAST = "the last of all messages"
+LAST_TEXT = "the last of all messages"
 
 
 class Terminal:
-    """A terminal with a command at it. What the command writes is read only by `until` and `rest`."""
+    """A terminal with a command at it. What the command writes is read only by `wait_for` and `drain`."""
 
     def __init__(self, command: list[str]) -> None:
         self._master, slave = os.openpty()
@@ -56,15 +56,15 @@ class Terminal:
         """Type these."""
         os.write(self._master, keys.encode())
 
-    def until(self, shown: str) -> None:
+    def wait_for(self, shown: str) -> None:
         """Read until it has written this."""
         wanted, end, start = shown.encode(), b"", time.perf_counter()
         while wanted not in end:
-            if time.perf_counter() - start > PATIENCE:
+            if time.perf_counter() - start > TIMEOUT_SECONDS:
                 raise RuntimeError(f"{shown!r} did not show")
             end = end[-len(wanted) :] + self._read(1.0)
 
-    def rest(self, seconds: float) -> None:
+    def drain(self, seconds: float) -> None:
         """Only read."""
         end = time.perf_counter() + seconds
         while (left := end - time.perf_counter()) > 0:
@@ -74,43 +74,43 @@ class Terminal:
         return os.read(self._master, 1 << 16) if select.select([self._master], [], [], seconds)[0] else b""
 
 
-def delays(terminal: Terminal, count: int) -> list[float]:
+def key_delays(terminal: Terminal, count: int) -> list[float]:
     """Milliseconds from each of so many keys until it shows."""
     found = []
     for number in range(count):
-        terminal.rest(random.uniform(*PAUSE))
+        terminal.drain(random.uniform(*KEY_PAUSE_SECONDS))
         letter = LETTERS[number % len(LETTERS)]
         start = time.perf_counter()
         terminal.press(letter)
-        terminal.until(letter)
+        terminal.wait_for(letter)
         found.append((time.perf_counter() - start) * 1000)
-        if number % LINE == LINE - 1:
+        if number % KEYS_PER_LINE == KEYS_PER_LINE - 1:
             terminal.press("\x15")  # Ctrl+U
     return found
 
 
-def works(count: int) -> list[float]:
+def work_delays(count: int) -> list[float]:
     """Milliseconds that so little work takes, as often as keys are typed."""
     found = []
     for _ in range(count):
-        time.sleep(random.uniform(*PAUSE))
+        time.sleep(random.uniform(*KEY_PAUSE_SECONDS))
         start, used = time.perf_counter(), time.thread_time()
-        while time.thread_time() - used < WORK:
+        while time.thread_time() - used < WORK_SECONDS:
             pass
         found.append((time.perf_counter() - start) * 1000)
     return found
 
 
-def beside(terminal: Terminal, count: int) -> list[float]:
+def work_process_delays(terminal: Terminal, count: int) -> list[float]:
     """The same of a process in a session of its own, as join is: what such a one waits for a core just now."""
     command = [sys.executable, __file__, "work", str(count)]
     working = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
     while working.poll() is None:
-        terminal.rest(0.1)
+        terminal.drain(0.1)
     return json.loads(working.communicate()[0])
 
 
-def named(name: str, found: list[float]) -> Figures:
+def summary(name: str, found: list[float]) -> Figures:
     return {
         f"{name} median": median(found),
         f"{name} p99": quantiles(found, n=100, method="inclusive")[98],
@@ -122,13 +122,13 @@ def named(name: str, found: list[float]) -> Figures:
 def flooding(address: str) -> Iterator[None]:
     """Others, who are at it for the block; raises if they could not send as much as they should."""
     command = [sys.executable, __file__, "flood", address]
-    others = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    senders = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         yield
-        rate = json.loads(others.communicate(timeout=PATIENCE)[0])["rate"]
+        rate = json.loads(senders.communicate(timeout=TIMEOUT_SECONDS)[0])["rate"]
     finally:
-        others.kill()
-        others.wait()
+        senders.kill()
+        senders.wait()
     if not 0.95 < rate / (SENDERS * RATE) < 1.05:
         raise RuntimeError(f"it was a flood of {rate:.0f} messages a second, not {SENDERS * RATE}")
 
@@ -141,7 +141,7 @@ async def flood(address: str) -> Figures:
     async def send(number: int) -> None:
         call = chat_pb2_grpc.ChatServiceStub(channel).SendAndReceiveMessage()
         await call.write(pb.SendAndReceiveMessageRequest(user=f"{USER}-{number}", room=ROOM))
-        start_beside(receive(call))
+        start_task(receive(call))
         due = time.perf_counter() + number / SENDERS / RATE
         while True:
             await asyncio.sleep(due - time.perf_counter())
@@ -154,53 +154,53 @@ async def flood(address: str) -> Figures:
             response = await call.read()
             received += sum(receipt.count for receipt in response.receipts)
 
-    async with company() as start_beside:
+    async with company() as start_task:
         for number in range(SENDERS):
-            start_beside(send(number))
-        await asyncio.sleep(WARM_UP / 2)
+            start_task(send(number))
+        await asyncio.sleep(WARM_UP_SECONDS / 2)
         before, start = received, time.perf_counter()
         await asyncio.to_thread(sys.stdin.read)
         return {"rate": (received - before) / (time.perf_counter() - start)}
 
 
-def pour(terminal: Terminal, address: str, count: int) -> None:
+def send_messages(terminal: Terminal, address: str, count: int) -> None:
     """Send so many messages as fast as it goes, until the last one shows."""
     with tempfile.TemporaryFile() as lines:
         lines.writelines(f"{number:0{TEXT_BYTES}d}\n".encode() for number in range(count - 1))
-        lines.write(LAST.encode())
+        lines.write(LAST_TEXT.encode())
         lines.seek(0)
         command = [CHATCTL, "send", "--server", address, "--room", ROOM, "--quiet"]
-        sending = subprocess.Popen(command, stdin=lines, env=ENVIRONMENT)
-        terminal.until(LAST)
-        sending.wait()
+        sender = subprocess.Popen(command, stdin=lines, env=ENVIRONMENT)
+        terminal.wait_for(LAST_TEXT)
+        sender.wait()
 
 
 def measure(address: str, keys: int, messages: int) -> Figures:
     terminal = Terminal([CHATCTL, "join", ROOM, "--user", USER, "--server", address])
     try:
         pid = str(terminal.process.pid)
-        terminal.until("connected")
-        quiet = delays(terminal, keys)
+        terminal.wait_for("connected")
+        quiet = key_delays(terminal, keys)
         start_memory = resident_kb(pid)
         with flooding(address):
-            terminal.rest(WARM_UP)
+            terminal.drain(WARM_UP_SECONDS)
             used, start = cpu_seconds(pid), time.perf_counter()
-            flooded = delays(terminal, keys)
+            flooded = key_delays(terminal, keys)
             cpu = 100 * (cpu_seconds(pid) - used) / (time.perf_counter() - start)
-            worked = beside(terminal, keys)
-        pour(terminal, address, messages)
+            bare_work = work_process_delays(terminal, keys)
+        send_messages(terminal, address, messages)
         memory = {"memory": resident_kb(pid) / 1000, "memory before": start_memory / 1000}
         terminal.press("\x15\x04")  # Ctrl+U, Ctrl+D
-        terminal.process.wait(PATIENCE)
+        terminal.process.wait(TIMEOUT_SECONDS)
     finally:
         terminal.process.kill()
         terminal.process.wait()
-    return named("quiet", quiet) | named("flood", flooded) | named("work", worked) | {"cpu": cpu} | memory
+    return summary("quiet", quiet) | summary("flood", flooded) | summary("work", bare_work) | {"cpu": cpu} | memory
 
 
 def main(what: str, *arguments: str) -> None:
     if what == "work":
-        print(json.dumps(works(int(arguments[0]))))
+        print(json.dumps(work_delays(int(arguments[0]))))
     elif what == "flood":
         print(json.dumps(asyncio.run(flood(arguments[0]))))
     else:

@@ -1,7 +1,7 @@
 """The clients of scripts/soak: `mixed ROLE ADDRESS SECONDS`. Prints what it did, by kind, as a JSON object.
 
-`calls`: short calls and streams, some cancelled, some out of time, some malformed, on connections that come and go.
-`cut`: the same through a proxy that cuts its connections. `prey`: streams that are wide open when the process is killed.
+`run_calls`: short calls and streams, some cancelled, some out of time, some malformed, on connections that come and go.
+`cut`: the same through a proxy that cuts its connections. `open_streams`: streams that are wide open when the process is killed.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
-OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 100))
-AT_ONCE = {"calls": 8, "cut": 8, "prey": 2}
-CALLS_A_CONNECTION = 200
-CUT_SECONDS = 0.3  # between cuts, about
-ABORT = struct.pack("ii", 1, 0)  # a close that resets the connection
+CHANNEL_OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 100))
+CONCURRENCY = {"calls": 8, "cut": 8, "prey": 2}
+CALLS_PER_CONNECTION = 200
+RESET_INTERVAL_SECONDS = 0.3  # between cuts, about
+LINGER_RESET = struct.pack("ii", 1, 0)  # a close that resets the connection
 
-Kind = Callable[[grpc.aio.Channel], Awaitable[None]]
+ClientAction = Callable[[grpc.aio.Channel], Awaitable[None]]
 
 
 def frame(*texts: str, **fields: object) -> pb.SendAndReceiveMessageRequest:
@@ -93,18 +93,18 @@ async def malformed(channel: grpc.aio.Channel) -> None:
         pass
 
 
-KINDS: tuple[Kind, ...] = (
+ACTIONS: tuple[ClientAction, ...] = (
     stats, check, read, follow_until_deadline, leave_in_the_middle, send, send, send_and_cancel, malformed,
 )  # fmt: skip
 
 
-async def calls(address: str, done: Counter[str]) -> None:
+async def run_calls(address: str, done: Counter[str]) -> None:
     """Calls of all kinds, one after another, for ever."""
     while True:
-        channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+        channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
         try:
-            for _ in range(random.randrange(CALLS_A_CONNECTION)):
-                kind = random.choice(KINDS)
+            for _ in range(random.randrange(CALLS_PER_CONNECTION)):
+                kind = random.choice(ACTIONS)
                 with suppress(grpc.RpcError, asyncio.InvalidStateError):
                     await kind(channel)
                 done[kind.__name__] += 1
@@ -112,10 +112,10 @@ async def calls(address: str, done: Counter[str]) -> None:
             await channel.close()
 
 
-async def cutting_proxy(address: str, done: Counter[str]) -> str:
+async def resetting_proxy(address: str, done: Counter[str]) -> str:
     """A proxy that resets one of its connections now and then; its address."""
     host, _, port = address.rpartition(":")
-    ends: set[asyncio.StreamWriter] = set()
+    writers: set[asyncio.StreamWriter] = set()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -126,19 +126,19 @@ async def cutting_proxy(address: str, done: Counter[str]) -> str:
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.CancelledError):  # at the end: asyncio would complain
-            there_reader, there = await asyncio.open_connection(host, port)
-            ends.add(there)
-            await asyncio.gather(pump(reader, there), pump(there_reader, writer))
-            ends.discard(there)
+            server_reader, server_writer = await asyncio.open_connection(host, port)
+            writers.add(server_writer)
+            await asyncio.gather(pump(reader, server_writer), pump(server_reader, writer))
+            writers.discard(server_writer)
 
     async def cut() -> None:
         while True:
-            await asyncio.sleep(random.expovariate(1 / CUT_SECONDS))
-            if ends:
-                victim = random.choice(list(ends))
+            await asyncio.sleep(random.expovariate(1 / RESET_INTERVAL_SECONDS))
+            if writers:
+                writer_to_reset = random.choice(list(writers))
                 with suppress(OSError):  # it may be closed by now
-                    victim.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
-                victim.transport.abort()
+                    writer_to_reset.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
+                writer_to_reset.transport.abort()
                 done["cut"] += 1
 
     proxy = await asyncio.start_server(connected, "127.0.0.1", 0)
@@ -146,13 +146,13 @@ async def cutting_proxy(address: str, done: Counter[str]) -> str:
     return f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
 
 
-async def prey(address: str, done: Counter[str]) -> None:
+async def open_streams(address: str, done: Counter[str]) -> None:
     """Streams that are wide open: one does not read what it asked for, one sends on and on."""
-    stub = chat_pb2_grpc.ChatServiceStub(grpc.aio.insecure_channel(address, options=OPTIONS))
-    unread = stub.GetMessages(pb.GetMessagesRequest(follow=True))
-    sending = stub.SendAndReceiveMessage()
-    while not unread.done():
-        await sending.write(frame(*some_texts(), user="prey", room="prey", receive=pb.Receive(rooms=["room-1"])))
+    stub = chat_pb2_grpc.ChatServiceStub(grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS))
+    unread_follow = stub.GetMessages(pb.GetMessagesRequest(follow=True))
+    sender = stub.SendAndReceiveMessage()
+    while not unread_follow.done():
+        await sender.write(frame(*some_texts(), user="prey", room="prey", receive=pb.Receive(rooms=["room-1"])))
         done["prey"] += 1
         await asyncio.sleep(0.02)
 
@@ -160,8 +160,11 @@ async def prey(address: str, done: Counter[str]) -> None:
 async def main(role: str, address: str, seconds: float) -> None:
     done: Counter[str] = Counter()
     if role == "cut":
-        address = await cutting_proxy(address, done)
-    work = [asyncio.ensure_future((prey if role == "prey" else calls)(address, done)) for _ in range(AT_ONCE[role])]
+        address = await resetting_proxy(address, done)
+    work = [
+        asyncio.ensure_future((open_streams if role == "prey" else run_calls)(address, done))
+        for _ in range(CONCURRENCY[role])
+    ]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     with suppress(TimeoutError):

@@ -1,7 +1,7 @@
 """Clients for what no command of chatctl's shows: single round trips. Prints figures as a JSON object.
 
-As a process: `round-trip RAW CHAT COUNT`, `stats FULL EMPTY COUNT` (addresses of servers), `crowd CHAT COUNT` (64 senders at
-once, COUNT messages each), and `scatter STORE COUNT`, which fills a new store in which no message has the room or
+As a process: `round-trip RAW CHAT COUNT`, `stats FULL EMPTY COUNT` (addresses of servers), `concurrent_senders CHAT COUNT` (64 senders at
+once, COUNT messages each), and `fill_scattered STORE COUNT`, which fills a new store in which no message has the room or
 user of its neighbours.
 """
 
@@ -15,15 +15,15 @@ from statistics import median
 
 import grpc
 
-from chatctl.log import Draft
+from chatctl.log import RecordBatch
 from chatctl.store import open_log
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
-WARM_UP = 200
-TURN = 50  # calls of one kind before the next kind has its turn, so that all meet the same machine
+WARM_UP_CALLS = 200
+CALLS_PER_TURN = 50  # calls of one kind before the next kind has its turn, so that all meet the same machine
 ROOMS, USERS = 997, 1000  # no common divisor: every pair of them comes up
-GROUP = 4000
+BATCHES_AT_ONCE = 4000
 SENDERS = 64
 
 Call = Callable[[], Awaitable[object]]
@@ -32,12 +32,12 @@ Call = Callable[[], Awaitable[object]]
 async def medians(calls: dict[str, Call], number: int) -> dict[str, float]:
     """Microseconds of each call, one at a time."""
     for call in calls.values():
-        for _ in range(min(WARM_UP, number)):
+        for _ in range(min(WARM_UP_CALLS, number)):
             await call()
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(-(-number // TURN)):
+    for _ in range(-(-number // CALLS_PER_TURN)):
         for name, call in calls.items():
-            for _ in range(TURN):
+            for _ in range(CALLS_PER_TURN):
                 start = time.perf_counter()
                 await call()
                 times[name].append(time.perf_counter() - start)
@@ -83,7 +83,7 @@ async def stats(full: str, empty: str, number: int) -> dict[str, float]:
         return await medians(calls, number)
 
 
-async def crowd(chat: str, number: int) -> dict[str, float]:
+async def concurrent_senders(chat: str, number: int) -> dict[str, float]:
     """Senders of single messages, each of which waits for its receipt before the next."""
     async with grpc.aio.insecure_channel(chat) as channel:
         calls = [open_stream(channel) for _ in range(SENDERS)]
@@ -98,14 +98,14 @@ async def crowd(chat: str, number: int) -> dict[str, float]:
         return {"crowd": SENDERS * number / (time.perf_counter() - start)}
 
 
-async def scatter(path: str, number: int) -> dict[str, float]:
+async def fill_scattered(path: str, number: int) -> dict[str, float]:
     log = await open_log(f"sqlite:{path}")
-    for start in range(0, number, GROUP):
-        drafts = (
-            Draft(f"user-{i % USERS}", "bench", f"room-{i % ROOMS}", i + 1, [f"{i:0100d}"], 100)
-            for i in range(start, min(start + GROUP, number))
+    for start in range(0, number, BATCHES_AT_ONCE):
+        batches = (
+            RecordBatch(f"user-{i % USERS}", "bench", f"room-{i % ROOMS}", i + 1, [f"{i:0100d}"], 100)
+            for i in range(start, min(start + BATCHES_AT_ONCE, number))
         )
-        await asyncio.gather(*map(log.append, drafts))
+        await asyncio.gather(*map(log.append, batches))
     await log.close()
     return {"messages": number}
 
@@ -113,7 +113,7 @@ async def scatter(path: str, number: int) -> dict[str, float]:
 async def main(what: str, *arguments: str) -> None:
     number = int(arguments[-1])
     if what in ("scatter", "crowd"):
-        figures = await {"scatter": scatter, "crowd": crowd}[what](arguments[0], number)
+        figures = await {"scatter": fill_scattered, "crowd": concurrent_senders}[what](arguments[0], number)
     else:
         figures = await {"round-trip": round_trip, "stats": stats}[what](arguments[0], arguments[1], number)
     print(json.dumps(figures))

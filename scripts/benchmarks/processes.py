@@ -24,12 +24,12 @@ START_SECONDS = 20
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("CHATCTL_")}
 
 
-class Failed(Exception):
+class BenchmarkFailed(Exception):
     """A process did not do what it should; the text says which and what it said."""
 
 
 @dataclass(frozen=True)
-class Finished:
+class ProcessResult:
     """What a process that ended well took, and said. `lines` counts all of its output, `output` is the end of it."""
 
     seconds: float
@@ -53,15 +53,15 @@ def program(name: str, *arguments: object) -> list[str]:
 
 
 @contextmanager
-def _started(command: Sequence[str], **streams: int | IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
+def _running(command: Sequence[str], **streams: int | IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
     """A process that outlives neither the block nor its time."""
     process = subprocess.Popen(command, env=ENVIRONMENT, **streams)
-    guard = threading.Timer(LIMIT_SECONDS, process.kill)
-    guard.start()
+    kill_timer = threading.Timer(LIMIT_SECONDS, process.kill)
+    kill_timer.start()
     try:
         yield process
     finally:
-        guard.cancel()
+        kill_timer.cancel()
         if process.returncode is None:
             process.kill()
             process.wait()
@@ -69,7 +69,7 @@ def _started(command: Sequence[str], **streams: int | IO[bytes]) -> Iterator["su
             process.stdout.close()
 
 
-def _finish(process: "subprocess.Popen[bytes]") -> float:
+def _wait(process: "subprocess.Popen[bytes]") -> float:
     """Wait for the end; the peak of the memory comes back, in MB.
 
     The kernel counts what this process had when it started the other, so this one has to stay small: no grpc here.
@@ -79,49 +79,51 @@ def _finish(process: "subprocess.Popen[bytes]") -> float:
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
-def _failed(process: "subprocess.Popen[bytes]", why: str, said: bytes) -> Failed:
+def _failed(process: "subprocess.Popen[bytes]", reason: str, stderr: bytes) -> BenchmarkFailed:
     command = shlex.join(str(part) for part in process.args)
-    return Failed(f"{command}\n{why}; it said:\n{said.decode(errors='replace')[-2000:].strip() or '(nothing)'}")
+    return BenchmarkFailed(
+        f"{command}\n{reason}; it said:\n{stderr.decode(errors='replace')[-2000:].strip() or '(nothing)'}"
+    )
 
 
-def run(command: Sequence[str], source: Path | None = None) -> Finished:
+def run(command: Sequence[str], source: Path | None = None) -> ProcessResult:
     """Run to the end with the source on stdin, through a pipe from `cat`. Its output is read as fast as it comes."""
     with ExitStack() as stack:
-        said = stack.enter_context(tempfile.TemporaryFile())
+        stderr = stack.enter_context(tempfile.TemporaryFile())
         start = time.perf_counter()
         stdin: int | IO[bytes] = subprocess.DEVNULL
         if source:
-            cat = stack.enter_context(_started(["cat", str(source)], stdout=subprocess.PIPE))
+            cat = stack.enter_context(_running(["cat", str(source)], stdout=subprocess.PIPE))
             stdin = cat.stdout
-        process = stack.enter_context(_started(command, stdin=stdin, stdout=subprocess.PIPE, stderr=said))
+        process = stack.enter_context(_running(command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr))
         if source:
             cat.stdout.close()  # so that cat ends when the process does
         lines, output = 0, b""
         while data := os.read(process.stdout.fileno(), 1 << 20):
             lines += data.count(b"\n")
             output = (output + data)[-4096:]
-        peak_mb = _finish(process)
+        peak_mb = _wait(process)
         seconds = time.perf_counter() - start
         if process.returncode:
-            said.seek(0)
-            raise _failed(process, f"ended with {process.returncode} after {seconds:.1f} s", said.read())
-        return Finished(seconds, peak_mb, lines, output.decode())
+            stderr.seek(0)
+            raise _failed(process, f"ended with {process.returncode} after {seconds:.1f} s", stderr.read())
+        return ProcessResult(seconds, peak_mb, lines, output.decode())
 
 
 @contextmanager
-def serving(command: Sequence[str], log: Path) -> Iterator[Server]:
+def running_server(command: Sequence[str], log: Path) -> Iterator[Server]:
     """A server from when it says `listening on ADDRESS` on stderr (which goes to `log`) to the end of the block."""
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    with log.open("wb") as stderr, _started(command, stderr=stderr, **streams) as process:
-        server = Server(_address(process, log), process.pid)
+    with log.open("wb") as stderr, _running(command, stderr=stderr, **streams) as process:
+        server = Server(_wait_for_address(process, log), process.pid)
         yield server
         process.terminate()
-        server.peak_mb = _finish(process)
+        server.peak_mb = _wait(process)
         if process.returncode not in (0, -signal.SIGTERM):
             raise _failed(process, f"ended with {process.returncode}", log.read_bytes())
 
 
-def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+def _wait_for_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
     """Where the server listens, once it does."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -136,4 +138,4 @@ def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
 
 def chat_server(store: Path) -> AbstractContextManager[Server]:
     """`chatctl serve` with this store."""
-    return serving([CHATCTL, "serve", "--listen", "127.0.0.1:0", "--store", f"sqlite:{store}"], Path(f"{store}.log"))
+    return running_server([CHATCTL, "serve", "--listen", "127.0.0.1:0", "--store", f"sqlite:{store}"], Path(f"{store}.log"))

@@ -13,19 +13,19 @@ Chunk = tuple[float, bytes]
 """When it is due, and the data; empty at the end."""
 
 
-async def take(reader: asyncio.StreamReader, line: "asyncio.Queue[Chunk]", delay: float) -> None:
+async def read_chunks(reader: asyncio.StreamReader, chunks: "asyncio.Queue[Chunk]", delay: float) -> None:
     """Read until the end, and note when each chunk is due."""
     clock = asyncio.get_running_loop().time
     while data := await reader.read(CHUNK_BYTES):
-        await line.put((clock() + delay, data))
-    await line.put((clock() + delay, b""))
+        await chunks.put((clock() + delay, data))
+    await chunks.put((clock() + delay, b""))
 
 
-async def give(line: "asyncio.Queue[Chunk]", writer: asyncio.StreamWriter) -> None:
+async def write_chunks(chunks: "asyncio.Queue[Chunk]", writer: asyncio.StreamWriter) -> None:
     """Write each chunk once it is due."""
     clock = asyncio.get_running_loop().time
     while True:
-        due, data = await line.get()
+        due, data = await chunks.get()
         if (wait := due - clock()) > 0:
             await asyncio.sleep(wait)
         if not data:
@@ -42,8 +42,8 @@ async def main(milliseconds: str, address: str) -> None:
         far_reader, far_writer = await asyncio.open_connection(host, int(port), limit=CHUNK_BYTES)
         tasks = []
         for source, target in ((reader, far_writer), (far_reader, writer)):
-            line: asyncio.Queue[Chunk] = asyncio.Queue(BUFFER_BYTES // CHUNK_BYTES)
-            tasks += [take(source, line, int(milliseconds) / 1000), give(line, target)]
+            chunks: asyncio.Queue[Chunk] = asyncio.Queue(BUFFER_BYTES // CHUNK_BYTES)
+            tasks += [read_chunks(source, chunks, int(milliseconds) / 1000), write_chunks(chunks, target)]
         await asyncio.gather(*tasks, return_exceptions=True)  # either side may go at any time
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=CHUNK_BYTES)

@@ -19,7 +19,7 @@ from chatctl.v1 import chat_pb2_grpc
 FRAME_TEXTS = 500  # as many as `chatctl send` puts into one
 
 
-class Idle(chat_pb2_grpc.ChatServiceServicer):
+class NoOpService(chat_pb2_grpc.ChatServiceServicer):
     """Takes frames and does nothing with them."""
 
     async def SendAndReceiveMessage(  # noqa: N802
@@ -30,42 +30,42 @@ class Idle(chat_pb2_grpc.ChatServiceServicer):
             yield pb.SendAndReceiveMessageResponse()
 
 
-class Relay:
+class FrameRelay:
     """Its followers are positions in one list of frames, woken all at once; nothing is parsed, serialised or copied."""
 
     def __init__(self) -> None:
         self._frames: list[bytes] = []
-        self._more = asyncio.Event()  # a new one for each frame
+        self._frame_added = asyncio.Event()  # a new one for each frame
 
     async def send(self, frames: AsyncIterator[bytes], context: Any) -> bytes:
         """Take the frames of a sender."""
         async for frame in frames:
             self._frames.append(frame)
-            more, self._more = self._more, asyncio.Event()
+            more, self._frame_added = self._frame_added, asyncio.Event()
             more.set()
         return b""
 
     async def follow(self, request: bytes, context: Any) -> None:
         """Give a follower each frame from now on, until it leaves."""
-        at = len(self._frames)
+        position = len(self._frames)
         await context.write(pb.GetMessagesResponse(live=True).SerializeToString())
         while True:
-            while at < len(self._frames):
-                at += 1
-                await context.write(self._frames[at - 1])
-            await self._more.wait()
+            while position < len(self._frames):
+                position += 1
+                await context.write(self._frames[position - 1])
+            await self._frame_added.wait()
 
 
-async def echo(request: bytes, context: Any) -> bytes:
+async def echo_bytes(request: bytes, context: Any) -> bytes:
     return request
 
 
 async def serve() -> None:
     server = grpc.aio.server()
-    chat_pb2_grpc.add_ChatServiceServicer_to_server(Idle(), server)
-    relay = Relay()
+    chat_pb2_grpc.add_ChatServiceServicer_to_server(NoOpService(), server)
+    relay = FrameRelay()
     handlers = {
-        "Echo": grpc.unary_unary_rpc_method_handler(echo),
+        "Echo": grpc.unary_unary_rpc_method_handler(echo_bytes),
         "Send": grpc.stream_unary_rpc_method_handler(relay.send),
         "Follow": grpc.unary_stream_rpc_method_handler(relay.follow),
     }

@@ -122,7 +122,7 @@ def _result(row: Row, rounds: Sequence[Figures]) -> Result:
     return Result(row, median(figures), median(baselines), median(ratios), min(ratios), max(ratios))
 
 
-def show(found: Sequence[Result], title: str) -> None:
+def print_table(found: Sequence[Result], title: str) -> None:
     """The table, on stdout."""
     table = Table(title=title, title_justify="left", caption_justify="left")
     table.caption = "Medians of all rounds. Ratios are formed within a round; beside their median stand lowest and highest."
@@ -155,7 +155,7 @@ def _ratio(value: float) -> str:
     return f"{value:.0f} ×" if value >= 100 else f"{value:.1f} ×" if value >= 10 else f"{value:.2f} ×"
 
 
-def as_json(found: Sequence[Result], rounds: Sequence[Figures], count: int) -> dict[str, Any]:
+def to_json(found: Sequence[Result], rounds: Sequence[Figures], count: int) -> dict[str, Any]:
     """Everything that was measured, and on what."""
     return {
         "lines": count,

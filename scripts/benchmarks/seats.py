@@ -18,17 +18,17 @@ from chatctl.v1 import chat_pb2_grpc
 
 ROOM, USER = "bench", "user"
 CHANNELS = 40  # at most; the followers are spread over them
-OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
-FOLLOW = {"chat": "/chatctl.v1.ChatService/GetMessages", "raw": "/raw/Follow"}
-LOG = "000000000000:"  # as long as a real cursor's prefix
-STAMP = 20  # digits: when a text was sent, in nanoseconds
+CHANNEL_OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
+FOLLOW_METHODS = {"chat": "/chatctl.v1.ChatService/GetMessages", "raw": "/raw/Follow"}
+CURSOR_PREFIX = "000000000000:"  # as long as a real cursor's prefix
+TIMESTAMP_DIGITS = 20  # digits: when a text was sent, in nanoseconds
 
-Send = Callable[[list[str]], Awaitable[None]]
-Beside = Callable[[Coroutine[object, object, None]], None]
+SendTexts = Callable[[list[str]], Awaitable[None]]
+StartTask = Callable[[Coroutine[object, object, None]], None]
 
 
 @asynccontextmanager
-async def company() -> AsyncIterator[Beside]:
+async def background_tasks() -> AsyncIterator[StartTask]:
     """Start what runs beside the block: it ends with it, and if it fails the block fails."""
     tasks: list[asyncio.Task[None]] = []
     async with asyncio.TaskGroup() as group:
@@ -39,146 +39,148 @@ async def company() -> AsyncIterator[Beside]:
 
 def channels(address: str, number: int = CHANNELS) -> list[grpc.aio.Channel]:
     """So many connections."""
-    return [grpc.aio.insecure_channel(address, options=OPTIONS) for _ in range(number)]
+    return [grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) for _ in range(number)]
 
 
 def follow(kind: str, channel: grpc.aio.Channel, room: str = ROOM) -> grpc.aio.UnaryStreamCall:
     """A stream of the room's messages; the relay has only one room."""
     method = channel.unary_stream(
-        FOLLOW[kind],
+        FOLLOW_METHODS[kind],
         request_serializer=pb.GetMessagesRequest.SerializeToString,
         response_deserializer=pb.GetMessagesResponse.FromString,
     )
     return method(pb.GetMessagesRequest(rooms=[room], follow=True))
 
 
-class Seat:
-    """A follower, and what it has seen: all sequences up to `seen`."""
+class BenchFollower:
+    """A follower, and what it has seen: all sequences up to `last_sequence`."""
 
     def __init__(self) -> None:
-        self.seen = 0
+        self.last_sequence = 0
         self.live = asyncio.Event()
         self.delays: list[int] | None = None  # nanoseconds of each message, if wanted: it costs time
-        self.log: list[str] | None = None  # all texts, if wanted: shared by all who have to see the same
-        self._goal = 0
-        self._there = asyncio.Event()
+        self.expected_texts: list[str] | None = None  # all texts, if wanted: shared by all who have to see the same
+        self._target_sequence = 0
+        self._target_reached = asyncio.Event()
 
-    async def watch(self, call: grpc.aio.UnaryStreamCall) -> None:
+    async def run(self, call: grpc.aio.UnaryStreamCall) -> None:
         """Take what comes, until cancelled."""
         async for response in call:
-            self.take(response)
+            self.handle_response(response)
         raise RuntimeError("the server has ended a stream that follows")
 
-    def take(self, response: pb.GetMessagesResponse) -> None:
+    def handle_response(self, response: pb.GetMessagesResponse) -> None:
         """See what is in it."""
         for run in response.runs:
-            self._take(run)
+            self._handle_run(run)
         if response.live:
             self.live.set()
 
-    def _take(self, run: pb.Run) -> None:
-        if run.sequence != self.seen + 1:
-            raise RuntimeError(f"sequence {run.sequence} came after {self.seen}")
-        if self.log is not None:
-            self._compare(run.texts, self.log)
-        self.seen += len(run.texts)
+    def _handle_run(self, run: pb.Run) -> None:
+        if run.sequence != self.last_sequence + 1:
+            raise RuntimeError(f"sequence {run.sequence} came after {self.last_sequence}")
+        if self.expected_texts is not None:
+            self._compare(run.texts, self.expected_texts)
+        self.last_sequence += len(run.texts)
         if self.delays is not None:
             now = time.perf_counter_ns()
-            self.delays.extend(now - int(text[:STAMP]) for text in run.texts)
-        if self.seen >= self._goal:
-            self._there.set()
+            self.delays.extend(now - int(text[:TIMESTAMP_DIGITS]) for text in run.texts)
+        if self.last_sequence >= self._target_sequence:
+            self._target_reached.set()
 
     def _compare(self, texts: Sequence[str], log: list[str]) -> None:
-        known = log[self.seen : self.seen + len(texts)]
-        if texts[: len(known)] != known:
-            raise RuntimeError(f"others have seen other texts after sequence {self.seen}")
-        log.extend(texts[len(known) :])
+        expected = log[self.last_sequence : self.last_sequence + len(texts)]
+        if texts[: len(expected)] != expected:
+            raise RuntimeError(f"others have seen other texts after sequence {self.last_sequence}")
+        log.extend(texts[len(expected) :])
 
-    async def reach(self, sequence: int) -> None:
+    async def wait_for_sequence(self, sequence: int) -> None:
         """Wait until this one has been seen."""
-        self._goal = sequence
-        self._there.clear()
-        if self.seen < sequence:
-            await self._there.wait()
+        self._target_sequence = sequence
+        self._target_reached.clear()
+        if self.last_sequence < sequence:
+            await self._target_reached.wait()
 
 
-async def seated(beside: Beside, calls: list[grpc.aio.UnaryStreamCall]) -> list[Seat]:
+async def start_followers(start_task: StartTask, calls: list[grpc.aio.UnaryStreamCall]) -> list[BenchFollower]:
     """A follower for each stream, once all are live."""
-    seats = [Seat() for _ in calls]
-    for seat, call in zip(seats, calls, strict=True):
-        beside(seat.watch(call))
-    for seat in seats:
+    started = [BenchFollower() for _ in calls]
+    for seat, call in zip(started, calls, strict=True):
+        start_task(seat.run(call))
+    for seat in started:
         await seat.live.wait()
-    return seats
+    return started
 
 
-async def followers(beside: Beside, kind: str, address: str, number: int) -> list[Seat]:
+async def start_room_followers(start_task: StartTask, kind: str, address: str, number: int) -> list[BenchFollower]:
     """So many of the room, once all are live."""
-    spread = channels(address, min(number, CHANNELS))
-    return await seated(beside, [follow(kind, spread[i % len(spread)]) for i in range(number)])
+    shared_channels = channels(address, min(number, CHANNELS))
+    return await start_followers(
+        start_task, [follow(kind, shared_channels[i % len(shared_channels)]) for i in range(number)]
+    )
 
 
-def milliseconds(seats: list[Seat]) -> float:
+def median_milliseconds(measured: list[BenchFollower]) -> float:
     """The median delay of what they have seen since `delays` were wanted."""
-    return median(delay for seat in seats for delay in seat.delays or ()) / 1e6
+    return median(delay for seat in measured for delay in seat.delays or ()) / 1e6
 
 
-def sender(beside: Beside, kind: str, address: str) -> Send:
+def open_sender(start_task: StartTask, kind: str, address: str) -> SendTexts:
     """Sends texts to the room: to chatctl in one frame, to the relay each in a frame of its own."""
     (channel,) = channels(address, 1)
-    return _raw_sender(channel) if kind == "raw" else _chat_sender(beside, channel)
+    return _raw_sender(channel) if kind == "raw" else _chat_sender(start_task, channel)
 
 
-def _chat_sender(beside: Beside, channel: grpc.aio.Channel) -> Send:
+def _chat_sender(start_task: StartTask, channel: grpc.aio.Channel) -> SendTexts:
     call = chat_pb2_grpc.ChatServiceStub(channel).SendAndReceiveMessage()
 
     async def receipts() -> None:
         async for response in call:
             for receipt in response.receipts:
-                stored(receipt)
+                require_stored(receipt)
 
     async def send(texts: list[str]) -> None:
         await call.write(pb.SendAndReceiveMessageRequest(user=USER, room=ROOM, texts=texts))
 
-    beside(receipts())
+    start_task(receipts())
     return send
 
 
-def _raw_sender(channel: grpc.aio.Channel) -> Send:
+def _raw_sender(channel: grpc.aio.Channel) -> SendTexts:
     call = channel.stream_unary("/raw/Send")()
     numbers = count(1)
 
     async def send(texts: list[str]) -> None:
         for text in texts:
-            await call.write(_relayed(next(numbers), text))
+            await call.write(_relay_frame(next(numbers), text))
 
     return send
 
 
-def _relayed(number: int, text: str) -> bytes:
+def _relay_frame(number: int, text: str) -> bytes:
     """What a follower of chatctl's gets for one message, byte for byte."""
     run = pb.Run(sequence=number, room=ROOM, user=USER, texts=[text])
     run.create_time.GetCurrentTime()
-    frame = pb.GetMessagesResponse(runs=[run], cursor=f"{LOG}{number}", cursor_prefix=LOG, live=True)
+    frame = pb.GetMessagesResponse(runs=[run], cursor=f"{CURSOR_PREFIX}{number}", cursor_prefix=CURSOR_PREFIX, live=True)
     return frame.SerializeToString()
 
 
-def stored(receipt: pb.Receipt) -> pb.Receipt:
+def require_stored(receipt: pb.Receipt) -> pb.Receipt:
     """The same, if its messages are stored."""
     if receipt.status != pb.RECEIPT_STATUS_STORED:
         raise RuntimeError(f"not stored: {receipt}")
     return receipt
 
 
-def stamped(size: int) -> str:
+def timestamped_text(size: int) -> str:
     """A text of so many bytes that says when it was made."""
-    return f"{time.perf_counter_ns():0{STAMP}d}".ljust(size, "x")
+    return f"{time.perf_counter_ns():0{TIMESTAMP_DIGITS}d}".ljust(size, "x")
 
 
-async def pace(send: Send, rate: float, size: int) -> None:
+async def send_at_rate(send: SendTexts, rate: float, size: int) -> None:
     """Send so many texts a second for ever; what the loop was too busy for is made up for."""
     start = time.perf_counter()
     for number in count():
         if (wait := start + number / rate - time.perf_counter()) > 0:
             await asyncio.sleep(wait)
-        await send([stamped(size)])
+        await send([timestamped_text(size)])

@@ -11,16 +11,16 @@ import sys
 import time
 from itertools import count, islice
 
-from chatctl.store.sqlite_schema import PAGE_BYTES, SCHEMA
+from chatctl.store.sqlite_schema import DB_PAGE_BYTES, SCHEMA
 
-BATCH = 2000
-BLOCK = 1000  # messages of a block, as in chatctl's files
+BATCH_LINES = 2000
+BLOCK_MESSAGES = 1000  # messages of a block, as in chatctl's files
 
 
 def create(path: str) -> sqlite3.Connection:
     """A new file with one room, user and sender."""
     db = sqlite3.connect(path, isolation_level=None)
-    db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    db.execute(f"PRAGMA page_size = {DB_PAGE_BYTES}")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.executescript(
@@ -35,8 +35,8 @@ def store(db: sqlite3.Connection, first: int, texts: list[str]) -> None:
     now, total = time.time_ns() // 1000, sum(map(len, texts))
     db.execute("BEGIN IMMEDIATE")
     db.executemany("INSERT INTO message VALUES (?, ?)", zip(count(first), texts))
-    for start in range(0, len(texts), BLOCK):
-        part = texts[start : start + BLOCK]
+    for start in range(0, len(texts), BLOCK_MESSAGES):
+        part = texts[start : start + BLOCK_MESSAGES]
         block = (first + start, len(part), sum(map(len, part)), 1, 1, 1, first + start, now)
         db.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?)", block)
     db.execute("UPDATE room SET messages = messages + ?, last_time = ? WHERE id = 1", (len(texts), now))
@@ -51,7 +51,7 @@ def store(db: sqlite3.Connection, first: int, texts: list[str]) -> None:
 def main(path: str) -> None:
     db = create(path)
     stored, seconds = 0, 0.0
-    while texts := [line.removesuffix("\n") for line in islice(sys.stdin, BATCH)]:
+    while texts := [line.removesuffix("\n") for line in islice(sys.stdin, BATCH_LINES)]:
         start = time.perf_counter()
         store(db, stored + 1, texts)
         seconds += time.perf_counter() - start

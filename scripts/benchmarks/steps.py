@@ -11,36 +11,46 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import fanning
-from benchmarks.inputs import Figures, Inputs, fresh, new_chat
-from benchmarks.processes import CHATCTL, PYTHON, Failed, Finished, Server, chat_server, program, run, serving
+from benchmarks.inputs import Figures, Inputs, new_chat_server, new_store_path
+from benchmarks.processes import (
+    CHATCTL,
+    PYTHON,
+    BenchmarkFailed,
+    ProcessResult,
+    Server,
+    chat_server,
+    program,
+    run,
+    running_server,
+)
 
-DELAY_MILLISECONDS = 50  # each way, to a server that is far away
-STARTS = 5  # of each command in a round
+FAR_DELAY_MILLISECONDS = 50  # each way, to a server that is far away
+STARTS_PER_ROUND = 5  # of each command in a round
 
 
-def send(server: Server, lines: Path) -> Finished:
+def send(server: Server, lines: Path) -> ProcessResult:
     names = ["--room", "bench", "--user", "bench", "--sender", "bench"]
     return run([CHATCTL, "send", "--server", server.address, *names, "--quiet"], lines)
 
 
-def stored(server: Server, expected: int) -> None:
+def check_stored(server: Server, expected: int) -> None:
     """See that the server has so many messages."""
     found = json.loads(run([CHATCTL, "stats", "--server", server.address, "--json"]).output)["num_messages"]
     if found != expected:
-        raise Failed(f"the server has {found} messages, not {expected}")
+        raise BenchmarkFailed(f"the server has {found} messages, not {expected}")
 
 
-def history(server: Server, expected: int) -> Finished:
+def read_history(server: Server, expected: int) -> ProcessResult:
     done = run([CHATCTL, "history", "--server", server.address, "--json"])
     if done.lines != expected:
-        raise Failed(f"chatctl history gave {done.lines} messages, not {expected}")
+        raise BenchmarkFailed(f"chatctl history gave {done.lines} messages, not {expected}")
     return done
 
 
-def replies(done: Finished, expected: int) -> Finished:
+def check_replies(done: ProcessResult, expected: int) -> ProcessResult:
     """The same, if as many replies came as expected."""
     if int(done.output) != expected:
-        raise Failed(f"{done.output.strip()} replies came, not {expected}")
+        raise BenchmarkFailed(f"{done.output.strip()} replies came, not {expected}")
     return done
 
 
@@ -48,30 +58,30 @@ def replies(done: Finished, expected: int) -> Finished:
 
 
 def tutorial_send(inputs: Inputs) -> Figures:
-    with serving(program("tutorial", "serve", 0), inputs.folder / "tutorial.log") as server:
-        done = replies(run(program("tutorial", "send", server.address), inputs.fewer_lines), inputs.tutorial_sends)
+    with running_server(program("tutorial", "serve", 0), inputs.folder / "tutorial.log") as server:
+        done = check_replies(run(program("tutorial", "send", server.address), inputs.fewer_lines), inputs.tutorial_sends)
     return {"tutorial send": inputs.tutorial_sends / done.seconds}
 
 
-def sqlite_alone(inputs: Inputs) -> Figures:
-    with fresh(inputs) as store:
+def sqlite_baseline(inputs: Inputs) -> Figures:
+    with new_store_path(inputs) as store:
         done = run(program("sqlite_alone", store), inputs.lines)
     inner = json.loads(done.output)
     if inner["lines"] != inputs.count:
-        raise Failed(f"SQLite alone stored {inner['lines']} lines, not {inputs.count}")
+        raise BenchmarkFailed(f"SQLite alone stored {inner['lines']} lines, not {inputs.count}")
     return {"SQLite alone": inputs.count / done.seconds, "SQLite inserting": inputs.count / inner["seconds"]}
 
 
 def raw_send(inputs: Inputs) -> Figures:
-    with serving(program("raw", "serve"), inputs.folder / "raw.log") as server:
+    with running_server(program("raw", "serve"), inputs.folder / "raw.log") as server:
         done = run(program("raw", "send", server.address), inputs.lines)
     return {"raw send": inputs.count / done.seconds}
 
 
 def chat_send(inputs: Inputs) -> Figures:
-    with new_chat(inputs) as server:
+    with new_chat_server(inputs) as server:
         done = send(server, inputs.lines)
-        stored(server, inputs.count)
+        check_stored(server, inputs.count)
     return {"send": inputs.count / done.seconds}
 
 
@@ -79,18 +89,18 @@ def chat_send(inputs: Inputs) -> Figures:
 
 
 def send_again(inputs: Inputs) -> Figures:
-    with new_chat(inputs) as server:
+    with new_chat_server(inputs) as server:
         first, again = send(server, inputs.lines), send(server, inputs.lines)
-        stored(server, inputs.count)
+        check_stored(server, inputs.count)
     return {"first send": inputs.count / first.seconds, "send again": inputs.count / again.seconds}
 
 
 def send_through(inputs: Inputs, milliseconds: int) -> float:
     """Lines a second through a proxy that delays each direction."""
-    with new_chat(inputs) as server:
-        with serving(program("proxy", milliseconds, server.address), inputs.folder / "proxy.log") as proxy:
+    with new_chat_server(inputs) as server:
+        with running_server(program("proxy", milliseconds, server.address), inputs.folder / "proxy.log") as proxy:
             done = send(proxy, inputs.lines)
-        stored(server, inputs.count)
+        check_stored(server, inputs.count)
     return inputs.count / done.seconds
 
 
@@ -99,14 +109,14 @@ def send_near(inputs: Inputs) -> Figures:
 
 
 def send_far(inputs: Inputs) -> Figures:
-    return {"send far": send_through(inputs, DELAY_MILLISECONDS)}
+    return {"send far": send_through(inputs, FAR_DELAY_MILLISECONDS)}
 
 
-def crowd(inputs: Inputs) -> Figures:
+def concurrent_senders(inputs: Inputs) -> Figures:
     """Each commit has a time of its own, and gives it to its blocks."""
-    with fresh(inputs) as store:
+    with new_store_path(inputs) as store:
         with chat_server(store) as server:
-            figures = json.loads(run(program("probe", "crowd", server.address, max(1, inputs.calls // 20))).output)
+            figures = json.loads(run(program("probe", "crowd", server.address, max(1, inputs.round_trips // 20))).output)
         with closing(sqlite3.connect(store)) as db:
             (messages, commits) = db.execute("SELECT sum(messages), count(DISTINCT time) FROM block").fetchone()
     return figures | {"messages a commit": messages / commits}
@@ -116,21 +126,21 @@ def crowd(inputs: Inputs) -> Figures:
 
 
 def tutorial_history(inputs: Inputs) -> Figures:
-    with serving(program("tutorial", "serve", inputs.tutorial_reads), inputs.folder / "tutorial.log") as server:
-        done = replies(run(program("tutorial", "history", server.address)), inputs.tutorial_reads)
+    with running_server(program("tutorial", "serve", inputs.tutorial_reads), inputs.folder / "tutorial.log") as server:
+        done = check_replies(run(program("tutorial", "history", server.address)), inputs.tutorial_reads)
     return {"tutorial history": inputs.tutorial_reads / done.seconds}
 
 
 def chat_history(inputs: Inputs) -> Figures:
-    with new_chat(inputs) as server:
+    with new_chat_server(inputs) as server:
         send(server, inputs.lines)
-        done = history(server, inputs.count)
+        done = read_history(server, inputs.count)
     return {"history": inputs.count / done.seconds}
 
 
 def scattered_history(inputs: Inputs) -> Figures:
     with chat_server(inputs.scattered) as server:
-        done = history(server, inputs.count)
+        done = read_history(server, inputs.count)
     return {"scattered history": inputs.count / done.seconds}
 
 
@@ -138,51 +148,51 @@ def scattered_history(inputs: Inputs) -> Figures:
 
 
 def round_trip(inputs: Inputs) -> Figures:
-    with serving(program("raw", "serve"), inputs.folder / "raw.log") as raw, new_chat(inputs) as chat:
-        done = run(program("probe", "round-trip", raw.address, chat.address, inputs.calls))
+    with running_server(program("raw", "serve"), inputs.folder / "raw.log") as raw, new_chat_server(inputs) as chat:
+        done = run(program("probe", "round-trip", raw.address, chat.address, inputs.round_trips))
     return json.loads(done.output)
 
 
 def memory(inputs: Inputs) -> Figures:
-    with fresh(inputs) as store:
-        with chat_server(store) as sending:
-            sent = send(sending, inputs.more_lines)
-        with chat_server(store) as reading:
-            read = history(reading, 2 * inputs.count)
+    with new_store_path(inputs) as store:
+        with chat_server(store) as send_server:
+            sent = send(send_server, inputs.more_lines)
+        with chat_server(store) as read_server:
+            read = read_history(read_server, 2 * inputs.count)
     return {
-        "server while sending": sending.peak_mb,
+        "server while sending": send_server.peak_mb,
         "send memory": sent.peak_mb,
-        "server while reading": reading.peak_mb,
+        "server while reading": read_server.peak_mb,
         "history memory": read.peak_mb,
     }
 
 
 def stats(inputs: Inputs) -> Figures:
-    with new_chat(inputs) as full, new_chat(inputs) as empty:
+    with new_chat_server(inputs) as full, new_chat_server(inputs) as empty:
         send(full, inputs.more_lines)
-        done = run(program("probe", "stats", full.address, empty.address, inputs.calls))
+        done = run(program("probe", "stats", full.address, empty.address, inputs.round_trips))
     return json.loads(done.output)
 
 
 def start_up(inputs: Inputs) -> Figures:
-    with new_chat(inputs) as server:
+    with new_chat_server(inputs) as server:
         commands = {
             "python": [PYTHON, "-c", "pass"],
             "version": [CHATCTL, "--version"],
             "stats": [CHATCTL, "stats", "--server", server.address, "--json"],
         }
         times: dict[str, list[float]] = {name: [] for name in commands}
-        for _ in range(STARTS):
+        for _ in range(STARTS_PER_ROUND):
             for name, command in commands.items():
                 times[name].append(run(command).seconds * 1000)
     return {name: median(values) for name, values in times.items()}
 
 
 STEPS: dict[str, tuple[Callable[[Inputs], Figures], ...]] = {
-    "send": (tutorial_send, sqlite_alone, chat_send, raw_send),
+    "send": (tutorial_send, sqlite_baseline, chat_send, raw_send),
     "again": (send_again,),
     "distance": (send_near, send_far),
-    "crowd": (crowd,),
+    "crowd": (concurrent_senders,),
     "history": (tutorial_history, chat_history, scattered_history),
     "round-trip": (round_trip,),
     "memory": (memory,),
@@ -192,11 +202,11 @@ STEPS: dict[str, tuple[Callable[[Inputs], Figures], ...]] = {
 }
 
 
-def one_round(inputs: Inputs, names: list[str], number: int, say: Callable[[str], None]) -> Figures:
+def run_round(inputs: Inputs, names: list[str], number: int, report_progress: Callable[[str], None]) -> Figures:
     """The figures of all parts of these steps. Who begins changes from round to round."""
     figures: Figures = {}
     for name in names:
-        say(name)
+        report_progress(name)
         parts = STEPS[name]
         first = number % len(parts)
         for part in parts[first:] + parts[:first]:

@@ -57,7 +57,7 @@ async def requests() -> AsyncIterator[pb.MessageRequest]:
         yield pb.MessageRequest(message=line.removesuffix("\n"))
 
 
-async def ask(what: str, address: str) -> int:
+async def count_replies(what: str, address: str) -> int:
     """How many replies came."""
     async with grpc.aio.insecure_channel(address) as channel:
         stub = chat_pb2_grpc.ChatServiceStub(channel)
@@ -72,4 +72,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         asyncio.run(serve(int(sys.argv[2])))
     else:
-        print(asyncio.run(ask(sys.argv[1], sys.argv[2])))
+        print(asyncio.run(count_replies(sys.argv[1], sys.argv[2])))

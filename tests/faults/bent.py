@@ -13,28 +13,28 @@ import time
 from chatctl.__main__ import main
 from chatctl.store.sqlite_write import Writer
 
-MOST_PAGES = 2**32 - 2  # SQLite's own bound
+MAX_PAGES = 2**32 - 2  # SQLite's own bound
 
 
-def wrong_clock(seconds):
+def shift_clock(seconds):
     now = time.time_ns
     time.time_ns = lambda: now() + seconds * 1_000_000_000
 
 
-def full_while_there(path):
+def full_while_file_exists(path):
     """As where others write and delete: at half of the commits there are no more pages than those in use."""
     commit = Writer.commit
 
     def bounded(writer, drafts):
         (pages,) = writer._db.execute("PRAGMA page_count").fetchone()
         is_full = os.path.exists(path) and random.random() < 0.5
-        writer._db.execute(f"PRAGMA max_page_count = {pages if is_full else MOST_PAGES}")
+        writer._db.execute(f"PRAGMA max_page_count = {pages if is_full else MAX_PAGES}")
         return commit(writer, drafts)
 
     Writer.commit = bounded
 
 
-def fail_once_there(path):
+def fail_once_file_exists(path):
     """The write-ahead log is open for reading only, so that SQLite gets an error from the system at its next write."""
     commit = Writer.commit
 
@@ -53,9 +53,9 @@ def fail_once_there(path):
 
 if __name__ == "__main__":
     if "BENT_CLOCK" in os.environ:
-        wrong_clock(int(os.environ["BENT_CLOCK"]))
+        shift_clock(int(os.environ["BENT_CLOCK"]))
     if "BENT_FULL" in os.environ:
-        full_while_there(os.environ["BENT_FULL"])
+        full_while_file_exists(os.environ["BENT_FULL"])
     if "BENT_FAIL" in os.environ:
-        fail_once_there(os.environ["BENT_FAIL"])
+        fail_once_file_exists(os.environ["BENT_FAIL"])
     raise SystemExit(main())

@@ -8,14 +8,14 @@ from array import array
 from collections import Counter
 from typing import NamedTuple
 
-from inputs import whose
-from kinds import ABSENT, UNKNOWN, Fault, Kind
-from seen import Reader
+from inputs import parse_text
+from kinds import ABSENT, UNKNOWN, Violation, ViolationKind
+from seen import ReaderCheck
 
-KEPT_FAULTS = 50  # further ones are only counted
+MAX_VIOLATIONS = 50  # further ones are only counted
 NUMBER_BITS = 40
 NUMBER_MASK = (1 << NUMBER_BITS) - 1
-EVERYTHING = ()
+ALL_ROOMS = ()
 
 
 class Receipt(NamedTuple):
@@ -28,7 +28,7 @@ class Receipt(NamedTuple):
     time: int
 
 
-class Sent:
+class InputState:
     """What is known of an input's records."""
 
     def __init__(self, what, base):
@@ -41,84 +41,90 @@ class Sent:
 
     def grow(self):
         """Make room for all numbers, and number 0."""
-        more = self.input.count + 1 - len(self.confirmed)
-        self.confirmed.extend(bytes(more))
-        self.sequences.extend([0] * more)
+        added = self.input.count + 1 - len(self.confirmed)
+        self.confirmed.extend(bytes(added))
+        self.sequences.extend([0] * added)
 
 
 class Checker:
-    """Tell it of inputs (`sends`), receipts, readers and the log; `check` while nobody works, and `complete` in the end."""
+    """Tell it of inputs (`add_input`), receipts, readers and the log; `check` while nobody works, and `complete` in the end."""
 
     def __init__(self):
-        self.faults = []
+        self.violations = []
         self.counts = Counter()  # of faults, by kind
         self.statuses = Counter()  # of receipts
         self.confirmed = 0  # records with a receipt
-        self._sent = {}
-        self._order = []  # the inputs by index, which is the upper part of their records' keys
+        self._inputs = {}
+        self._inputs_in_order = []  # the inputs by index, which is the upper part of their records' keys
         self._keys = array("q", [ABSENT])  # by sequence
         self._times = array("q", [0])
         self._receipts = []  # since the last check
         self._readers = []
 
-    def fault(self, kind, what):
+    def add_violation(self, kind, what):
         self.counts[kind] += 1
-        if len(self.faults) < KEPT_FAULTS:
-            self.faults.append(Fault(kind, what))
+        if len(self.violations) < MAX_VIOLATIONS:
+            self.violations.append(Violation(kind, what))
 
     # --- what happens
 
-    def sends(self, what):
+    def add_input(self, what):
         """An input is being sent; or it has grown."""
-        if what.sender in self._sent:
-            self._sent[what.sender].grow()
+        if what.sender in self._inputs:
+            self._inputs[what.sender].grow()
         else:
-            self._order.append(Sent(what, len(self._order) + 1 << NUMBER_BITS))
-            self._sent[what.sender] = self._order[-1]
+            self._inputs_in_order.append(InputState(what, len(self._inputs_in_order) + 1 << NUMBER_BITS))
+            self._inputs[what.sender] = self._inputs_in_order[-1]
 
-    def receipt(self, *receipt):
+    def add_receipt(self, *receipt):
         """A record got a receipt; the fields are those of Receipt."""
         receipt = Receipt(*receipt)
         self.statuses[receipt.status] += 1
-        sent = self._sent.get(receipt.sender)
+        sent = self._inputs.get(receipt.sender)
         if not sent or not 1 <= receipt.number <= sent.input.count:
-            self.fault(Kind.RECEIPT, f"nobody sent what this is for: {receipt}")
+            self.add_violation(ViolationKind.RECEIPT, f"nobody sent what this is for: {receipt}")
         elif receipt.status not in ("stored", "duplicate"):
-            self.fault(Kind.RECEIPT, f"nothing was wrong with the record: {receipt}")
+            self.add_violation(ViolationKind.RECEIPT, f"nothing was wrong with the record: {receipt}")
         else:
             if receipt.status == "stored" and sent.confirmed[receipt.number]:
-                self.fault(Kind.DOUBLED, f"it had a receipt before: {receipt}")
+                self.add_violation(ViolationKind.DOUBLED, f"it had a receipt before: {receipt}")
             self.confirmed += not sent.confirmed[receipt.number]
             sent.confirmed[receipt.number] = 1
             self._receipts.append(receipt)
 
-    def reader(self, name, rooms=EVERYTHING):
+    def add_reader(self, name, rooms=ALL_ROOMS):
         """Somebody who reads these rooms from the beginning on."""
-        self._readers.append(Reader(self, name, rooms))
+        self._readers.append(ReaderCheck(self, name, rooms))
         return self._readers[-1]
 
-    def log(self, first, room, user, time, texts):
+    def add_messages(self, first, room, user, time, texts):
         """Consecutive messages of the log, stored at one time; the log's next ones."""
         if time < self._times[-1]:
-            self.fault(Kind.TIME, f"sequence {first} was created at {time}, the one before at {self._times[-1]}")
+            self.add_violation(
+                ViolationKind.TIME, f"sequence {first} was created at {time}, the one before at {self._times[-1]}"
+            )
         for sequence, text in enumerate(texts, first):
             if sequence <= self.position:
-                self.fault(Kind.DISORDER, f"the log: sequence {sequence} comes after {self.position}")
+                self.add_violation(ViolationKind.DISORDER, f"the log: sequence {sequence} comes after {self.position}")
                 continue
-            key = self.recognise("the log", sequence, room, user, text)
+            key = self.identify("the log", sequence, room, user, text)
             for array_, value in ((self._keys, key), (self._times, time)):
                 array_.extend([ABSENT] * (sequence - len(array_)))
                 array_.append(value)
             if key != UNKNOWN:
-                self._in_turn(sequence, key)
+                self._check_order(sequence, key)
 
-    def _in_turn(self, sequence, key):
+    def _check_order(self, sequence, key):
         """A sender's records are stored once, and in the order of their numbers."""
-        sent, number = self._order[(key >> NUMBER_BITS) - 1], key & NUMBER_MASK
+        sent, number = self._inputs_in_order[(key >> NUMBER_BITS) - 1], key & NUMBER_MASK
         if sent.sequences[number]:
-            self.fault(Kind.DOUBLED, f"the log: {self.name(key)} at {sent.sequences[number]} and {sequence}")
+            self.add_violation(
+                ViolationKind.DOUBLED, f"the log: {self.describe(key)} at {sent.sequences[number]} and {sequence}"
+            )
         elif number < sent.last:
-            self.fault(Kind.DISORDER, f"the log: {self.name(key)} at {sequence}, after number {sent.last}")
+            self.add_violation(
+                ViolationKind.DISORDER, f"the log: {self.describe(key)} at {sequence}, after number {sent.last}"
+            )
         sent.sequences[number] = sent.sequences[number] or sequence
         sent.last = max(sent.last, number)
 
@@ -129,7 +135,7 @@ class Checker:
         """How far the log was read."""
         return len(self._keys) - 1
 
-    def newest(self, rooms=EVERYTHING):
+    def last_sequence(self, rooms=ALL_ROOMS):
         """The last sequence in these rooms."""
         return next((at for at in range(self.position, 0, -1) if self._matches(self._keys[at], rooms)), 0)
 
@@ -147,25 +153,25 @@ class Checker:
     def _matches(self, key, rooms):
         if not rooms or key == UNKNOWN:
             return key != ABSENT
-        return key != ABSENT and self._order[(key >> NUMBER_BITS) - 1].input.room in rooms
+        return key != ABSENT and self._inputs_in_order[(key >> NUMBER_BITS) - 1].input.room in rooms
 
-    def recognise(self, who, sequence, room, user, text):
+    def identify(self, who, sequence, room, user, text):
         """The key of the record that a message is."""
-        sender, number = whose(text)
-        sent = self._sent.get(sender)
+        sender, number = parse_text(text)
+        sent = self._inputs.get(sender)
         if not sent or not 1 <= number <= sent.input.count:
-            self.fault(Kind.INVENTED, f"{who}: sequence {sequence} is {text[:60]!r}, which nobody sent")
+            self.add_violation(ViolationKind.INVENTED, f"{who}: sequence {sequence} is {text[:60]!r}, which nobody sent")
             return UNKNOWN
         what = sent.input
         if (text, room, user) != (what.text(number), what.room, what.user):
-            self.fault(Kind.CHANGED, f"{who}: sequence {sequence} is {text[:60]!r} by {user!r} in {room!r}")
+            self.add_violation(ViolationKind.CHANGED, f"{who}: sequence {sequence} is {text[:60]!r} by {user!r} in {room!r}")
         return sent.base + number
 
-    def name(self, key):
+    def describe(self, key):
         """A record, for people."""
         if key in (ABSENT, UNKNOWN):
             return "nothing" if key == ABSENT else "what nobody sent"
-        return f"{self._order[(key >> NUMBER_BITS) - 1].input.sender}:{key & NUMBER_MASK}"
+        return f"{self._inputs_in_order[(key >> NUMBER_BITS) - 1].input.sender}:{key & NUMBER_MASK}"
 
     # --- judging
 
@@ -180,18 +186,22 @@ class Checker:
     def _check_receipt(self, receipt):
         key = self.key(receipt.sequence)
         if key == ABSENT:
-            self.fault(Kind.LOST, f"it has a receipt and is not in the log: {receipt}")
-        elif key != self._sent[receipt.sender].base + receipt.number:
-            self.fault(Kind.RECEIPT, f"at its sequence is {self.name(key)}: {receipt}")
+            self.add_violation(ViolationKind.LOST, f"it has a receipt and is not in the log: {receipt}")
+        elif key != self._inputs[receipt.sender].base + receipt.number:
+            self.add_violation(ViolationKind.RECEIPT, f"at its sequence is {self.describe(key)}: {receipt}")
         elif self._times[receipt.sequence] != receipt.time:
-            self.fault(Kind.RECEIPT, f"the message was created at {self._times[receipt.sequence]}: {receipt}")
+            self.add_violation(
+                ViolationKind.RECEIPT, f"the message was created at {self._times[receipt.sequence]}: {receipt}"
+            )
 
     def complete(self):
         """See that every record of every input is in the log and has a receipt, now that all senders have finished."""
-        for sent in self._order:
+        for sent in self._inputs_in_order:
             sender = sent.input.sender
             for number in range(1, sent.input.count + 1):
                 if not sent.sequences[number]:
-                    self.fault(Kind.LOST, f"{sender}:{number} is not in the log although its sender has finished")
+                    self.add_violation(
+                        ViolationKind.LOST, f"{sender}:{number} is not in the log although its sender has finished"
+                    )
                 elif not sent.confirmed[number]:
-                    self.fault(Kind.RECEIPT, f"{sender}:{number} has none although its sender has finished")
+                    self.add_violation(ViolationKind.RECEIPT, f"{sender}:{number} has none although its sender has finished")

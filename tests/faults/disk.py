@@ -8,7 +8,7 @@ BLOCK = bytes(4096)
 
 
 class SmallDisk:
-    """Needs root, or user namespaces (see `may_mount`); a context manager, with which the file system goes.
+    """Needs root, or user namespaces (see `can_mount`); a context manager, with which the file system goes.
 
     `prefix` before a command lets it see the disk at `path`; `outside` is where everybody sees it.
     """
@@ -18,19 +18,19 @@ class SmallDisk:
         path.mkdir()
         own = () if os.geteuid() == 0 else ("--map-root-user",)
         mount = f"mount -t tmpfs -o size={size} none '{path}' && echo mounted && exec cat"
-        self._holder = subprocess.Popen(
+        self._mount_process = subprocess.Popen(
             ("unshare", "--mount", *own, "sh", "-c", mount), stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        assert self._holder.stdout.readline() == b"mounted\n"
+        assert self._mount_process.stdout.readline() == b"mounted\n"
         kinds = ("--mount",) if os.geteuid() == 0 else ("--user", "--preserve-credentials", "--mount")
-        self.prefix = ("nsenter", "--target", str(self._holder.pid), *kinds, "--")
-        self.outside = f"/proc/{self._holder.pid}/root{path}"
+        self.prefix = ("nsenter", "--target", str(self._mount_process.pid), *kinds, "--")
+        self.outside = f"/proc/{self._mount_process.pid}/root{path}"
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self._holder.communicate()
+        self._mount_process.communicate()
 
     def fill(self):
         with open(f"{self.outside}/filler", "ab", buffering=0) as file, contextlib.suppress(OSError):
@@ -41,7 +41,7 @@ class SmallDisk:
         os.unlink(f"{self.outside}/filler")
 
 
-def may_mount():
+def can_mount():
     """Whether this machine lets us."""
     own = () if os.geteuid() == 0 else ("--map-root-user",)
     return (

@@ -5,15 +5,15 @@ import resource
 import signal
 from typing import TYPE_CHECKING
 
-from waiting import until
+from waiting import until_async
 
 if TYPE_CHECKING:
     from trial import Trial
 
-MOMENT = 0.5  # seconds that a short trouble takes at most
-LONG = 3.0  # longer than the patience of the senders in a trial
+SHORT_SECONDS = 0.5  # seconds that a short trouble takes at most
+LONG_SECONDS = 3.0  # longer than the patience of the senders in a trial
 STORE_FAILED = 79  # how a server ends then
-REFUSALS = 5  # after which a full disk has space again
+MIN_REFUSALS = 5  # after which a full disk has space again
 
 
 async def kill_server(trial: "Trial"):
@@ -23,13 +23,13 @@ async def kill_server(trial: "Trial"):
 async def stop_server(trial: "Trial"):
     """In order, as an upgrade would; the keeper starts the next one."""
     starts = trial.keeper.starts
-    await trial.keeper.ready()
+    await trial.keeper.wait_ready()
     trial.keeper.stop()
-    await until(lambda: trial.keeper.starts > starts, "the server to stop in order")
+    await until_async(lambda: trial.keeper.starts > starts, "the server to stop in order")
 
 
 async def kill_sender(trial: "Trial"):
-    trial.rng.choice(trial.piped).signal(signal.SIGKILL)
+    trial.rng.choice(trial.send_processes).signal(signal.SIGKILL)
 
 
 async def _pause(trial: "Trial", target, seconds):
@@ -41,42 +41,44 @@ async def _pause(trial: "Trial", target, seconds):
 
 
 async def freeze_server(trial: "Trial"):
-    await _pause(trial, trial.keeper, trial.rng.random() * MOMENT)
+    await _pause(trial, trial.keeper, trial.rng.random() * SHORT_SECONDS)
 
 
 async def freeze_server_long(trial: "Trial"):
-    await _pause(trial, trial.keeper, LONG)
+    await _pause(trial, trial.keeper, LONG_SECONDS)
 
 
 async def kill_frozen_server(trial: "Trial"):
     """What is on its way to it is lost with it."""
     trial.keeper.signal(signal.SIGSTOP)
-    await asyncio.sleep(trial.rng.random() * MOMENT)
+    await asyncio.sleep(trial.rng.random() * SHORT_SECONDS)
     trial.keeper.kill()
 
 
 async def freeze_sender(trial: "Trial"):
-    await _pause(trial, trial.rng.choice(trial.piped), trial.rng.random() * MOMENT)
+    await _pause(trial, trial.rng.choice(trial.send_processes), trial.rng.random() * SHORT_SECONDS)
 
 
-async def _end_follower(trial: "Trial", number, stalls=0.0):
+async def _end_follower(trial: "Trial", number, stall_seconds=0.0):
     """End one of the command line that is at work, if there is work; nobody reads what it prints for so long before."""
-    tail = trial.rng.choice(trial.tails)
-    await until(lambda: tail.is_at_work or (trial.is_done and tail.is_running), "a follower to print something")
-    ends = tail.ends.total()
-    if stalls:
-        tail.reads.clear()
+    follower = trial.rng.choice(trial.follower_processes)
+    await until_async(
+        lambda: follower.is_at_work or (trial.is_done and follower.is_running), "a follower to print something"
+    )
+    ends = follower.ends.total()
+    if stall_seconds:
+        follower.reads.clear()
     try:
-        await asyncio.sleep(stalls)
-        tail.signal(number)
+        await asyncio.sleep(stall_seconds)
+        follower.signal(number)
     finally:
-        tail.reads.set()
-    await until(lambda: tail.ends.total() > ends, "the follower to end")
+        follower.reads.set()
+    await until_async(lambda: follower.ends.total() > ends, "the follower to end")
 
 
 async def kill_follower(trial: "Trial"):
     """Most often in the middle of a page, as its pipe is full."""
-    await _end_follower(trial, signal.SIGKILL, trial.rng.random() * MOMENT)
+    await _end_follower(trial, signal.SIGKILL, trial.rng.random() * SHORT_SECONDS)
 
 
 async def stop_follower(trial: "Trial"):
@@ -84,7 +86,7 @@ async def stop_follower(trial: "Trial"):
 
 
 async def freeze_follower(trial: "Trial"):
-    await _pause(trial, trial.rng.choice(trial.tails), trial.rng.random() * MOMENT)
+    await _pause(trial, trial.rng.choice(trial.follower_processes), trial.rng.random() * SHORT_SECONDS)
 
 
 async def cut(trial: "Trial"):
@@ -94,20 +96,20 @@ async def cut(trial: "Trial"):
 async def half_close(trial: "Trial"):
     """One direction of every connection ends; in the end the other does, or somebody would wait for ever."""
     trial.proxy.half_close(trial.rng.choice(("client", "server")))
-    await asyncio.sleep(trial.rng.random() * MOMENT)
+    await asyncio.sleep(trial.rng.random() * SHORT_SECONDS)
     trial.proxy.cut()
 
 
 async def delay(trial: "Trial"):
     trial.proxy.delay = trial.rng.random() * 0.2
     try:
-        await asyncio.sleep(trial.rng.random() * MOMENT)
+        await asyncio.sleep(trial.rng.random() * SHORT_SECONDS)
     finally:
         trial.proxy.delay = 0.0
 
 
-async def _hold(trial: "Trial", seconds):
-    trial.proxy.hold()
+async def _blackhole(trial: "Trial", seconds):
+    trial.proxy.blackhole()
     try:
         await asyncio.sleep(seconds)
         if trial.rng.random() < 0.5:
@@ -117,22 +119,24 @@ async def _hold(trial: "Trial", seconds):
 
 
 async def blackhole(trial: "Trial"):
-    await _hold(trial, trial.rng.random() * MOMENT)
+    await _blackhole(trial, trial.rng.random() * SHORT_SECONDS)
 
 
 async def blackhole_long(trial: "Trial"):
-    await _hold(trial, LONG)
+    await _blackhole(trial, LONG_SECONDS)
 
 
 async def fail_write(trial: "Trial"):
     """A write of the server's fails: then the store has failed for good, and the server ends with 79."""
     fail = trial.directory / "fail"
-    await _restart_bent(trial, BENT_FAIL=str(fail))
-    ends = trial.keeper.ends[STORE_FAILED]
+    await _restart_with_fault(trial, BENT_FAIL=str(fail))
+    ends = trial.keeper.exit_codes[STORE_FAILED]
     trial.keeper.expect(STORE_FAILED)
     fail.touch()
     try:
-        await until(lambda: trial.keeper.ends[STORE_FAILED] > ends or trial.is_done, "the server to give up its store")
+        await until_async(
+            lambda: trial.keeper.exit_codes[STORE_FAILED] > ends or trial.is_done, "the server to give up its store"
+        )
     finally:
         trial.keeper.kill()  # it may have had nothing to write
         fail.unlink()
@@ -140,37 +144,37 @@ async def fail_write(trial: "Trial"):
 
 async def limit_size(trial: "Trial"):
     """The server's files may not grow, or not even be as long as they are, until that has been felt."""
-    await trial.keeper.ready()
-    pid, felt = trial.keeper.pid, trial.refusals
+    await trial.keeper.wait_ready()
+    pid, refusals = trial.keeper.pid, trial.refusals
     wal = trial.keeper.store.with_name(trial.keeper.store.name + "-wal")
     size = wal.stat().st_size if wal.exists() else 0
-    _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (int(size * trial.rng.random()), most))
+    _, hard_limit = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (int(size * trial.rng.random()), hard_limit))
     try:
-        await until(lambda: trial.refusals > felt or trial.is_done, "the limit to be felt")
+        await until_async(lambda: trial.refusals > refusals or trial.is_done, "the limit to be felt")
     finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard_limit, hard_limit))
 
 
 async def fill_disk(trial: "Trial"):
     """Restart the server on a disk that is full now and then, until that has been felt."""
-    full, enough = trial.directory / "full", trial.refusals + REFUSALS
-    await _restart_bent(trial, BENT_FULL=str(full))
+    full, wanted_refusals = trial.directory / "full", trial.refusals + MIN_REFUSALS
+    await _restart_with_fault(trial, BENT_FULL=str(full))
     full.touch()
     try:
-        await until(lambda: trial.refusals >= enough or trial.is_done, "the full disk to be felt")
+        await until_async(lambda: trial.refusals >= wanted_refusals or trial.is_done, "the full disk to be felt")
     finally:
         full.unlink()
 
 
 async def set_clock_back(trial: "Trial"):
-    await _restart_bent(trial, BENT_CLOCK=str(-trial.rng.randrange(1, 100_000)))
+    await _restart_with_fault(trial, BENT_CLOCK=str(-trial.rng.randrange(1, 100_000)))
 
 
-async def _restart_bent(trial: "Trial", **bends):
+async def _restart_with_fault(trial: "Trial", **fault_environment):
     """Kill the server, and start one with a fault of its own."""
     starts = trial.keeper.starts
-    trial.keeper.bends = bends
+    trial.keeper.next_environment = fault_environment
     trial.keeper.kill()
-    await until(lambda: trial.keeper.starts > starts, "another server")
-    await trial.keeper.ready()
+    await until_async(lambda: trial.keeper.starts > starts, "another server")
+    await trial.keeper.wait_ready()

@@ -42,7 +42,7 @@ class Input:
             at += size
 
 
-def whose(text):
+def parse_text(text):
     """The sender and the number that a text names; the number is 0 if it names none."""
     sender, _, rest = text.partition(":")
     digits = rest.partition(":")[0]

@@ -8,11 +8,11 @@ import sys
 from collections import Counter, deque
 from pathlib import Path
 
-from cli import CHATCTL, environment
-from waiting import send_signal, until
+from cli import CHATCTL, clean_environment
+from waiting import send_signal, until_async
 
-READY = b"listening on "
-BENT = (sys.executable, str(Path(__file__).with_name("bent.py")))
+READY_PREFIX = b"listening on "
+FAULTY_CHATCTL = (sys.executable, str(Path(__file__).with_name("bent.py")))
 LOWEST_PORT = 10_000
 
 
@@ -29,29 +29,29 @@ def free_port():
             return port
 
 
-class Keeper:
+class ServerSupervisor:
     """The server of a store; an async context manager, in which it is ready at first and killed at last.
 
-    `prefix` is put before the server's command. `bends` are set in the environment of the next server only, see bent.py.
+    `prefix` is put before the server's command. `next_environment` are set in the environment of the next server only, see bent.py.
     """
 
     def __init__(self, store, prefix=()):
         self.address = f"127.0.0.1:{free_port()}"
         self.store = store
         self.starts = 0
-        self.ends = Counter()  # how often it ended with which code
-        self.faults = []  # ends that should not have been
+        self.exit_codes = Counter()  # how often it ended with which code
+        self.unexpected_ends = []  # ends that should not have been
         self.lines = deque(maxlen=30)  # the last it wrote on stderr
-        self.bends = {}
-        self.may_end = set()  # codes with which any server may end
-        self._due = set()  # those with which the one that runs may end
+        self.next_environment = {}
+        self.allowed_exit_codes = set()  # codes with which any server may end
+        self._expected_exit_codes = set()  # those with which the one that runs may end
         self._prefix = prefix
         self._process = None
         self._ready = asyncio.Event()
 
     async def __aenter__(self):
-        self._task = asyncio.create_task(self._keep())
-        await self.ready()
+        self._task = asyncio.create_task(self._supervise())
+        await self.wait_ready()
         return self
 
     async def __aexit__(self, *_):
@@ -61,34 +61,36 @@ class Keeper:
             send_signal(self._process, signal.SIGKILL)
             await self._process.communicate()
 
-    async def ready(self):
+    async def wait_ready(self):
         """Return once it can serve."""
         waiting = asyncio.ensure_future(self._ready.wait())
-        await until(lambda: waiting.done() or self._task.done(), "the server to be ready")
+        await until_async(lambda: waiting.done() or self._task.done(), "the server to be ready")
         if self._task.done():
             self._task.result()
 
-    async def _keep(self):
+    async def _supervise(self):
         while True:
-            self._due.clear()
+            self._expected_exit_codes.clear()
             self._process = await self._start()
             self.starts += 1
             async for line in self._process.stderr:
                 self.lines.append(line.decode(errors="replace").rstrip())
-                if line.startswith(READY) and self._process.returncode is None:
+                if line.startswith(READY_PREFIX) and self._process.returncode is None:
                     self._ready.set()
             code = await self._process.wait()
             self._ready.clear()
-            self.ends[code] += 1
-            if code not in self.may_end | self._due or any("Traceback" in line for line in self.lines):
-                self.faults.append(f"the server ended with {code}: {list(self.lines)}")
+            self.exit_codes[code] += 1
+            if code not in self.allowed_exit_codes | self._expected_exit_codes or any(
+                "Traceback" in line for line in self.lines
+            ):
+                self.unexpected_ends.append(f"the server ended with {code}: {list(self.lines)}")
 
     async def _start(self):
-        bends, self.bends = self.bends, {}
+        bends, self.next_environment = self.next_environment, {}
         serve = ("serve", "--listen", self.address, "--store", f"sqlite:{self.store}")
-        command = (*self._prefix, *(BENT if bends else CHATCTL), *serve)
+        command = (*self._prefix, *(FAULTY_CHATCTL if bends else CHATCTL), *serve)
         return await asyncio.create_subprocess_exec(
-            *command, env=environment(env=bends), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            *command, env=clean_environment(env=bends), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
         )
 
     @property
@@ -99,10 +101,10 @@ class Keeper:
     @property
     def kills(self):
         """How many servers were killed."""
-        return self.ends[-signal.SIGKILL]
+        return self.exit_codes[-signal.SIGKILL]
 
     @property
-    def serving(self):
+    def is_serving(self):
         return self._ready.is_set()
 
     def kill(self):
@@ -120,7 +122,7 @@ class Keeper:
 
     def expect(self, code):
         """The one that runs may end with this code, too."""
-        self._due.add(code)
+        self._expected_exit_codes.add(code)
 
     def signal(self, number):
         send_signal(self._process, number)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 ABSENT, UNKNOWN = 0, -1  # instead of a record's key: no message has the sequence, or one that nobody sent
 
 
-class Kind(StrEnum):
+class ViolationKind(StrEnum):
     """What can be wrong."""
 
     LOST = "lost"  # receipted or seen, and not in the log
@@ -19,6 +19,6 @@ class Kind(StrEnum):
     TIME = "time went back"
 
 
-class Fault(NamedTuple):
-    kind: Kind
-    what: str
+class Violation(NamedTuple):
+    kind: ViolationKind
+    text: str

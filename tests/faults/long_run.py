@@ -18,26 +18,26 @@ from collections import Counter
 from pathlib import Path
 
 import faults
-from checker import Kind
-from tails import STOPPED
+from checker import ViolationKind
+from tails import SIGTERM_EXIT
 from trial import Trial
 
 KILLS_PER_ROUND = 2
 OTHERS_PER_ROUND = (0, 1, 1, 2)
-SELDOM = 12  # rounds between troubles that last longer than the senders' patience
-MORE_MESSAGES = 1000  # in a round that is only needed for more kills
-OTHERS = (
+ROUNDS_BETWEEN_LONG_FAULTS = 12  # rounds between troubles that last longer than the senders' patience
+MIN_ROUND_MESSAGES = 1000  # in a round that is only needed for more kills
+OTHER_FAULTS = (
     faults.kill_sender, faults.kill_sender, faults.freeze_sender, faults.freeze_server, faults.kill_frozen_server,
     faults.freeze_follower,
     faults.cut, faults.half_close, faults.delay, faults.blackhole,
     faults.stop_server, faults.fail_write, faults.fill_disk, faults.limit_size, faults.set_clock_back,
 )  # fmt: skip
-FOLLOWERS = (faults.kill_follower, faults.kill_follower, faults.stop_follower)  # one in each round
-ENDS = ("kill_server", "kill_follower", "stop_follower")  # which are counted by themselves
-LONG = (faults.freeze_server_long, faults.blackhole_long)
+FOLLOWER_FAULTS = (faults.kill_follower, faults.kill_follower, faults.stop_follower)  # one in each round
+COUNTED_APART = ("kill_server", "kill_follower", "stop_follower")  # which are counted by themselves
+LONG_FAULTS = (faults.freeze_server_long, faults.blackhole_long)
 
 
-def arguments():
+def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200, help="SIGKILLs of the server (default 200)")
     parser.add_argument("--messages", type=int, default=1_000_000, help="messages to send (default 1000000)")
@@ -50,34 +50,34 @@ def arguments():
     return chosen
 
 
-def say(text):
+def log(text):
     print(text, file=sys.stderr, flush=True)
 
 
-async def run(trial: Trial, kills, messages, happened):
+async def run(trial: Trial, kills, messages, fault_counts):
     """Rounds until there were so many kills and messages."""
-    part = max(1, messages // max(1, kills // KILLS_PER_ROUND))
+    messages_per_round = max(1, messages // max(1, kills // KILLS_PER_ROUND))
     number = 0
     while trial.sent < messages or trial.keeper.kills < kills:
         number += 1
-        others = trial.rng.sample(OTHERS, trial.rng.choice(OTHERS_PER_ROUND))
-        if number % SELDOM == 0:
-            others.append(LONG[number // SELDOM % len(LONG)])
-        chosen = [*[faults.kill_server] * KILLS_PER_ROUND, *others, trial.rng.choice(FOLLOWERS)]
-        happened.update(fault.__name__ for fault in chosen)
-        await trial.round(max(min(part, messages - trial.sent), MORE_MESSAGES), chosen)
-        say(f"round {number}: {trial.keeper.kills} kills, {trial.sent:,} messages; {' '.join(f.__name__ for f in others)}")
-    say("reading the whole log again")
-    await trial.end()
+        others = trial.rng.sample(OTHER_FAULTS, trial.rng.choice(OTHERS_PER_ROUND))
+        if number % ROUNDS_BETWEEN_LONG_FAULTS == 0:
+            others.append(LONG_FAULTS[number // ROUNDS_BETWEEN_LONG_FAULTS % len(LONG_FAULTS)])
+        chosen = [*[faults.kill_server] * KILLS_PER_ROUND, *others, trial.rng.choice(FOLLOWER_FAULTS)]
+        fault_counts.update(fault.__name__ for fault in chosen)
+        await trial.run_round(max(min(messages_per_round, messages - trial.sent), MIN_ROUND_MESSAGES), chosen)
+        log(f"round {number}: {trial.keeper.kills} kills, {trial.sent:,} messages; {' '.join(f.__name__ for f in others)}")
+    log("reading the whole log again")
+    await trial.final_check()
 
 
-def record(trial: Trial, happened, seconds):
+def summary(trial: Trial, fault_counts, seconds):
     """What happened, as (what, how much)."""
     checker, keeper = trial.checker, trial.keeper
-    ends = sum((tail.ends for tail in trial.tails), Counter())
+    ends = sum((tail.ends for tail in trial.follower_processes), Counter())
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    wrong = {what: checker.counts[kind] for what, kind in (
-        ("lost", Kind.LOST), ("doubled", Kind.DOUBLED), ("out of order", Kind.DISORDER), ("gaps", Kind.GAP))}  # fmt: skip
+    violations = {what: checker.counts[kind] for what, kind in (
+        ("lost", ViolationKind.LOST), ("doubled", ViolationKind.DOUBLED), ("out of order", ViolationKind.DISORDER), ("gaps", ViolationKind.GAP))}  # fmt: skip
     return {
         "kills of the server (SIGKILL)": keeper.kills,
         "starts of the server": keeper.starts,
@@ -85,15 +85,15 @@ def record(trial: Trial, happened, seconds):
         "messages with a receipt": checker.confirmed,
         "sent again and recognised as duplicates": checker.statuses["duplicate"],
         "runs of chatctl send": trial.runs,
-        "followers": len(trial.followers) + len(trial.talkers),
+        "followers": len(trial.followers) + len(trial.stream_clients),
         "reconnects of followers": trial.reconnects - ends.total(),
-        "followers of the command line": len(trial.tails),
+        "followers of the command line": len(trial.follower_processes),
         "ends of theirs by SIGKILL": ends[-signal.SIGKILL],
-        "ends of theirs by SIGTERM": ends[STOPPED],
-        "messages they saw again after a SIGKILL": sum(tail.seen.repeated for tail in trial.tails),
-        "other faults": sum(count for name, count in happened.items() if name not in ENDS),
-        **wrong,
-        "otherwise wrong": checker.counts.total() - sum(wrong.values()) + len(keeper.faults),
+        "ends of theirs by SIGTERM": ends[SIGTERM_EXIT],
+        "messages they saw again after a SIGKILL": sum(tail.seen.repeated for tail in trial.follower_processes),
+        "other faults": sum(count for name, count in fault_counts.items() if name not in COUNTED_APART),
+        **violations,
+        "otherwise wrong": checker.counts.total() - sum(violations.values()) + len(keeper.unexpected_ends),
         "seconds": round(seconds),
         "memory of this checker, MB": round(peak_mb),
         "seed": trial.seed,
@@ -102,19 +102,19 @@ def record(trial: Trial, happened, seconds):
 
 async def main(chosen):
     directory = Path(tempfile.mkdtemp(dir=chosen.dir, prefix="chatctl-faults-"))
-    happened, start = Counter(), time.monotonic()
-    say(f"seed {chosen.seed}, store {directory / 'chat.db'}")
+    fault_counts, start = Counter(), time.monotonic()
+    log(f"seed {chosen.seed}, store {directory / 'chat.db'}")
     failure = ""
     async with Trial(directory, chosen.seed) as trial:
         try:
-            await run(trial, chosen.kills, chosen.messages, happened)
+            await run(trial, chosen.kills, chosen.messages, fault_counts)
         except Exception as error:
             failure = f"{type(error).__name__}: {error}"
-            say(f"the server's last words: {list(trial.keeper.lines)}")
-    for what, count in record(trial, happened, time.monotonic() - start).items():
+            log(f"the server's last words: {list(trial.keeper.lines)}")
+    for what, count in summary(trial, fault_counts, time.monotonic() - start).items():
         print(f"{what:42}{count:>12,}" if what != "seed" else f"{what:42}{count:>12}")
     if failure:
-        say(f"FAILED: {failure}\nthe store is left in {directory}")
+        log(f"FAILED: {failure}\nthe store is left in {directory}")
         return 1
     shutil.rmtree(directory)
     return 0
@@ -122,7 +122,7 @@ async def main(chosen):
 
 if __name__ == "__main__":
     try:
-        sys.exit(asyncio.run(main(arguments())))
+        sys.exit(asyncio.run(main(parse_arguments())))
     except KeyboardInterrupt:
-        say("interrupted; the store is left")
+        log("interrupted; the store is left")
         sys.exit(130)

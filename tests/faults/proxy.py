@@ -6,7 +6,7 @@ import contextlib
 CHUNK_BYTES = 64 * 1024
 
 
-class Proxy:
+class FaultProxy:
     """Listens on a port of its own and passes everything on to one target; an async context manager.
 
     `delay` is how many seconds every byte takes each way, from now on; however many follow it, they take no longer.
@@ -16,10 +16,10 @@ class Proxy:
         self._target = target.rsplit(":", 1)
         self.delay = 0.0
         self.accepted = 0
-        self._passes = asyncio.Event()
-        self._passes.set()
+        self._may_pass = asyncio.Event()
+        self._may_pass.set()
         self._links = set()
-        self._ended = set()  # writers that were told to half-close
+        self._half_closed = set()  # writers that were told to half-close
         self._tasks = set()
 
     async def __aenter__(self):
@@ -36,13 +36,13 @@ class Proxy:
 
     # --- on command
 
-    def hold(self):
+    def blackhole(self):
         """A black hole: connections stay open, also new ones, and nothing comes through until `release`."""
-        self._passes.clear()
+        self._may_pass.clear()
 
     def release(self):
         """Everything that was held goes on, in order."""
-        self._passes.set()
+        self._may_pass.set()
 
     def cut(self):
         """Break all connections, in the middle of whatever is said; what is held is lost."""
@@ -55,7 +55,7 @@ class Proxy:
         """Tell one side, "server" or "client", that nothing more comes; the other direction goes on."""
         for client, server in self._links:
             writer = {"client": client, "server": server}[towards]
-            self._ended.add(writer)
+            self._half_closed.add(writer)
             with contextlib.suppress(OSError):
                 writer.write_eof()
 
@@ -76,14 +76,16 @@ class Proxy:
         from_server, to_server = await asyncio.open_connection(*self._target)
         link = (to_client, to_server)
         self._links.add(link)
-        ways = [asyncio.ensure_future(self._pass(*way)) for way in ((from_client, to_server), (from_server, to_client))]
+        directions = [
+            asyncio.ensure_future(self._pass(*way)) for way in ((from_client, to_server), (from_server, to_client))
+        ]
         try:
-            await asyncio.gather(*ways)
+            await asyncio.gather(*directions)
         finally:
-            for way in ways:
+            for way in directions:
                 way.cancel()
             self._links.discard(link)
-            self._ended.difference_update(link)
+            self._half_closed.difference_update(link)
             to_server.transport.abort()
 
     async def _pass(self, reader, writer):
@@ -102,8 +104,8 @@ class Proxy:
             while True:
                 due, chunk = await queue.get()
                 await asyncio.sleep(due - clock())
-                await self._passes.wait()
-                if not chunk or writer in self._ended:
+                await self._may_pass.wait()
+                if not chunk or writer in self._half_closed:
                     break
                 writer.write(chunk)
                 await writer.drain()

@@ -4,23 +4,23 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import grpc
-from contract import Connection, is_trouble, show
+from contract import Connection, add_runs, is_expected_error
 
 from chatctl.v1 import chat_pb2 as pb
 
 if TYPE_CHECKING:
-    from keeper import Keeper
-    from seen import Reader
+    from keeper import ServerSupervisor
+    from seen import ReaderCheck
 
-AGAIN_SECONDS = 0.02  # between attempts, so that a server under way is not drowned in them
+RETRY_SECONDS = 0.02  # between attempts, so that a server under way is not drowned in them
 
 
-class Follower:
+class ReconnectingFollower:
     """Follows rooms (none: everything) from the log's beginning, through any number of servers; `run` it as a task."""
 
-    def __init__(self, keeper: "Keeper", address, seen: "Reader"):
-        """`seen` is the checker's Reader; `address` is the keeper's, or that of a proxy before it."""
-        self.seen = seen
+    def __init__(self, keeper: "ServerSupervisor", address, seen: "ReaderCheck"):
+        """`seen` is the checker's ReaderCheck; `address` is the keeper's, or that of a proxy before it."""
+        self.check = seen
         self.reconnects = -1
         self._keeper = keeper
         self._address = address
@@ -28,27 +28,27 @@ class Follower:
 
     async def run(self):
         while True:
-            await self._keeper.ready()
+            await self._keeper.wait_ready()
             self.reconnects += 1
             async with Connection(self._address) as stub:
                 try:
                     await self._follow(stub)
                 except grpc.aio.AioRpcError as error:
-                    if not is_trouble(error):
+                    if not is_expected_error(error):
                         raise
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _follow(self, stub):
-        request = pb.GetMessagesRequest(rooms=self.seen.rooms, after=self._cursor, follow=True)
+        request = pb.GetMessagesRequest(rooms=self.check.rooms, after=self._cursor, follow=True)
         async for response in stub.GetMessages(request):
-            show(response.runs, self.seen.see)
+            add_runs(response.runs, self.check.add)
             self._cursor = response.cursor
 
 
-async def read(address, tell, after=""):
+async def read_log(address, add, after=""):
     """Tell of all that is stored after a cursor; the cursor to read on from comes back."""
     async with Connection(address) as stub:
         async for response in stub.GetMessages(pb.GetMessagesRequest(after=after)):
-            show(response.runs, tell)
+            add_runs(response.runs, add)
             after = response.cursor
     return after

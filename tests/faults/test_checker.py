@@ -3,7 +3,7 @@
 import tracemalloc
 
 import pytest
-from checker import Checker, Kind
+from checker import Checker, ViolationKind
 from inputs import Input
 
 ANN, BOB = Input("ann", "build", "den", 6), Input("bob", "deploy", "lobby", 4)
@@ -22,22 +22,22 @@ def judge(log=LOG, receipts=RECEIPTS, all_rooms=LOG, den=None, checks=(100,)):
     """The faults found; `checks` are the sequences after which it is checked."""
     checker = Checker()
     for what in ROOMS.values():
-        checker.sends(what)
-    readers = [(checker.reader("everything"), all_rooms), (checker.reader("den", ("den",)), den or only("den", LOG))]
+        checker.add_input(what)
+    readers = [(checker.add_reader("everything"), all_rooms), (checker.add_reader("den", ("den",)), den or only("den", LOG))]
     before = 0
     for at in checks:
         for receipt in receipts:
             if before < receipt[3] <= at:
-                checker.receipt(*receipt)
-        for tell, messages in ((checker.log, log), *((reader.see, seen) for reader, seen in readers)):
+                checker.add_receipt(*receipt)
+        for tell, messages in ((checker.add_messages, log), *((reader.see, seen) for reader, seen in readers)):
             for sequence, room, user, time, text in messages:
                 if before < sequence <= at:
                     tell(sequence, room, user, time, [text])
         checker.check()
         before = at
     checker.complete()
-    assert sum(checker.counts.values()) == len(checker.faults)
-    return checker.faults
+    assert sum(checker.counts.values()) == len(checker.violations)
+    return checker.violations
 
 
 def kinds(faults):
@@ -78,83 +78,83 @@ def test_duplicates_of_what_had_no_receipt_or_had_one_are_well():
 
 def test_a_lost_message():
     (fault,) = judge(log=without(LOG, 11), all_rooms=without(LOG, 11), den=only("den", without(LOG, 11)))[:1]
-    assert fault.kind is Kind.LOST
+    assert fault.kind is ViolationKind.LOST
     assert "number=6" in fault.what
     lost = kinds(judge(log=without(LOG, 4), all_rooms=without(LOG, 4), den=only("den", without(LOG, 4))))
-    assert lost == [Kind.LOST, Kind.LOST]  # for its receipt, and because its sender has finished
+    assert lost == [ViolationKind.LOST, ViolationKind.LOST]  # for its receipt, and because its sender has finished
 
 
 def test_a_message_that_a_reader_saw_and_that_is_not_in_the_log():
     log, receipts = without(LOG, 11), RECEIPTS[:-1]
-    assert kinds(judge(log, receipts, den=only("den", log))) == [Kind.LOST, Kind.LOST]
+    assert kinds(judge(log, receipts, den=only("den", log))) == [ViolationKind.LOST, ViolationKind.LOST]
     assert "everything: saw sequence 11" in judge(log, receipts, den=only("den", log))[0].what
 
 
 def test_a_record_stored_twice():
     double = (12, "den", "ann", 2000, ANN.text(3))
     (fault,) = judge([*LOG, double], all_rooms=[*LOG, double], den=[*only("den", LOG), double])
-    assert fault.kind is Kind.DOUBLED
+    assert fault.kind is ViolationKind.DOUBLED
     assert "build:3 at 4 and 12" in fault.what
 
 
 def test_a_record_said_to_be_stored_that_had_a_receipt():
-    assert kinds(judge(receipts=[*RECEIPTS, RECEIPTS[0]])) == [Kind.DOUBLED]
+    assert kinds(judge(receipts=[*RECEIPTS, RECEIPTS[0]])) == [ViolationKind.DOUBLED]
 
 
 def test_records_of_a_sender_in_another_order():
     log = changed(changed(LOG, 7, text=ANN.text(5)), 8, text=ANN.text(4))
     receipts = [*RECEIPTS[:5], ("build", 5, "stored", 7, 1002), ("build", 4, "stored", 8, 1002), *RECEIPTS[7:]]
     (fault,) = judge(log, receipts, log, only("den", log))
-    assert fault.kind is Kind.DISORDER
+    assert fault.kind is ViolationKind.DISORDER
     assert "build:4" in fault.what
 
 
 def test_a_log_that_goes_backwards():
-    assert Kind.DISORDER in kinds(judge(log=[*LOG[:3], LOG[1], *LOG[3:]]))
+    assert ViolationKind.DISORDER in kinds(judge(log=[*LOG[:3], LOG[1], *LOG[3:]]))
 
 
 def test_readers_that_see_another_order():
     (fault,) = judge(all_rooms=swapped(LOG, 3))
-    assert fault == (Kind.DISORDER, "everything: saw sequence 4 after 6")
+    assert fault == (ViolationKind.DISORDER, "everything: saw sequence 4 after 6")
 
 
 def test_readers_that_see_another_message_at_a_sequence():
     seen = changed(changed(LOG, 7, text=ANN.text(5)), 8, text=ANN.text(4))
-    assert kinds(judge(all_rooms=seen)) == [Kind.CHANGED, Kind.CHANGED]
+    assert kinds(judge(all_rooms=seen)) == [ViolationKind.CHANGED, ViolationKind.CHANGED]
 
 
 @pytest.mark.parametrize("change", [{"text": "build:3:other"}, {"room": "lobby"}, {"user": "bob"}])
 def test_another_text_room_or_user(change):
-    assert kinds(judge(log=changed(LOG, 4, **change))) == [Kind.CHANGED]
-    assert kinds(judge(all_rooms=changed(LOG, 4, **change))) == [Kind.CHANGED]
+    assert kinds(judge(log=changed(LOG, 4, **change))) == [ViolationKind.CHANGED]
+    assert kinds(judge(all_rooms=changed(LOG, 4, **change))) == [ViolationKind.CHANGED]
 
 
 @pytest.mark.parametrize("text", ["", "build", "build:7:x", "build:0:", "build:-1:", "nobody:1:"])
 def test_what_nobody_sent(text):
     log = [*LOG, (12, "den", "ann", 2000, text)]
     found = judge(log, all_rooms=log, den=only("den", log))
-    assert kinds(found) == [Kind.INVENTED] * 3
+    assert kinds(found) == [ViolationKind.INVENTED] * 3
     assert found[0].what.startswith("the log: sequence 12")
 
 
 @pytest.mark.parametrize("checks", [(100,), (8, 100), (7, 8, 100)])
 def test_a_gap_in_a_follower(checks):
     (fault,) = judge(den=without(only("den", LOG), 8), checks=checks)
-    assert fault == (Kind.GAP, "den: did not see sequence 8 (build:5)")
+    assert fault == (ViolationKind.GAP, "den: did not see sequence 8 (build:5)")
 
 
 def test_a_follower_that_stops_short():
-    assert kinds(judge(all_rooms=LOG[:-2])) == [Kind.GAP, Kind.GAP]
+    assert kinds(judge(all_rooms=LOG[:-2])) == [ViolationKind.GAP, ViolationKind.GAP]
 
 
 @pytest.mark.parametrize("again", [2, 4, 7])
 def test_a_double_in_a_follower(again):
     checker = Checker()
     for what in ROOMS.values():
-        checker.sends(what)
-    reader = checker.reader("all")
+        checker.add_input(what)
+    reader = checker.add_reader("all")
     for sequence, room, user, time, text in LOG:
-        checker.log(sequence, room, user, time, [text])
+        checker.add_messages(sequence, room, user, time, [text])
         reader.see(sequence, room, user, time, [text])
         if sequence == again:
             reader.see(sequence, room, user, time, [text])
@@ -163,17 +163,17 @@ def test_a_double_in_a_follower(again):
             if sequence == again:  # also of what was checked before
                 reader.see(sequence, room, user, time, [text])
     checker.check()
-    assert set(checker.faults) == {(Kind.DOUBLED, f"all: saw sequence {again} again")}
+    assert set(checker.violations) == {(ViolationKind.DOUBLED, f"all: saw sequence {again} again")}
 
 
 def test_a_message_of_a_room_that_was_not_asked_for():
-    assert kinds(judge(den=sorted([*only("den", LOG), LOG[2]]))) == [Kind.CHANGED]
+    assert kinds(judge(den=sorted([*only("den", LOG), LOG[2]]))) == [ViolationKind.CHANGED]
 
 
 @pytest.mark.parametrize("receipt", [("build", 2, "stored", 4, 1001), ("build", 3, "stored", 1, 1000)])
 def test_a_receipt_with_the_sequence_of_another_message(receipt):
     receipts = [receipt if known[:2] == receipt[:2] else known for known in RECEIPTS]
-    assert kinds(judge(receipts=receipts)) == [Kind.RECEIPT]
+    assert kinds(judge(receipts=receipts)) == [ViolationKind.RECEIPT]
 
 
 @pytest.mark.parametrize(
@@ -181,29 +181,29 @@ def test_a_receipt_with_the_sequence_of_another_message(receipt):
 )
 def test_a_receipt_that_cannot_be(receipt):
     checker = Checker()
-    checker.sends(ANN)
-    checker.receipt(*receipt)
-    assert kinds(checker.faults) == [Kind.RECEIPT]
+    checker.add_input(ANN)
+    checker.add_receipt(*receipt)
+    assert kinds(checker.violations) == [ViolationKind.RECEIPT]
 
 
 def test_a_receipt_with_another_time():
     receipts = [(*RECEIPTS[0][:4], 999), *RECEIPTS[1:]]
-    assert kinds(judge(receipts=receipts)) == [Kind.RECEIPT]
+    assert kinds(judge(receipts=receipts)) == [ViolationKind.RECEIPT]
 
 
 def test_a_record_that_never_got_a_receipt():
-    assert kinds(judge(receipts=RECEIPTS[1:])) == [Kind.RECEIPT]
+    assert kinds(judge(receipts=RECEIPTS[1:])) == [ViolationKind.RECEIPT]
 
 
 def test_time_going_back():
     log = changed(LOG, 7, time=999)
     receipts = [(*receipt[:4], 999) if receipt[3] == 7 else receipt for receipt in RECEIPTS]
     (fault,) = judge(log, receipts, log, only("den", log))
-    assert fault == (Kind.TIME, "sequence 7 was created at 999, the one before at 1002")
+    assert fault == (ViolationKind.TIME, "sequence 7 was created at 999, the one before at 1002")
 
 
 def test_a_reader_that_is_told_another_time():
-    assert kinds(judge(all_rooms=changed(LOG, 7, time=999))) == [Kind.CHANGED]
+    assert kinds(judge(all_rooms=changed(LOG, 7, time=999))) == [ViolationKind.CHANGED]
 
 
 def test_an_input_may_grow():
@@ -211,37 +211,37 @@ def test_an_input_may_grow():
     checker = Checker()
     for count in (1, 2):
         what.count = count
-        checker.sends(what)
-        checker.receipt("talk", count, "stored", count, 5)
-        checker.log(count, "den", "ann", 5, [what.text(count)])
+        checker.add_input(what)
+        checker.add_receipt("talk", count, "stored", count, 5)
+        checker.add_messages(count, "den", "ann", 5, [what.text(count)])
         checker.check()
     checker.complete()
-    assert (checker.faults, checker.confirmed) == ([], 2)
+    assert (checker.violations, checker.confirmed) == ([], 2)
 
 
 def test_many_faults_are_counted_and_the_first_kept():
     checker = Checker()
-    checker.log(1, "den", "ann", 5, ["nobody's"] * 1000)
-    assert checker.counts == {Kind.INVENTED: 1000}
-    assert len(checker.faults) == 50
+    checker.add_messages(1, "den", "ann", 5, ["nobody's"] * 1000)
+    assert checker.counts == {ViolationKind.INVENTED: 1000}
+    assert len(checker.violations) == 50
 
 
 def test_what_it_keeps_of_a_message_is_a_few_numbers():
     what, part = Input("ann", "build", "den", 20_000), 1000
     tracemalloc.start()
     checker = Checker()
-    checker.sends(what)
-    reader = checker.reader("all")
+    checker.add_input(what)
+    reader = checker.add_reader("all")
     for first in range(1, what.count, part):
         texts = what.texts(first, first + part - 1)
         for number in range(first, first + part):
-            checker.receipt("build", number, "stored", number, first)
-        checker.log(first, "den", "ann", first, texts)
+            checker.add_receipt("build", number, "stored", number, first)
+        checker.add_messages(first, "den", "ann", first, texts)
         reader.see(first, "den", "ann", first, texts)
         checker.check()
     checker.complete()
     del texts
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert checker.faults == []
+    assert checker.violations == []
     assert kept / what.count < 64

@@ -5,7 +5,7 @@ import os
 import grpc
 import pytest
 from cli import run
-from streams import Stream, refusal
+from streams import ManualStream, call_error
 
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
@@ -75,9 +75,9 @@ def test_a_lost_tail_of_the_write_ahead_log_is_told_to_whoever_has_seen_it(start
     assert (done.code, done.out) == (75, "")
     assert "lost its end" in done.err
     stub = chat_pb2_grpc.ChatServiceStub(connect(server))
-    assert refusal(stub.GetMessages(pb.GetMessagesRequest(after=lost, follow=True))) == OUT_OF_RANGE
+    assert call_error(stub.GetMessages(pb.GetMessagesRequest(after=lost, follow=True))) == OUT_OF_RANGE
     receive = pb.Receive(all_rooms=True, after=lost)
-    assert refusal(Stream(stub).send(user="ann", sender="talk", receive=receive).call) == OUT_OF_RANGE
+    assert call_error(ManualStream(stub).send(user="ann", sender="talk", receive=receive).call) == OUT_OF_RANGE
 
 
 def test_what_was_lost_is_stored_again_by_sending_it_again(start_server, killed):

@@ -7,13 +7,13 @@ import faults
 import grpc
 import pytest
 from cli import run
-from disk import SmallDisk, may_mount
+from disk import SmallDisk, can_mount
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from keeper import BENT
-from streams import PATIENCE, history
+from keeper import FAULTY_CHATCTL
+from streams import TIMEOUT_SECONDS, history_texts
 from test_faults import SEED, try_out
 from trial import Trial
-from waiting import until as until_async
+from waiting import until_async as until_async
 
 from chatctl.v1 import chat_pb2_grpc
 
@@ -24,7 +24,7 @@ COULD_NOT_START = 1
 
 def test_a_full_disk_and_space_again_with_senders_and_followers_at_work(tmp_path):
     """Also for a server that is killed and cannot start before. Where no disk may be made, pages are bounded instead."""
-    if not may_mount():
+    if not can_mount():
         assert try_out(tmp_path, [[faults.fill_disk], [faults.fill_disk]], 2000)
         return
 
@@ -41,9 +41,9 @@ def test_a_full_disk_and_space_again_with_senders_and_followers_at_work(tmp_path
 
     async def work(disk):
         async with Trial(tmp_path, SEED, prefix=disk.prefix, store=disk.path / "chat.db") as trial:
-            await trial.round(2000, [fill])
-            await trial.round(2000, [faults.kill_server])
-            await trial.end()
+            await trial.run_round(2000, [fill])
+            await trial.run_round(2000, [faults.kill_server])
+            await trial.final_check()
             return trial
 
     with SmallDisk(tmp_path / "disk", "20m") as disk:
@@ -54,10 +54,10 @@ def test_a_full_disk_and_space_again_with_senders_and_followers_at_work(tmp_path
 
 def test_after_a_write_that_failed_the_server_says_so_to_all_and_ends(start_server, connect, tmp_path):
     fail = tmp_path / "fail"
-    server = start_server(command=["env", f"BENT_FAIL={fail}", *BENT, "serve"])
+    server = start_server(command=["env", f"BENT_FAIL={fail}", *FAULTY_CHATCTL, "serve"])
     channel = connect(server)
     assert run("send", "kept", server=server.address).code == 0
-    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_SECONDS)
     statuses = [next(watch).status]
     fail.touch()
     done = run("send", "--json", "--sender", "job", "--timeout", "1s", piped=PIPED, server=server.address)
@@ -70,9 +70,9 @@ def test_after_a_write_that_failed_the_server_says_so_to_all_and_ends(start_serv
     assert server.wait() == 79
     assert any("I/O error" in line for line in server.lines)
     again = start_server(store=server.store)
-    assert history(chat_pb2_grpc.ChatServiceStub(connect(again))) == ["kept"]
+    assert history_texts(chat_pb2_grpc.ChatServiceStub(connect(again))) == ["kept"]
     assert run("send", "--sender", "job", piped=PIPED, server=again.address).code == 0
-    assert history(chat_pb2_grpc.ChatServiceStub(connect(again))) == ["kept", *LINES]
+    assert history_texts(chat_pb2_grpc.ChatServiceStub(connect(again))) == ["kept", *LINES]
 
 
 def test_a_file_that_may_not_grow_any_more_is_as_good_as_a_full_disk(start_server):

@@ -27,7 +27,7 @@ def test_the_receipts_of_a_send_during_which_the_server_was_killed_verify(start_
     again = [json.loads(line) for line in receipts.read_text().splitlines()]
     assert [receipt["cursor"] for receipt in again[: len(told)]] == [json.loads(line)["cursor"] for line in told]
     done = run("verify", "--json", str(receipts), server=server.address)
-    assert (done.code, done.said[-1]["summary"]["verified"]) == (0, len(LINES))
+    assert (done.code, done.stderr_objects[-1]["summary"]["verified"]) == (0, len(LINES))
 
 
 def test_a_lost_tail_is_named_message_by_message_until_it_is_sent_again(start_server, killed, tmp_path):  # noqa: F811

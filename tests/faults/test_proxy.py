@@ -5,8 +5,8 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
-from proxy import Proxy
-from waiting import PATIENCE, until
+from proxy import FaultProxy
+from waiting import TIMEOUT_SECONDS, until_async
 
 
 @asynccontextmanager
@@ -27,7 +27,7 @@ async def echo_through_proxy():
             writer.close()
 
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    async with Proxy(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as proxy:
+    async with FaultProxy(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as proxy:
         reader, writer = await asyncio.open_connection(*proxy.address.split(":"))
         yield proxy, reader, writer, got
         writer.close()
@@ -44,7 +44,7 @@ async def rest(reader):
 
 def through_proxy(step):
     async def run():
-        async with asyncio.timeout(PATIENCE), echo_through_proxy() as things:
+        async with asyncio.timeout(TIMEOUT_SECONDS), echo_through_proxy() as things:
             await step(*things)
 
     asyncio.run(run())
@@ -64,7 +64,7 @@ def test_the_end_of_one_direction_comes_through_and_the_other_goes_on():
     async def step(proxy, reader, writer, got):
         writer.write(b"last")
         writer.write_eof()
-        await until(lambda: got == [b"last", b""], "the end to reach the server")
+        await until_async(lambda: got == [b"last", b""], "the end to reach the server")
         assert await reader.read() == b"last"
 
     through_proxy(step)
@@ -88,7 +88,7 @@ def test_what_is_held_comes_once_it_is_released():
         writer.write(b"held")
         other = await asyncio.open_connection(*proxy.address.split(":"))
         other[1].write(b"too")
-        await until(lambda: proxy.accepted == 2, "the second connection")
+        await until_async(lambda: proxy.accepted == 2, "the second connection")
         await asyncio.sleep(0.05)  # time enough for what must not happen
         assert got == []
         proxy.release()
@@ -109,7 +109,7 @@ def test_a_cut_breaks_both_sides_and_new_connections_work(holding):
             writer.write(b"lost")
         proxy.cut()
         assert await rest(reader) == b""
-        await until(lambda: len(got) == 2, "the server to hear of it")
+        await until_async(lambda: len(got) == 2, "the server to hear of it")
         assert b"lost" not in got
         proxy.release()
         again = await asyncio.open_connection(*proxy.address.split(":"))
@@ -127,18 +127,18 @@ def test_a_half_close_ends_one_direction(towards):
         assert await reader.readexactly(1) == b"a"
         proxy.half_close(towards)
         if towards == "server":
-            await until(lambda: got == [b"a", b""], "the end to reach the server")
+            await until_async(lambda: got == [b"a", b""], "the end to reach the server")
         else:
             assert await reader.read() == b""
             writer.write(b"b")
-            await until(lambda: b"b" in got, "what is still said to reach the server")
+            await until_async(lambda: b"b" in got, "what is still said to reach the server")
 
     through_proxy(step)
 
 
 def test_without_a_server_connections_are_closed():
     async def run():
-        async with Proxy("127.0.0.1:1") as proxy:
+        async with FaultProxy("127.0.0.1:1") as proxy:
             reader, writer = await asyncio.open_connection(*proxy.address.split(":"))
             assert await rest(reader) == b""
             writer.close()

@@ -4,26 +4,26 @@ import asyncio
 import contextlib
 import random
 
-from checker import Checker, Kind
-from contract import FULL, Connection
+from checker import Checker, ViolationKind
+from contract import STORE_FULL, Connection
 from inputs import Input
-from keeper import Keeper
-from proxy import Proxy
-from readers import Follower, read
-from senders import FULL_EXIT, Piped, Talker
-from tails import Tail
-from waiting import until
+from keeper import ServerSupervisor
+from proxy import FaultProxy
+from readers import ReconnectingFollower, read_log
+from senders import FULL_EXIT, SendProcess, StreamClient
+from tails import RestartedFollower
+from waiting import until_async
 
 from chatctl.v1 import chat_pb2 as pb
 
 ROOMS = ("den", "lobby", "war room")
-TALK = 0.1  # the share of the messages that each talker says; the rest is piped
-LATEST = 0.75  # the part of a round's receipts after which no fault begins
+STREAM_SHARE = 0.1  # the share of the messages that each talker says; the rest is piped
+LATEST_FAULT = 0.75  # the part of a round's receipts after which no fault begins
 JITTER_SECONDS = 0.02  # a fault comes up to so much later than the receipt it waits for
 ROUND_SECONDS = 180  # a round that takes longer hangs
 
 
-class Found(AssertionError):
+class ViolationFound(AssertionError):
     """The checker, or a process, found something wrong."""
 
 
@@ -36,18 +36,18 @@ class Trial:
         self.seed = seed
         self.rng = random.Random(seed)
         self.checker = Checker()
-        self.keeper = Keeper(store or directory / "chat.db", prefix)
-        self.proxy = Proxy(self.keeper.address)
-        self.piped = []  # those of this round
+        self.keeper = ServerSupervisor(store or directory / "chat.db", prefix)
+        self.proxy = FaultProxy(self.keeper.address)
+        self.send_processes = []  # those of this round
         self.followers = []
-        self.talkers = []
-        self.tails = []
+        self.stream_clients = []
+        self.follower_processes = []
         self.sent = 0
         self.runs = 0  # of `chatctl send`
-        self._pipes = pipes
+        self._num_send_processes = pipes
         self._timeout = timeout
         self._cursor = ""  # up to where the checker has read the log
-        self._jobs = 0
+        self._num_inputs = 0
         self._stack = contextlib.AsyncExitStack()
         self._tasks = []
 
@@ -61,16 +61,18 @@ class Trial:
             ("follower of a room", direct, ROOMS[:1]),
             ("follower of two rooms through the proxy", proxied, ROOMS[1:]),
         ):
-            self.followers.append(Follower(self.keeper, address, self.checker.reader(name, rooms)))
+            self.followers.append(ReconnectingFollower(self.keeper, address, self.checker.add_reader(name, rooms)))
         async with Connection(direct) as stub:
             head = (await stub.GetStats(pb.GetStatsRequest())).head
         for number, address in enumerate((direct, proxied)):
             what = Input("tim", f"talk-{number}", ROOMS[number], 0)
-            seen = self.checker.reader(f"talker {number}")
-            self.talkers.append(Talker(self.keeper, address, self.checker, what, seen, head, self.rng))
+            seen = self.checker.add_reader(f"talker {number}")
+            self.stream_clients.append(StreamClient(self.keeper, address, self.checker, what, seen, head, self.rng))
         for number, (address, rooms) in enumerate(((direct, ()), (proxied, ROOMS[1:]))):
-            seen = self.checker.reader(f"follower of the command line {number}", rooms)
-            self.tails.append(Tail(address, self.directory / f"cursor-{number}", seen, self._timeout))
+            seen = self.checker.add_reader(f"follower of the command line {number}", rooms)
+            self.follower_processes.append(
+                RestartedFollower(address, self.directory / f"cursor-{number}", seen, self._timeout)
+            )
         self._tasks = [asyncio.create_task(actor.run()) for actor in self._readers]
         return self
 
@@ -84,51 +86,55 @@ class Trial:
 
     # --- rounds
 
-    async def round(self, messages, faults):
+    async def run_round(self, messages, faults):
         """Send so many messages while the faults happen, then check what came in since the last round.
 
         A fault is an async function of the trial; each begins at a random moment, with some work left to harm.
         """
         before = self.checker.confirmed
         self.sent += messages
-        self._share_out(messages)
-        moments = sorted(before + int(messages * self.rng.random() * LATEST) for _ in faults)
-        senders = asyncio.gather(*(piped.run() for piped in self.piped), self._silence())
-        trouble = asyncio.create_task(self._trouble(list(zip(moments, faults, strict=True))))
+        self._assign_inputs(messages)
+        moments = sorted(before + int(messages * self.rng.random() * LATEST_FAULT) for _ in faults)
+        senders = asyncio.gather(*(piped.run() for piped in self.send_processes), self._wait_confirmed())
+        injecting = asyncio.create_task(self._inject_faults(list(zip(moments, faults, strict=True))))
         try:
             async with asyncio.timeout(ROUND_SECONDS):
-                await asyncio.gather(senders, trouble)
+                await asyncio.gather(senders, injecting)
         finally:
             senders.cancel()
-            trouble.cancel()
-            await asyncio.gather(senders, trouble, return_exceptions=True)
-        self.runs += sum(piped.ends.total() for piped in self.piped)
-        await self.judge()
+            injecting.cancel()
+            await asyncio.gather(senders, injecting, return_exceptions=True)
+        self.runs += sum(piped.ends.total() for piped in self.send_processes)
+        await self.check_log()
 
-    def _share_out(self, messages):
+    def _assign_inputs(self, messages):
         """Give every sender its part."""
-        for talker in self.talkers:
-            talker.say(int(messages * TALK))
-        left = messages - sum(int(messages * TALK) for _ in self.talkers)
-        self.piped = []
-        for i in range(self._pipes):
-            count = left // (self._pipes - i)
-            left -= count
-            self._jobs += 1
-            what = Input(self.rng.choice(("ann", "bob")), f"job-{self._jobs}", self.rng.choice(ROOMS), count)
+        for talker in self.stream_clients:
+            talker.say(int(messages * STREAM_SHARE))
+        unassigned = messages - sum(int(messages * STREAM_SHARE) for _ in self.stream_clients)
+        self.send_processes = []
+        for i in range(self._num_send_processes):
+            count = unassigned // (self._num_send_processes - i)
+            unassigned -= count
+            self._num_inputs += 1
+            what = Input(self.rng.choice(("ann", "bob")), f"job-{self._num_inputs}", self.rng.choice(ROOMS), count)
             address = self.proxy.address if i == 0 else self.keeper.address
-            self.piped.append(Piped(self.keeper, address, self.checker, what, self.rng, self._timeout))
+            self.send_processes.append(SendProcess(self.keeper, address, self.checker, what, self.rng, self._timeout))
 
-    async def _silence(self):
-        await until(lambda: all(talker.silent for talker in self.talkers) or self._ended(), "the talkers' receipts")
+    async def _wait_confirmed(self):
+        await until_async(
+            lambda: all(talker.silent for talker in self.stream_clients) or self._raise_if_ended(), "the talkers' receipts"
+        )
 
-    async def _trouble(self, moments):
+    async def _inject_faults(self, moments):
         for moment, fault in moments:
-            await until(lambda moment=moment: self.checker.confirmed >= moment or self._ended(), f"receipt {moment}")
+            await until_async(
+                lambda moment=moment: self.checker.confirmed >= moment or self._raise_if_ended(), f"receipt {moment}"
+            )
             await asyncio.sleep(self.rng.random() * JITTER_SECONDS)
             await fault(self)
 
-    def _ended(self):
+    def _raise_if_ended(self):
         """Raise if an actor, who never should, has ended."""
         for task in self._tasks:
             if task.done():
@@ -137,33 +143,35 @@ class Trial:
 
     # --- judging
 
-    async def judge(self):
-        """Read what is new in the log, wait until all readers have seen it, and compare. Raises Found."""
-        await self.keeper.ready()
-        self._cursor = await read(self.keeper.address, self.checker.log, self._cursor)
+    async def check_log(self):
+        """Read what is new in the log, wait until all readers have seen it, and compare. Raises ViolationFound."""
+        await self.keeper.wait_ready()
+        self._cursor = await read_log(self.keeper.address, self.checker.add_messages, self._cursor)
         readers = [actor.seen for actor in self._readers]
-        due = {reader: self.checker.newest(reader.rooms) for reader in readers}
+        expected = {reader: self.checker.last_sequence(reader.rooms) for reader in readers}
         with contextlib.suppress(AssertionError):  # the checker says it better
-            await until(lambda: all(reader.last >= due[reader] for reader in readers) or self._ended(), "the readers")
+            await until_async(
+                lambda: all(reader.last >= expected[reader] for reader in readers) or self._raise_if_ended(), "the readers"
+            )
         self.checker.check()
-        self.raise_faults()
+        self.raise_violations()
 
-    def raise_faults(self):
-        faults = [*(f"{fault.kind}: {fault.what}" for fault in self.checker.faults), *self.keeper.faults]
+    def raise_violations(self):
+        faults = [*(f"{fault.kind}: {fault.what}" for fault in self.checker.violations), *self.keeper.unexpected_ends]
         if faults:
             counts = {str(kind): count for kind, count in self.checker.counts.items()}
-            raise Found(f"seed {self.seed}, store {self.keeper.store}, {counts}:\n" + "\n".join(faults))
+            raise ViolationFound(f"seed {self.seed}, store {self.keeper.store}, {counts}:\n" + "\n".join(faults))
 
-    async def end(self):
-        """The last word: every record is there, and the log read again from its beginning is the same. Raises Found."""
+    async def final_check(self):
+        """The last word: every record is there, and the log read again from its beginning is the same. Raises ViolationFound."""
         self.checker.complete()
-        await read(self.keeper.address, self.checker.reader("the log, read again").see)
+        await read_log(self.keeper.address, self.checker.add_reader("the log, read again").see)
         self.checker.check()
         async with Connection(self.keeper.address) as stub:
             counted = (await stub.GetStats(pb.GetStatsRequest())).num_messages
         if counted != self.sent:
-            self.checker.fault(Kind.CHANGED, f"the server counts {counted} messages, {self.sent} were sent")
-        self.raise_faults()
+            self.checker.add_violation(ViolationKind.CHANGED, f"the server counts {counted} messages, {self.sent} were sent")
+        self.raise_violations()
 
     @property
     def is_done(self):
@@ -173,8 +181,8 @@ class Trial:
     @property
     def refusals(self):
         """How often a sender was told that the disk is full."""
-        talkers = sum(talker.refused[FULL] for talker in self.talkers)
-        return talkers + sum(piped.ends[FULL_EXIT] for piped in self.piped)
+        talkers = sum(talker.refused[STORE_FULL] for talker in self.stream_clients)
+        return talkers + sum(piped.ends[FULL_EXIT] for piped in self.send_processes)
 
     @property
     def reconnects(self):
@@ -182,4 +190,4 @@ class Trial:
 
     @property
     def _readers(self):
-        return (*self.followers, *self.talkers, *self.tails)
+        return (*self.followers, *self.stream_clients, *self.follower_processes)

@@ -4,16 +4,16 @@ import asyncio
 import contextlib
 import os
 
-PATIENCE = 30  # seconds until a wait is taken for a hang; no test measures time
+TIMEOUT_SECONDS = 30  # seconds until a wait is taken for a hang; no test measures time
 POLL_SECONDS = 0.005
 
 
-async def until(condition, what):
+async def until_async(condition, description):
     """Wait for a condition to hold. Raises AssertionError, which says what was waited for, if it never does."""
     clock = asyncio.get_running_loop().time
-    deadline = clock() + PATIENCE
+    deadline = clock() + TIMEOUT_SECONDS
     while not condition():
-        assert clock() < deadline, f"waited {PATIENCE} s in vain for {what}"
+        assert clock() < deadline, f"waited {TIMEOUT_SECONDS} s in vain for {description}"
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -13,7 +13,7 @@ import typer
 from chatctl import config
 from chatctl.chat import MAX_FILTERS
 from chatctl.cli import formats, options
-from chatctl.cli.send import User, login_name
+from chatctl.cli.send import UserOption, login_name
 
 
 class Theme(StrEnum):
@@ -46,71 +46,71 @@ ThemeOption = Annotated[
 
 def join(
     room: Rooms = None,
-    server: options.Server = config.DEFAULT_SERVER,
-    user: User = None,
+    server: options.ServerOption = config.DEFAULT_SERVER,
+    user: UserOption = None,
     timeout: Timeout = None,
     plain: PlainOption = False,
     as_json: Json = False,
     last: Last = 0,
-    utc: options.Utc = False,
-    no_color: options.NoColor = False,
+    utc: options.UtcOption = False,
+    no_color: options.NoColorOption = False,
     theme: ThemeOption = None,
 ) -> int:
     """Be in rooms: see what comes, and talk. F1 shows the keys and commands."""
-    rooms = [options.name("ROOM", name) for name in options.several(room, "CHATCTL_ROOM") or ["lobby"]]
+    rooms = [options.parse_name("ROOM", name) for name in options.repeated(room, "CHATCTL_ROOM") or ["lobby"]]
     rooms = list(dict.fromkeys(rooms))
     if len(rooms) > MAX_FILTERS:
         raise typer.BadParameter(f"{len(rooms)} rooms are too many: at most {MAX_FILTERS}", param_hint="'ROOM'")
-    user = login_name() if user is None else options.name("--user", user)
-    server = options.address(server)
-    seconds = None if timeout is None else options.seconds("--timeout", timeout)
+    user = login_name() if user is None else options.parse_name("--user", user)
+    server = options.parse_address(server)
+    seconds = None if timeout is None else options.parse_seconds("--timeout", timeout)
     if plain or as_json or not _is_terminal():
-        from chatctl.cli.join.plain import Plain
+        from chatctl.cli.join.plain import LineMode
 
-        return asyncio.run(Plain(user, rooms, last, as_json, utc).main(server, 10.0 if seconds is None else seconds))
+        return asyncio.run(LineMode(user, rooms, last, as_json, utc).run(server, 10.0 if seconds is None else seconds))
     if no_color:
         os.environ["NO_COLOR"] = "1"
     if utc:
         os.environ["TZ"] = "UTC"
         time.tzset()
-    light = theme is Theme.LIGHT if theme else _is_light()
-    return asyncio.run(_full_screen(server, seconds or 0.0, user, rooms, light))
+    light = theme is Theme.LIGHT if theme else _has_light_background()
+    return asyncio.run(_run_full_screen(server, seconds or 0.0, user, rooms, light))
 
 
 def _is_terminal() -> bool:
     # Textual draws on stderr.
     return (
         all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-        and os.environ.get("TERM", "dumb") not in formats.DUMB
+        and os.environ.get("TERM", "dumb") not in formats.DUMB_TERMINALS
     )
 
 
-def _is_light() -> bool:
+def _has_light_background() -> bool:
     """Whether the terminal says that its background is white; few say anything."""
     return os.environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
 
 
-async def _full_screen(server: str, seconds: float, user: str, rooms: list[str], light: bool) -> int:
-    from chatctl.cli.interrupts import Interrupts
+async def _run_full_screen(server: str, timeout_seconds: float, user: str, rooms: list[str], light: bool) -> int:
+    from chatctl.cli.interrupts import SignalHandler
     from chatctl.cli.join import leaving
-    from chatctl.cli.join.app import LEAVE_SECONDS, ChatApp
+    from chatctl.cli.join.app import EXIT_TIMEOUT_SECONDS, ChatApp
     from chatctl.cli.join.session import Session
-    from chatctl.cli.join.terminal import restoring
+    from chatctl.cli.join.terminal import terminal_restorer
     from chatctl.client import ChatClient
 
-    async with ChatClient(server, seconds) as chat, chat.join(user, rooms) as joining:
-        app = ChatApp(Session(chat, joining, user, rooms), light)
+    async with ChatClient(server, timeout_seconds) as client, client.join(user, rooms) as stream:
+        app = ChatApp(Session(client, stream, user, rooms), light)
 
-        def leave() -> None:
-            app.call_later(app.end, interrupts.code)  # in the app's own context, or its timers do nothing
+        def request_exit() -> None:
+            app.call_later(app.request_exit, interrupts.exit_code)  # in the app's own context, or its timers do nothing
 
         gc.freeze()  # what is there now stays: looking through it again and again would take 10 ms each time
-        with restoring() as restore:
+        with terminal_restorer() as restore:
             # A terminal that was closed takes nothing any more, and Textual waits for it in the end, for ever.
-            interrupts = Interrupts(leave, leave, restore, LEAVE_SECONDS + 1)
+            interrupts = SignalHandler(request_exit, request_exit, restore, EXIT_TIMEOUT_SECONDS + 1)
             code = await app.run_async()
-        drafts = app.room.drafts
-    stored = leaving.tell(joining.remaining(), drafts, False)
+        drafts = app.chat_screen.drafts
+    stored = leaving.report_unsent(stream.undelivered(), drafts, False)
     if app.failure and not code:
         raise app.failure
     return code or (app.return_code or 0) or int(not stored)

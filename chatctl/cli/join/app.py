@@ -15,10 +15,10 @@ from chatctl.cli.join.session import Session
 from chatctl.cli.report import INTERRUPTED
 from chatctl.errors import ChatError
 
-TERMINAL_SECONDS = 5.0  # how often it is seen whether there still is one
-LEAVE_SECONDS = 2.0  # how long leaving waits for receipts
-WHITE = replace(BUILTIN_THEMES["textual-light"], name="chatctl-light", background="#ffffff", surface="#f0f0f0")
-THEMES = {True: WHITE.name, False: "textual-dark"}
+TERMINAL_CHECK_SECONDS = 5.0  # how often it is seen whether there still is one
+EXIT_TIMEOUT_SECONDS = 2.0  # how long leaving waits for receipts
+LIGHT_THEME = replace(BUILTIN_THEMES["textual-light"], name="chatctl-light", background="#ffffff", surface="#f0f0f0")
+THEMES = {True: LIGHT_THEME.name, False: "textual-dark"}
 
 
 class ChatApp(App[int]):
@@ -33,53 +33,55 @@ class ChatApp(App[int]):
 
     def __init__(self, session: Session, light: bool = False) -> None:
         super().__init__()
-        self.register_theme(WHITE)
+        self.register_theme(LIGHT_THEME)
         self.theme = THEMES[light]
-        self.room = ChatScreen(session, self.end)
+        self.chat_screen = ChatScreen(session, self.request_exit)
         self.failure: ChatError | None = None
         """What ended the session."""
         self._session = session
-        self._code: int | None = None
+        self._requested_exit_code: int | None = None
 
     def on_mount(self) -> None:
         """Begin."""
-        self.push_screen(self.room)
-        self._session.screen = self.room
-        self.run_worker(self._run())
+        self.push_screen(self.chat_screen)
+        self._session.listener = self.chat_screen
+        self.run_worker(self._run_session())
         if sys.stdin.isatty():
-            self.set_interval(TERMINAL_SECONDS, self._look)
+            self.set_interval(TERMINAL_CHECK_SECONDS, self._check_terminal)
 
-    async def _run(self) -> None:
+    async def _run_session(self) -> None:
         try:
             await self._session.run()
         except ChatError as error:
             self.failure = error
-        self.exit(self._code or 0)
+        self.exit(self._requested_exit_code or 0)
 
-    def _look(self) -> None:
+    def _check_terminal(self) -> None:
         """Leave when the terminal is gone: only the process that it belongs to gets a signal."""
-        if not sys.stdin.isatty() and self._code is None:
-            self.end(SIGNAL_OFFSET + signal.SIGHUP)
+        if not sys.stdin.isatty() and self._requested_exit_code is None:
+            self.request_exit(SIGNAL_OFFSET + signal.SIGHUP)
 
-    def end(self, code: int) -> None:
+    def request_exit(self, code: int) -> None:
         """Leave with this exit code: when all has its receipt, or after two seconds. The second time: at once."""
-        if self._code is not None:
+        if self._requested_exit_code is not None:
             self.exit(code)
             return
-        self._code = code
+        self._requested_exit_code = code
         self._session.finish()
-        if count := self._session.pending:
+        if count := self._session.pending_count:
             texts = "a text has" if count == 1 else f"{count:,} texts have"
-            self.room.wind_up(f"leaving in {LEAVE_SECONDS:g} s at most: {texts} no receipt yet (Ctrl+C: at once)")
-            self.set_timer(LEAVE_SECONDS, lambda: self.exit(code))
+            self.chat_screen.begin_exit(
+                f"leaving in {EXIT_TIMEOUT_SECONDS:g} s at most: {texts} no receipt yet (Ctrl+C: at once)"
+            )
+            self.set_timer(EXIT_TIMEOUT_SECONDS, lambda: self.exit(code))
         else:
             self.exit(code)
 
     def action_interrupt(self) -> None:
         """Ctrl+C."""
-        self.end(INTERRUPTED)
+        self.request_exit(INTERRUPTED)
 
     def action_theme(self) -> None:
         """From dark to light, or back."""
         self.theme = THEMES[self.theme == THEMES[False]]
-        self.room.state_changed()
+        self.chat_screen.state_changed()

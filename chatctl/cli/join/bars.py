@@ -5,7 +5,7 @@ import re
 from rich.text import Text
 from textual.widgets import Static
 
-from chatctl.cli.formats import visible, visible_name
+from chatctl.cli.formats import escape_name, escape_text
 from chatctl.cli.join.room import Room
 from chatctl.cli.join.session import Session
 from chatctl.errors import ChatError
@@ -16,44 +16,47 @@ class Bar(Static):
 
     def __init__(self, id: str | None = None) -> None:  # noqa: A002 -- Textual's name for it
         super().__init__(id=id, markup=False)
-        self._told: Text | None = None
+        self._shown_text: Text | None = None
 
-    def say(self, text: Text) -> None:
+    def set_text(self, text: Text) -> None:
         """Show this."""
-        if text != self._told:
-            self._told = text
+        if text != self._shown_text:
+            self._shown_text = text
             self.update(text, layout=False)
 
 
-def header(session: Session, room: Room) -> Text:
+def header_text(session: Session, room: Room) -> Text:
     """The room, and who is there; or what was searched in it."""
     text = Text(no_wrap=True, overflow="ellipsis")
     if session.search:
-        text.append("search ", style="dim").append(f'"{visible(session.search.needle)}"', style="bold")
+        text.append("search ", style="dim").append(f'"{escape_text(session.search.needle)}"', style="bold")
         text.append(" (Esc leaves) in ", style="dim")
-    text.append(visible_name(room.name), style="" if session.search else "bold")
-    if here := session.present.get(room.name):
-        text.append(f"  {here.num_users:,} here", style="dim")
+    text.append(escape_name(room.name), style="" if session.search else "bold")
+    if presence := session.presence.get(room.name):
+        text.append(f"  {presence.num_users:,} here", style="dim")
     return text
 
 
-def brief(error: ChatError) -> str:
+def summary(error: ChatError) -> str:
     """What an error says first, without what gRPC has to say and without advice."""
     return re.split(r" \(|: |; ", str(error))[0]
 
 
-def status(session: Session, newer: int) -> Text:
-    """The connection, and what there is to know; `newer` lines are below the screen. What matters most comes first."""
+def status_text(session: Session, lines_below: int) -> Text:
+    """The connection, and what there is to know; `lines_below` lines are below the screen. What matters most comes first."""
     text = Text(no_wrap=True, overflow="ellipsis")
-    if session.trouble:
-        text.append(f"{'reconnecting' if session.met else 'connecting'}: {visible(brief(session.trouble))}", style="bold")
+    if session.last_error:
+        text.append(
+            f"{'reconnecting' if session.server_seen else 'connecting'}: {escape_text(summary(session.last_error))}",
+            style="bold",
+        )
     else:
-        text.append("connected" if session.met else "connecting")
-    parts = ["F1 help", f"{visible_name(session.user)} at {session.server}"]
-    if session.round_trip is not None:
-        parts.append(f"{session.round_trip * 1000:.0f} ms")
-    if newer:
-        parts.insert(0, f"{newer:,} newer below (Ctrl+End)")
+        text.append("connected" if session.server_seen else "connecting")
+    parts = ["F1 help", f"{escape_name(session.user)} at {session.server}"]
+    if session.latency is not None:
+        parts.append(f"{session.latency * 1000:.0f} ms")
+    if lines_below:
+        parts.insert(0, f"{lines_below:,} newer below (Ctrl+End)")
     if unread := sum(room.unread for room in session.rooms.values()):
         parts.insert(0, f"{unread:,} unread (Alt+A)")
     return text.append("".join(f"  ·  {part}" for part in parts))

@@ -4,23 +4,23 @@ import shlex
 from typing import NamedTuple
 
 
-class Command(NamedTuple):
+class CommandSpec(NamedTuple):
     """A /command: how its arguments are called, what it does, and whether it needs them."""
 
     name: str
     arguments: str
     help: str
-    needs: bool = False
+    arguments_required: bool = False
 
 
 COMMANDS = (
-    Command("join", "ROOM...", "join rooms, and go to the first of them", True),
-    Command("leave", "[ROOM]", "leave this room, or another"),
-    Command("who", "[ROOM]", "who is here, or in another room"),
-    Command("search", "TEXT", "show the messages of this room that contain a text, new ones too; Esc leaves", True),
-    Command("rooms", "", "the rooms of the server"),
-    Command("help", "", "show the keys and commands (F1)"),
-    Command("quit", "", "leave, when all that was sent has its receipt"),
+    CommandSpec("join", "ROOM...", "join rooms, and go to the first of them", True),
+    CommandSpec("leave", "[ROOM]", "leave this room, or another"),
+    CommandSpec("who", "[ROOM]", "who is here, or in another room"),
+    CommandSpec("search", "TEXT", "show the messages of this room that contain a text, new ones too; Esc leaves", True),
+    CommandSpec("rooms", "", "the rooms of the server"),
+    CommandSpec("help", "", "show the keys and commands (F1)"),
+    CommandSpec("quit", "", "leave, when all that was sent has its receipt"),
 )
 
 KEYS = (
@@ -43,46 +43,46 @@ KEYS = (
 )
 
 
-class Text(NamedTuple):
+class ChatText(NamedTuple):
     """What is to be sent."""
 
     text: str
 
 
-class Called(NamedTuple):
+class SlashCommand(NamedTuple):
     """A command and what stands behind it."""
 
     name: str
     argument: str
 
 
-class Refused(NamedTuple):
+class InputError(NamedTuple):
     """Why what was typed is neither."""
 
     error: str
 
 
-def parse(typed: str) -> Text | Called | Refused:
+def parse(typed: str) -> ChatText | SlashCommand | InputError:
     """What was meant: `/name ...` is a command, `//...` a text that begins with /, and all else a text."""
     if not typed.startswith("/"):
-        return Text(typed)
+        return ChatText(typed)
     if typed.startswith("//"):
-        return Text(typed[1:])
+        return ChatText(typed[1:])
     name, _, argument = typed[1:].partition(" ")
     command = next((command for command in COMMANDS if command.name == name.strip().lower()), None)
     if command is None:
-        return Refused(
+        return InputError(
             f"there is no command /{name.strip()[:40]}: /help shows them all, //{name.strip()[:40]} sends it as a text"
         )
     argument = argument.strip()
-    if command.needs and not argument:
-        return Refused(f"/{command.name} needs more: /{command.name} {command.arguments}")
+    if command.arguments_required and not argument:
+        return InputError(f"/{command.name} needs more: /{command.name} {command.arguments}")
     if argument and not command.arguments:
-        return Refused(f"/{command.name} takes nothing: //{command.name} sends it as a text")
-    return Called(command.name, argument)
+        return InputError(f"/{command.name} takes nothing: //{command.name} sends it as a text")
+    return SlashCommand(command.name, argument)
 
 
-def names_in(argument: str) -> list[str]:
+def split_names(argument: str) -> list[str]:
     """The names of several rooms: separated by spaces, in quotes if they have some in them."""
     try:
         return shlex.split(argument)
@@ -96,7 +96,7 @@ def complete(word: str, at_start: bool, users: list[str], rooms: list[str]) -> l
         return [f"/{command.name} " for command in COMMANDS if command.name.startswith(word[1:].lower())]
     if not word:
         return []
-    end = ": " if at_start else " "
-    folded = word.casefold()
-    named = [f"{user}{end}" for user in users if user.casefold().startswith(folded)]
-    return named + [f"{room} " for room in rooms if room.casefold().startswith(folded) and room not in users]
+    suffix = ": " if at_start else " "
+    folded_word = word.casefold()
+    user_matches = [f"{user}{suffix}" for user in users if user.casefold().startswith(folded_word)]
+    return user_matches + [f"{room} " for room in rooms if room.casefold().startswith(folded_word) and room not in users]

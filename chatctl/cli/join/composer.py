@@ -12,13 +12,13 @@ from textual.widgets.text_area import Location
 
 from chatctl.cli.join import keyboard
 
-RECALLED = 100  # earlier inputs
+MAX_RECALLED_TEXTS = 100  # earlier inputs
 
-keyboard.mend()
+keyboard.install()
 
 _CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
 _WORD = re.compile(r"\S*$")
-_NOT_OURS = {
+_EXCLUDED_KEYS = {
     "pageup",
     "pagedown",
     "shift+up",
@@ -36,8 +36,8 @@ class _Completion(NamedTuple):
 
     start: Location
     end: Location
-    words: list[str]
-    number: int
+    candidates: list[str]
+    index: int
 
 
 class Composer(TextArea, inherit_bindings=False):
@@ -51,7 +51,7 @@ class Composer(TextArea, inherit_bindings=False):
     Composer { height: auto; max-height: 6; scrollbar-size: 0 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(binding for binding in TextArea.BINDINGS if isinstance(binding, Binding) and binding.key not in _NOT_OURS),
+        *(binding for binding in TextArea.BINDINGS if isinstance(binding, Binding) and binding.key not in _EXCLUDED_KEYS),
         Binding("enter", "submit", "Send", show=False),
         Binding("tab", "complete", "Complete", show=False),
         Binding("delete", "delete_right", "Delete", show=False),
@@ -72,9 +72,11 @@ class Composer(TextArea, inherit_bindings=False):
         super().__init__(id=id, compact=True, highlight_cursor_line=False)
         self._submit = submit
         self.complete = complete
-        self._sent: deque[str] = deque(maxlen=RECALLED)
-        self._inputs = [""]  # what Up and Down go through, as it was left: all that was sent, and what is being written
-        self._input = 0
+        self._sent_texts: deque[str] = deque(maxlen=MAX_RECALLED_TEXTS)
+        self._recall_texts = [
+            ""
+        ]  # what Up and Down go through, as it was left: all that was sent, and what is being written
+        self._recall_index = 0
         self._completion: _Completion | None = None
 
     def action_submit(self) -> None:
@@ -82,30 +84,30 @@ class Composer(TextArea, inherit_bindings=False):
         text = self.text
         if not text.strip():
             return
-        if not self._sent or self._sent[-1] != text:
-            self._sent.append(text)
-        draft = "" if self._input == len(self._inputs) - 1 else self._inputs[-1]
-        self._inputs = [*self._sent, draft]
-        self._input = len(self._sent)
-        self._write(draft)
+        if not self._sent_texts or self._sent_texts[-1] != text:
+            self._sent_texts.append(text)
+        draft = "" if self._recall_index == len(self._recall_texts) - 1 else self._recall_texts[-1]
+        self._recall_texts = [*self._sent_texts, draft]
+        self._recall_index = len(self._sent_texts)
+        self._load_at_end(draft)
         self._submit(text)
 
     @property
     def draft(self) -> str:
         """What was written and not handed over; of an earlier input that is being looked at, what was changed in it."""
-        now = "" if self.text in self._sent and self._input < len(self._inputs) - 1 else self.text
-        kept = self._inputs[-1] if self._input < len(self._inputs) - 1 else ""
-        return "\n".join(text for text in (now, kept) if text)
+        current = "" if self.text in self._sent_texts and self._recall_index < len(self._recall_texts) - 1 else self.text
+        unsent = self._recall_texts[-1] if self._recall_index < len(self._recall_texts) - 1 else ""
+        return "\n".join(text for text in (current, unsent) if text)
 
-    def swap(self, text: str) -> str:
+    def replace_draft(self, text: str) -> str:
         """Write this from here on; the draft comes back."""
         draft = self.draft
-        self._inputs = [*self._sent, text]
-        self._input = len(self._sent)
-        self._write(text)
+        self._recall_texts = [*self._sent_texts, text]
+        self._recall_index = len(self._sent_texts)
+        self._load_at_end(text)
         return draft
 
-    def _write(self, text: str) -> None:
+    def _load_at_end(self, text: str) -> None:
         self.load_text(text)
         self.move_cursor(self.document.end)
 
@@ -115,26 +117,26 @@ class Composer(TextArea, inherit_bindings=False):
 
     def action_newline(self) -> None:
         """Begin a line."""
-        self._put("\n")
+        self._insert_text("\n")
 
     def action_cursor_up(self, select: bool = False) -> None:
         """Up a row; on the first one, to the input before."""
         if select or not self.navigator.is_first_wrapped_line(self.cursor_location):
             super().action_cursor_up(select)
         else:
-            self._recall(self._input - 1)
+            self._recall(self._recall_index - 1)
 
     def action_cursor_down(self, select: bool = False) -> None:
         """Down a row; on the last one, to the input after."""
         if select or not self.navigator.is_last_wrapped_line(self.cursor_location):
             super().action_cursor_down(select)
         else:
-            self._recall(self._input + 1)
+            self._recall(self._recall_index + 1)
 
-    def _recall(self, number: int) -> None:
-        if 0 <= number < len(self._inputs):
-            self._inputs[self._input], self._input = self.text, number
-            self._write(self._inputs[number])
+    def _recall(self, index: int) -> None:
+        if 0 <= index < len(self._recall_texts):
+            self._recall_texts[self._recall_index], self._recall_index = self.text, index
+            self._load_at_end(self._recall_texts[index])
 
     def action_complete(self) -> None:
         """Complete the word before the cursor; again: with the next that fits."""
@@ -142,22 +144,22 @@ class Composer(TextArea, inherit_bindings=False):
         if (
             last
             and self.cursor_location == last.end
-            and self.get_text_range(last.start, last.end) == last.words[last.number]
+            and self.get_text_range(last.start, last.end) == last.candidates[last.index]
         ):
-            self._fill(last._replace(number=(last.number + 1) % len(last.words)))
+            self._apply_completion(last._replace(index=(last.index + 1) % len(last.candidates)))
             return
         row, column = self.cursor_location
         match = _WORD.search(self.document.get_line(row)[:column])
         start = (row, match.start() if match else column)
         if words := self.complete(match[0] if match else "", start == (0, 0)):
-            self._fill(_Completion(start, (row, column), words, 0))
+            self._apply_completion(_Completion(start, (row, column), words, 0))
 
-    def _fill(self, completion: _Completion) -> None:
+    def _apply_completion(self, completion: _Completion) -> None:
         """Put a word where the one before it is."""
-        word = completion.words[completion.number]
-        end = self.replace(word, completion.start, completion.end).end_location
-        self.move_cursor(end)
-        self._completion = completion._replace(end=end)
+        word = completion.candidates[completion.index]
+        end_location = self.replace(word, completion.start, completion.end).end_location
+        self.move_cursor(end_location)
+        self._completion = completion._replace(end=end_location)
 
     async def _on_key(self, event: events.Key) -> None:
         """Do at once what a key is bound to: Textual does so later, when what was typed after it is in the text."""
@@ -170,8 +172,8 @@ class Composer(TextArea, inherit_bindings=False):
         """What is pasted goes in as one text and is not sent. No control character comes along but newline and tab."""
         event.prevent_default()
         event.stop()
-        self._put(event.text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROL))
+        self._insert_text(event.text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROL))
 
-    def _put(self, text: str) -> None:
+    def _insert_text(self, text: str) -> None:
         if result := self._replace_via_keyboard(text, *self.selection):
             self.move_cursor(result.end_location)

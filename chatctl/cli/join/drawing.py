@@ -11,12 +11,12 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from chatctl.cli.formats import visible_name
+from chatctl.cli.formats import escape_name
 from chatctl.cli.join import palette
-from chatctl.cli.join.lines import UNREAD, Line
-from chatctl.cli.join.wrapping import Wrapped
+from chatctl.cli.join.lines import UNREAD_NOTICE, Line
+from chatctl.cli.join.wrapping import WrappedText
 
-AGAIN = 5 * 60 * 1_000_000  # microseconds after which a user's name is repeated
+USER_REPEAT_MICROSECONDS = 5 * 60 * 1_000_000  # microseconds after which a user's name is repeated
 MARKS = {"pending": "…", "rejected": "✗"}  # in the place of the time, which only what is stored has
 
 
@@ -28,14 +28,14 @@ class Columns(NamedTuple):
     text: int
 
     @classmethod
-    def of(cls, width: int) -> "Columns":
+    def for_width(cls, width: int) -> "Columns":
         """What suits so many columns. Below 32, the time is left out."""
         time = 5 if width >= 32 else 0
         user = min(max(width // 8, 4), 16)
         return cls(time, user, max(width - (time + 1 if time else 0) - user - 3, 2))
 
     @property
-    def all(self) -> int:
+    def total(self) -> int:
         """The width of a row."""
         return sum(self) + 3 + bool(self.time)
 
@@ -53,65 +53,70 @@ class Styles(NamedTuple):
     dark: bool
 
 
-def day(time: int) -> int:
+def day_number(time: int) -> int:
     """Which day it is, in local time."""
-    return _moment(time // 60_000_000).toordinal()
+    return _local_time(time // 60_000_000).toordinal()
 
 
 @lru_cache(1024)
-def _moment(minute: int) -> datetime:
+def _local_time(minute: int) -> datetime:
     return datetime.fromtimestamp(minute * 60)
 
 
-def named(line: Line, before: Line | None) -> bool:
+def shows_user(line: Line, previous: Line | None) -> bool:
     """Whether a line is to say whose it is, after the line before."""
-    return before is None or before.user != line.user or line.time - before.time >= AGAIN
+    return previous is None or previous.user != line.user or line.time - previous.time >= USER_REPEAT_MICROSECONDS
 
 
-def timed(line: Line, before: Line | None) -> bool:
+def shows_time(line: Line, previous: Line | None) -> bool:
     """Whether a line is to say when it was, after the line before."""
     return (
-        before is None or named(line, before) or line.state in MARKS or line.time // 60_000_000 != before.time // 60_000_000
+        previous is None
+        or shows_user(line, previous)
+        or line.state in MARKS
+        or line.time // 60_000_000 != previous.time // 60_000_000
     )
 
 
-def date(time: int, columns: Columns, styles: Styles) -> Strip:
+def date_row(time: int, columns: Columns, styles: Styles) -> Strip:
     """The row above the first line of a day."""
-    moment = _moment(time // 60_000_000)
-    return _rule(f"{moment:%A}, {moment.day} {moment:%B %Y}", columns, styles.base + styles.faint)
+    local_time = _local_time(time // 60_000_000)
+    return _rule_row(f"{local_time:%A}, {local_time.day} {local_time:%B %Y}", columns, styles.base + styles.faint)
 
 
-def _rule(words: str, columns: Columns, style: Style) -> Strip:
-    return Strip([Segment(set_cell_size(f"── {words} " + "─" * columns.all, columns.all), style)], columns.all)
+def _rule_row(label: str, columns: Columns, style: Style) -> Strip:
+    return Strip([Segment(set_cell_size(f"── {label} " + "─" * columns.total, columns.total), style)], columns.total)
 
 
-def row(
-    line: Line, wrapped: Wrapped, number: int, heads: tuple[bool, bool], columns: Columns, styles: Styles, needle: str
+def text_row(
+    line: Line, wrapped: WrappedText, number: int, heads: tuple[bool, bool], columns: Columns, styles: Styles, needle: str
 ) -> Strip:
     """One row of a line. `heads`: whether it shows the time and the user."""
-    if line.state == "notice" and line.text == UNREAD:
-        return _rule(UNREAD, columns, styles.base + styles.mark)
+    if line.state == "notice" and line.text == UNREAD_NOTICE:
+        return _rule_row(UNREAD_NOTICE, columns, styles.base + styles.mark)
     base = styles.base + styles.mention if line.mention else styles.base
-    start, end = wrapped.row(number)
+    start, end = wrapped.row_range(number)
     segments = [
         Segment("▌" if line.mention else " ", base + styles.mark),
-        *([Segment(_time(line, heads[0]), base + _time_style(line, styles))] if columns.time else ()),
-        Segment(f"{_name(line.user, columns.user) if heads[1] else ' ' * columns.user}  ", base + _user_style(line, styles)),
-        *_text(wrapped.text, start, end, needle, base + _text_style(line, styles), styles.needle),
+        *([Segment(_time_text(line, heads[0]), base + _time_style(line, styles))] if columns.time else ()),
+        Segment(
+            f"{_user_text(line.user, columns.user) if heads[1] else ' ' * columns.user}  ", base + _user_style(line, styles)
+        ),
+        *_text_segments(wrapped.text, start, end, needle, base + _text_style(line, styles), styles.needle),
     ]
-    strip = Strip(segments).adjust_cell_length(columns.all, base)
+    strip = Strip(segments).adjust_cell_length(columns.total, base)
     # Where a terminal takes characters for narrower, blanks reach the end of its line all the same, or what was there before
     # would stay. There is nothing to the right, and Textual has the terminal not wrap.
-    certain = line.user.isascii() and wrapped.text[start:end].isascii()
-    return strip if certain else Strip([*strip, Segment(" " * columns.all, base)], columns.all)
+    is_ascii = line.user.isascii() and wrapped.text[start:end].isascii()
+    return strip if is_ascii else Strip([*strip, Segment(" " * columns.total, base)], columns.total)
 
 
-def _time(line: Line, head: bool) -> str:
-    if not head:
+def _time_text(line: Line, shown: bool) -> str:
+    if not shown:
         return " " * 6
     if line.state in MARKS:
         return f"{MARKS[line.state]:>5} "
-    return f"{_moment(line.time // 60_000_000):%H:%M} "
+    return f"{_local_time(line.time // 60_000_000):%H:%M} "
 
 
 def _time_style(line: Line, styles: Styles) -> Style:
@@ -119,7 +124,7 @@ def _time_style(line: Line, styles: Styles) -> Style:
 
 
 def _user_style(line: Line, styles: Styles) -> Style:
-    return palette.of_user(line.user, styles.dark) if line.user else styles.notice
+    return palette.user_style(line.user, styles.dark) if line.user else styles.notice
 
 
 def _text_style(line: Line, styles: Styles) -> Style:
@@ -127,9 +132,9 @@ def _text_style(line: Line, styles: Styles) -> Style:
 
 
 @lru_cache(1024)
-def _name(user: str, width: int) -> str:
+def _user_text(user: str, width: int) -> str:
     """A name in its column. Of a long one both ends are shown: it is there that names differ."""
-    name = visible_name(user) if user else "·"
+    name = escape_name(user) if user else "·"
     size = cell_len(name)
     if size <= width:
         return " " * (width - size) + name
@@ -140,18 +145,18 @@ def _name(user: str, width: int) -> str:
     return set_cell_size(name, width - 1 - cell_len(ending)) + "…" + ending
 
 
-def _text(text: str, start: int, end: int, needle: str, style: Style, found: Style) -> Iterator[Segment]:
+def _text_segments(text: str, start: int, end: int, needle: str, style: Style, highlight: Style) -> Iterator[Segment]:
     """A row of text, in which the needle is highlighted also where it goes on in the next row."""
-    at = start
+    position = start
     if needle:
-        reach = len(needle) - 1
-        for match in _pattern(needle).finditer(text, max(start - reach, 0), end + reach):
-            first, last = max(match.start(), at), min(match.end(), end)
+        overlap = len(needle) - 1
+        for match in _pattern(needle).finditer(text, max(start - overlap, 0), end + overlap):
+            first, last = max(match.start(), position), min(match.end(), end)
             if first < last:
-                yield Segment(text[at:first], style)
-                yield Segment(text[first:last], style + found)
-                at = last
-    yield Segment(text[at:end], style)
+                yield Segment(text[position:first], style)
+                yield Segment(text[first:last], style + highlight)
+                position = last
+    yield Segment(text[position:end], style)
 
 
 @lru_cache(8)

@@ -7,39 +7,39 @@ from textual._xterm_parser import XTermParser
 from textual.drivers import linux_driver
 from textual.keys import Keys
 
-ESCAPE, BEGIN, END = "\x1b", "\x1b[200~", "\x1b[201~"
+ESCAPE, PASTE_BEGIN, PASTE_END = "\x1b", "\x1b[200~", "\x1b[201~"
 
 
-def mend() -> None:
+def install() -> None:
     """Mend it for every application that starts from now on."""
     # Alt+Enter, as all but the newest terminals send it, comes out as Enter.
     sequences = dict.fromkeys(("\x1b\r", "\x1b\n"), (Keys.ControlJ,))
     _ansi_sequences.ANSI_SEQUENCES_KEYS.update(sequences)  # type: ignore[attr-defined]
-    vars(linux_driver)["XTermParser"] = PasteParser
+    vars(linux_driver)["XTermParser"] = PasteFilter
 
 
-class PasteParser(XTermParser):
+class PasteFilter(XTermParser):
     """Takes escapes out of a paste. Textual takes what follows one for keys, and one of them may be Enter."""
 
     def __init__(self, debug: bool = False) -> None:
         super().__init__(debug)
-        self._last = ""  # as much of what came as may be BEGIN
+        self._recent = ""  # as much of what came as may be PASTE_BEGIN
         self._pasting = False
-        self._held = ""  # of a paste: what may become END
+        self._withheld = ""  # of a paste: what may become PASTE_END
 
     def feed(self, data: str) -> Iterable[message.Message]:
         """See textual: no data is the end of the input."""
-        passed = "".join(map(self._passed, data))
-        return super().feed(passed) if passed or not data else ()
+        filtered = "".join(map(self._filter, data))
+        return super().feed(filtered) if filtered or not data else ()
 
-    def _passed(self, character: str) -> str:
+    def _filter(self, character: str) -> str:
         if not self._pasting:
-            self._last = (self._last + character)[-len(BEGIN) :]
-            self._pasting = self._last == BEGIN
+            self._recent = (self._recent + character)[-len(PASTE_BEGIN) :]
+            self._pasting = self._recent == PASTE_BEGIN
             return character
-        held = self._held + character
-        self._held = held if END.startswith(held) else ESCAPE if character == ESCAPE else ""
-        if held == END:
-            self._pasting, self._last, self._held = False, "", ""
-            return END
-        return "" if self._held == held else held.replace(ESCAPE, "")
+        candidate = self._withheld + character
+        self._withheld = candidate if PASTE_END.startswith(candidate) else ESCAPE if character == ESCAPE else ""
+        if candidate == PASTE_END:
+            self._pasting, self._recent, self._withheld = False, "", ""
+            return PASTE_END
+        return "" if self._withheld == candidate else candidate.replace(ESCAPE, "")

@@ -4,34 +4,36 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from chatctl.cli import formats
-from chatctl.log import Status
+from chatctl.log import ReceiptStatus
 
 if TYPE_CHECKING:
-    from chatctl.client import Outcome
+    from chatctl.client import DeliveryReport
 
 
-def tell(outcomes: "Iterable[Outcome]", drafts: Mapping[str, str], as_json: bool) -> bool:
+def report_unsent(reports: "Iterable[DeliveryReport]", drafts: Mapping[str, str], as_json: bool) -> bool:
     """Say what was sent and has no receipt, and what was typed and not sent ; whether all that was sent is stored."""
-    left = [outcome for outcome in outcomes if outcome.receipt.status in (Status.UNCONFIRMED, Status.REJECTED)]
-    for outcome in left:
-        why = outcome.receipt.error
+    undelivered = [
+        report for report in reports if report.receipt.status in (ReceiptStatus.UNCONFIRMED, ReceiptStatus.REJECTED)
+    ]
+    for outcome in undelivered:
+        error = outcome.receipt.error
         for text in outcome.texts:
-            _say(
-                f"not stored: {why}" if why else "no receipt came, so it may or may not be stored",
+            _print_text(
+                f"not stored: {error}" if error else "no receipt came, so it may or may not be stored",
                 outcome.room,
                 text,
                 as_json,
             )
-        if why and not outcome.texts:  # it never was a text
-            formats.notice(as_json)(f"line {outcome.receipt.number} was not sent: {why}")
+        if error and not outcome.texts:  # it never was a text
+            formats.notifier(as_json)(f"line {outcome.receipt.number} was not sent: {error}")
     for room, text in drafts.items():
-        _say("typed, but not sent", room, text, as_json)
-    return not left
+        _print_text("typed, but not sent", room, text, as_json)
+    return not undelivered
 
 
-def _say(what: str, room: str, text: str, as_json: bool) -> None:
+def _print_text(reason: str, room: str, text: str, as_json: bool) -> None:
     if as_json:
-        formats.say_json({"notice": what, "room": room, "text": text})
+        formats.say_json({"notice": reason, "room": room, "text": text})
     else:
         # On a line of its own, which nothing folds: somebody may want to copy it.
-        formats.say(f"{what} (room {formats.visible_name(room)}):\n{formats.visible(text)}")
+        formats.say(f"{reason} (room {formats.escape_name(room)}):\n{formats.escape_text(text)}")

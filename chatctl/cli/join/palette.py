@@ -2,7 +2,7 @@
 
 from rich.style import Style
 
-from chatctl.cli.formats import hue
+from chatctl.cli.formats import colour_index
 
 # Each in the dark and in the light. All contrast alike with their background: 7 to 1 in the dark, 4.8 to 1 in the light,
 # where what contrasts more has no colour left.
@@ -23,6 +23,6 @@ _COLOURS = (
 _STYLES = [(Style(color=light), Style(color=dark)) for dark, light in _COLOURS]
 
 
-def of_user(user: str, dark: bool) -> Style:
+def user_style(user: str, dark: bool) -> Style:
     """The colour of a user, which is the same everywhere."""
-    return _STYLES[hue(user, len(_STYLES))][dark]
+    return _STYLES[colour_index(user, len(_STYLES))][dark]

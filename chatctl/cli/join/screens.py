@@ -29,8 +29,8 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """One table."""
         table = Table.grid(padding=(0, 2))
-        for key, what in KEYS:
-            table.add_row(Text(key, style="bold"), what)
+        for key, description in KEYS:
+            table.add_row(Text(key, style="bold"), description)
         table.add_row("", "")
         for command in COMMANDS:
             table.add_row(Text(f"/{command.name} {command.arguments}", style="bold"), command.help)

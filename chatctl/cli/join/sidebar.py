@@ -8,72 +8,74 @@ from rich.text import Text
 from textual.events import Click
 from textual.message import Message
 
-from chatctl.cli.formats import visible_name
+from chatctl.cli.formats import escape_name
 from chatctl.cli.join import palette
 from chatctl.cli.join.bars import Bar
 from chatctl.cli.join.room import Room
 
 if TYPE_CHECKING:
-    from chatctl.presence import Present
+    from chatctl.presence import RoomPresence
 
 
 class Sidebar(Bar):
     """A line for each room and each user, as many as there is space for; the current room is always among them."""
 
-    class Chosen(Message):
+    class RoomSelected(Message):
         """A room was clicked."""
 
         def __init__(self, name: str) -> None:
             super().__init__()
-            self.name = name
+            self.room_name = name
 
     def __init__(self) -> None:
         super().__init__()
-        self._shown: list[str] = []
+        self._shown_rooms: list[str] = []
 
-    def tell(self, rooms: Sequence[Room], current: Room, here: "Present | None", user: str) -> None:
+    def set_rooms(self, rooms: Sequence[Room], current: Room, presence: "RoomPresence | None", user: str) -> None:
         """Show these, as they are now."""
         width, height = self.content_size.width, self.content_size.height
-        users = here.users if here else []
-        at = rooms.index(current)
+        users = presence.users if presence else []
+        current_index = rooms.index(current)
         space = max(1, min(len(rooms), height - min(len(users), height // 2) - 2))
-        first = max(0, min(at - space // 2, len(rooms) - space))
-        self._shown = [room.name for room in rooms[first : first + space]]
-        lines = [_room(room, room is current, width) for room in rooms[first : first + space]]
-        left = height - len(lines) - 2
-        fitting = users if len(users) <= left and len(users) == _count(here) else users[: max(0, left - 1)]
+        first = max(0, min(current_index - space // 2, len(rooms) - space))
+        self._shown_rooms = [room.name for room in rooms[first : first + space]]
+        lines = [_room_line(room, room is current, width) for room in rooms[first : first + space]]
+        user_rows = height - len(lines) - 2
+        shown_users = (
+            users if len(users) <= user_rows and len(users) == _user_count(presence) else users[: max(0, user_rows - 1)]
+        )
         dark = self.app.current_theme.dark
         lines += [Text(), Text("here" if users else "", style="dim")]
-        for name in fitting:
+        for name in shown_users:
             you = " (you)" if name == user else ""
-            lines.append(Text(_fitted(visible_name(name), width - len(you)).rstrip(), style=palette.of_user(name, dark)))
+            lines.append(Text(_fit_name(escape_name(name), width - len(you)).rstrip(), style=palette.user_style(name, dark)))
             lines[-1].append(you, style="dim")
-        if len(fitting) < _count(here):
-            lines.append(Text(f"and {_count(here) - len(fitting):,} more", style="dim"))
-        self.say(Text("\n", no_wrap=True).join(lines))
+        if len(shown_users) < _user_count(presence):
+            lines.append(Text(f"and {_user_count(presence) - len(shown_users):,} more", style="dim"))
+        self.set_text(Text("\n", no_wrap=True).join(lines))
 
     def on_click(self, event: Click) -> None:
         """Go to the room that was clicked."""
         offset = event.get_content_offset(self)
-        if offset and offset.y < len(self._shown):
-            self.post_message(self.Chosen(self._shown[offset.y]))
+        if offset and offset.y < len(self._shown_rooms):
+            self.post_message(self.RoomSelected(self._shown_rooms[offset.y]))
 
 
-def _count(here: "Present | None") -> int:
-    return here.num_users if here else 0
+def _user_count(presence: "RoomPresence | None") -> int:
+    return presence.num_users if presence else 0
 
 
-def _room(room: Room, current: bool, width: int) -> Text:
+def _room_line(room: Room, current: bool, width: int) -> Text:
     """The room's line: its name, and at the right what is unread, with @ if somebody mentions the user."""
     unread = f"{room.unread:,}" if room.unread < 10_000 else "9,999+"
-    mark = f" {'@' if room.mentions else ''}{unread}" if room.unread else ""
-    text = Text(_fitted(visible_name(room.name), width - cell_len(mark)), style="reverse" if current else "")
+    mark = f" {'@' if room.unread_mentions else ''}{unread}" if room.unread else ""
+    text = Text(_fit_name(escape_name(room.name), width - cell_len(mark)), style="reverse" if current else "")
     text.append(mark, style="bold")
     if room.unread:
         text.stylize("bold")
     return text
 
 
-def _fitted(name: str, width: int) -> str:
+def _fit_name(name: str, width: int) -> str:
     """The name in exactly so many columns."""
     return set_cell_size(name, width) if cell_len(name) <= width else set_cell_size(name, max(0, width - 1)) + "…"

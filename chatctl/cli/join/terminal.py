@@ -11,14 +11,14 @@ LEAVE_SCREEN = b"\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1004l\x1b[?20
 
 
 @contextmanager
-def restoring() -> Iterator[Callable[[], None]]:
+def terminal_restorer() -> Iterator[Callable[[], None]]:
     """Gives what makes the terminal usable again, for an end that leaves the app no time to do so."""
     descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
+    saved_attributes = termios.tcgetattr(descriptor)
 
     def restore() -> None:
         with suppress(OSError, termios.error):
             os.write(sys.stderr.fileno(), LEAVE_SCREEN)
-            termios.tcsetattr(descriptor, termios.TCSANOW, before)
+            termios.tcsetattr(descriptor, termios.TCSANOW, saved_attributes)
 
     yield restore

@@ -8,115 +8,115 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size, split_graphemes
 
-from chatctl.cli.formats import visible_lines
+from chatctl.cli.formats import escape_lines
 
-TAB = 4  # columns
-STACK = 8  # characters without width on one character; the longest in use are the flags of Britain, with 6
+TAB_COLUMNS = 4  # columns
+MAX_COMBINING = 8  # characters without width on one character; the longest in use are the flags of Britain, with 6
 
-_PICTURE = "\u2190-\u2bff\u3030-\u303d\u3297\u3299\U0001f000-\U0001faff"
-_SKIN = "\U0001f3fb-\U0001f3ff"
+_EMOJI = "\u2190-\u2bff\u3030-\u303d\u3297\u3299\U0001f000-\U0001faff"
+_SKIN_TONES = "\U0001f3fb-\U0001f3ff"
 # A joiner makes one character of two pictures, which is how widths are measured, but not of two letters, and nobody's
 # family is longer than this.
-_JOINS_NOTHING = re.compile(f"(?<![{_PICTURE}\ufe0f])\u200d|\u200d(?![{_PICTURE}])")
-_JOINS_TOO_MUCH = re.compile(f"(?:[{_PICTURE}]\ufe0f?[{_SKIN}]?\u200d){{5,}}")
+_JOINS_NOTHING = re.compile(f"(?<![{_EMOJI}\ufe0f])\u200d|\u200d(?![{_EMOJI}])")
+_JOINS_TOO_MUCH = re.compile(f"(?:[{_EMOJI}]\ufe0f?[{_SKIN_TONES}]?\u200d){{5,}}")
 _WORD = re.compile(r"(\S*)(\s*)")
 
 
-class Wrapped(NamedTuple):
+class WrappedText(NamedTuple):
     """A text as it is shown, and where in it each row begins. A row may end in blanks that are beyond the width."""
 
     text: str
-    starts: "array[int]"
+    row_starts: "array[int]"
 
-    def row(self, number: int) -> tuple[int, int]:
+    def row_range(self, number: int) -> tuple[int, int]:
         """Where a row begins and ends in the text, without what is blank at its end."""
-        start = self.starts[number]
-        end = self.starts[number + 1] if number + 1 < len(self.starts) else len(self.text)
+        start = self.row_starts[number]
+        end = self.row_starts[number + 1] if number + 1 < len(self.row_starts) else len(self.text)
         return start, start + len(self.text[start:end].rstrip())
 
 
-class Wrappings:
+class WrapCache:
     """What was wrapped last, up to so many characters (and one text longer than that)."""
 
     def __init__(self, chars: int = 1_000_000) -> None:
-        self._room = chars
-        self._kept: OrderedDict[tuple[str, int], Wrapped] = OrderedDict()
+        self._free_chars = chars
+        self._entries: OrderedDict[tuple[str, int], WrappedText] = OrderedDict()
 
-    def __call__(self, text: str, width: int) -> Wrapped:
+    def __call__(self, text: str, width: int) -> WrappedText:
         """The text of others in rows of at most `width` columns (from 1; what is two wide needs 2)."""
-        if found := self._kept.get((text, width)):
-            self._kept.move_to_end((text, width))
-            return found
-        shown = legible(text)
-        wrapped = self._kept[text, width] = Wrapped(shown, array("I", _starts(shown, width)))
-        self._room -= _cost(wrapped)
-        while self._room < 0 and len(self._kept) > 1:
-            self._room += _cost(self._kept.popitem(last=False)[1])
+        if cached := self._entries.get((text, width)):
+            self._entries.move_to_end((text, width))
+            return cached
+        sanitized = sanitize(text)
+        wrapped = self._entries[text, width] = WrappedText(sanitized, array("I", _row_starts(sanitized, width)))
+        self._free_chars -= _cost(wrapped)
+        while self._free_chars < 0 and len(self._entries) > 1:
+            self._free_chars += _cost(self._entries.popitem(last=False)[1])
         return wrapped
 
 
-def _cost(wrapped: Wrapped) -> int:
-    return len(wrapped.text) + len(wrapped.starts) + 200  # the last for what any entry takes
+def _cost(wrapped: WrappedText) -> int:
+    return len(wrapped.text) + len(wrapped.row_starts) + 200  # the last for what any entry takes
 
 
-def legible(text: str) -> str:
+def sanitize(text: str) -> str:
     """The text of others as the room shows it: nothing in it can move the cursor, hide or turn text, or pile up."""
-    text = visible_lines(text.replace("\r\n", "\n").rstrip("\r\n")).expandtabs(TAB)
+    text = escape_lines(text.replace("\r\n", "\n").rstrip("\r\n")).expandtabs(TAB_COLUMNS)
     if text.isascii():
         return text
     if "\u200d" in text:
         text = _JOINS_TOO_MUCH.sub(lambda chain: chain[0].replace("\u200d", ""), _JOINS_NOTHING.sub("", text))
-    kept, stack = [], 0
+    result, stack = [], 0
     for character in text:
         stack = 0 if character == "\n" or get_character_cell_size(character) else stack + 1
-        if stack <= STACK:
-            kept.append(character)
-    return "".join(kept)
+        if stack <= MAX_COMBINING:
+            result.append(character)
+    return "".join(result)
 
 
-def _starts(text: str, width: int) -> Iterator[int]:
+def _row_starts(text: str, width: int) -> Iterator[int]:
     """Where the rows begin: at a newline, else between words, else (in words longer than a row) between characters."""
     begin = 0
     for line in text.split("\n"):
         yield begin
         if not (line.isascii() and len(line) <= width):
-            yield from _breaks(line, begin, width)
+            yield from _break_line(line, begin, width)
         begin += len(line) + 1
 
 
-def _breaks(line: str, begin: int, width: int) -> Iterator[int]:
+def _break_line(line: str, start_index: int, width: int) -> Iterator[int]:
     column = 0
     for word in _WORD.finditer(line):
         if not word[0]:
             break  # the end
         size = cell_len(word[1])
         if column and column + size > width and size <= width:
-            yield begin + word.start()
+            yield start_index + word.start()
             column = 0
-        for start, cells in _characters(word[1]) if size > width else ((0, size),):
+        for start, cells in _grapheme_widths(word[1]) if size > width else ((0, size),):
             if column and column + cells > width:
-                yield begin + word.start() + start
+                yield start_index + word.start() + start
                 column = 0
             column += cells
         column += cell_len(word[2])
 
 
-def _characters(word: str) -> Iterator[tuple[int, int]]:
+def _grapheme_widths(word: str) -> Iterator[tuple[int, int]]:
     """Where each character as people see it begins, and its columns."""
     if word.isascii():
         yield from ((at, 1) for at in range(len(word)))
         return
-    half: tuple[int, int] | None = None  # a flag is two letters
+    first_letter: tuple[int, int] | None = None  # a flag is two letters
     for start, _, cells in split_graphemes(word)[0]:
-        letter = "\U0001f1e6" <= word[start] <= "\U0001f1ff"
-        if half and letter:
-            yield half[0], half[1] + cells
-            half = None
+        is_flag_letter = "\U0001f1e6" <= word[start] <= "\U0001f1ff"
+        if first_letter and is_flag_letter:
+            yield first_letter[0], first_letter[1] + cells
+            first_letter = None
             continue
-        if half:
-            yield half
-        half = (start, cells) if letter else None
-        if not letter:
+        if first_letter:
+            yield first_letter
+        first_letter = (start, cells) if is_flag_letter else None
+        if not is_flag_letter:
             yield start, cells
-    if half:
-        yield half
+    if first_letter:
+        yield first_letter

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 PIPE_COLUMNS = 1000  # in a pipe there is no width to keep to
 
 
-class _Console(Console):
+class _PipeAwareConsole(Console):
     """One that leaves a closed stdout to whoever decides on exit codes."""
 
     def on_broken_pipe(self) -> None:
@@ -16,26 +16,26 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def console(no_color: bool, stderr: bool = False) -> Console:
+def make_console(no_color: bool, stderr: bool = False) -> Console:
     """A console on stdout or stderr, with colour where a terminal is looking."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
-    return _Console(
+    return _PipeAwareConsole(
         stderr=stderr, color_system=None if no_color else "auto", width=width, highlight=False, markup=False, emoji=False
     )
 
 
-def show(out: Console, thing: RenderableType) -> None:
+def print_renderable(console: Console, renderable: RenderableType) -> None:
     """Print something on stdout, without the blanks that pad every row to the longest if it is no terminal."""
-    if out.is_terminal:
-        out.print(thing)
+    if console.is_terminal:
+        console.print(renderable)
         return
-    with out.capture() as captured:
-        out.print(thing)
+    with console.capture() as captured:
+        console.print(renderable)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
-def size(count: int) -> str:
+def format_size(count: int) -> str:
     """Bytes for a person."""
     value = float(count)
     for unit in ("bytes", "KiB", "MiB", "GiB"):
@@ -45,10 +45,10 @@ def size(count: int) -> str:
     return f"{value:,.1f} TiB"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds for a person."""
-    days, rest = divmod(int(seconds), 86_400)
-    hours, rest = divmod(rest, 3600)
-    minutes, rest = divmod(rest, 60)
+    days, remainder = divmod(int(seconds), 86_400)
+    hours, remainder = divmod(remainder, 3600)
+    minutes, remainder = divmod(remainder, 60)
     parts = [f"{value}{unit}" for value, unit in ((days, "d"), (hours, "h"), (minutes, "m")) if value]
-    return " ".join([*parts[:2], f"{rest}s"] if not days else parts[:2])
+    return " ".join([*parts[:2], f"{remainder}s"] if not days else parts[:2])

@@ -8,74 +8,74 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from chatctl.cli.formats import cells, person_time, say, visible, visible_name
-from chatctl.cli.render import console, show
+from chatctl.cli.formats import display_time, escape_name, escape_text, say, text_columns
+from chatctl.cli.render import make_console, print_renderable
 
 if TYPE_CHECKING:
     from chatctl.client import HistoryPage
 
-TABLE_ROWS, TABLE_CHARS = 1000, 1_000_000  # up to here a Rich table; longer output is never held in memory
-NARROW_COLUMNS = 72  # a table in fewer would have columns of one or two letters, so there lines wrap instead
+MAX_TABLE_ROWS, MAX_TABLE_CHARS = 1000, 1_000_000  # up to here a Rich table; longer output is never held in memory
+MIN_TABLE_COLUMNS = 72  # a table in fewer would have columns of one or two letters, so there lines wrap instead
 
-Row = tuple[str, str, str, str, str]
-COLUMNS = ("sequence", "time", "room", "user", "text")
+TableRow = tuple[str, str, str, str, str]
+HEADER = ("sequence", "time", "room", "user", "text")
 
 
-class HistoryTable:
-    """Prints messages as a table; what follows TABLE_ROWS, TABLE_CHARS or `settle` as lines of the same columns."""
+class TablePrinter:
+    """Prints messages as a table; what follows MAX_TABLE_ROWS, MAX_TABLE_CHARS or `flush` as lines of the same columns."""
 
     def __init__(self, utc: bool, no_color: bool) -> None:
         self._utc, self._no_color = utc, no_color
-        self._rows: list[Row] | None = []
+        self._rows: list[TableRow] | None = []
         self._chars = 0
         self._widths: tuple[int, ...] = ()
 
-    def show(self, page: "HistoryPage") -> bool:
+    def print_page(self, page: "HistoryPage") -> bool:
         """Take a page; whether all so far is printed."""
-        fresh = _rows(page, self._utc)
+        new_rows = _rows(page, self._utc)
         if self._rows is None:
-            _write_lines(fresh, self._widths)
+            _write_lines(new_rows, self._widths)
             return True
-        self._rows += fresh
-        self._chars += sum(len(row[-1]) for row in fresh)
-        if len(self._rows) <= TABLE_ROWS and self._chars <= TABLE_CHARS:
+        self._rows += new_rows
+        self._chars += sum(len(row[-1]) for row in new_rows)
+        if len(self._rows) <= MAX_TABLE_ROWS and self._chars <= MAX_TABLE_CHARS:
             return False
-        self.settle()
+        self.flush()
         return True
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Hold nothing back any more: nobody knows how much more comes. Without any message yet, it waits for the first."""
         if self._rows:
-            rows, self._widths = _aligned(self._rows)
+            rows, self._widths = _with_header(self._rows)
             self._rows = None
             _write_lines(rows, self._widths)
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """Print what was held back."""
-        if self._rows and console(self._no_color).width < NARROW_COLUMNS:
-            self.settle()
+        if self._rows and make_console(self._no_color).width < MIN_TABLE_COLUMNS:
+            self.flush()
         elif self._rows:
             _print_table(self._rows, self._no_color)
         elif self._rows is not None:
             say("no messages")
 
 
-def _rows(page: "HistoryPage", utc: bool) -> list[Row]:
+def _rows(page: "HistoryPage", utc: bool) -> list[TableRow]:
     return [
-        (str(sequence), time, room, user, visible(text))
+        (str(sequence), time, room, user, escape_text(text))
         for run in page.runs
-        for time, room, user in [(person_time(run.time, utc), visible_name(run.room), visible_name(run.user))]
+        for time, room, user in [(display_time(run.time, utc), escape_name(run.room), escape_name(run.user))]
         for sequence, text in enumerate(run.texts, run.sequence)
     ]
 
 
-def _aligned(rows: list[Row]) -> tuple[list[Row], tuple[int, ...]]:
+def _with_header(rows: list[TableRow]) -> tuple[list[TableRow], tuple[int, ...]]:
     """The rows under their headings, and how wide the columns but the last are."""
-    headed = [COLUMNS, *rows]
-    return headed, tuple(max(cells(row[i]) for row in headed) for i in range(4))
+    all_rows = [HEADER, *rows]
+    return all_rows, tuple(max(text_columns(row[i]) for row in all_rows) for i in range(4))
 
 
-def _print_table(rows: list[Row], no_color: bool) -> None:
+def _print_table(rows: list[TableRow], no_color: bool) -> None:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("sequence", justify="right", style="dim", no_wrap=True)
     table.add_column("time", style="dim", no_wrap=True)
@@ -84,10 +84,10 @@ def _print_table(rows: list[Row], no_color: bool) -> None:
     table.add_column("text", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    show(console(no_color), table)
+    print_renderable(make_console(no_color), table)
 
 
-def _write_lines(rows: "Sequence[Row]", widths: tuple[int, ...]) -> None:
+def _write_lines(rows: "Sequence[TableRow]", widths: tuple[int, ...]) -> None:
     """Aligned lines; a name longer than all in the first page moves its line's text, no more."""
     number, time, room, user = widths
     lines = []
@@ -95,7 +95,7 @@ def _write_lines(rows: "Sequence[Row]", widths: tuple[int, ...]) -> None:
     for sequence, when, where, who, text in rows:
         middle = pads.get(key := f"{when}\0{where}\0{who}")
         if middle is None:
-            middle = f"{when:<{time}}  {where}{' ' * (room - cells(where))}  {who}{' ' * (user - cells(who))}"
+            middle = f"{when:<{time}}  {where}{' ' * (room - text_columns(where))}  {who}{' ' * (user - text_columns(who))}"
             pads[key] = middle
         lines.append(f"{sequence:>{number}}  {middle}  {text}\n")
     sys.stdout.buffer.write("".join(lines).encode())

@@ -9,47 +9,47 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from chatctl.cli.formats import time_of_day, visible
+from chatctl.cli.formats import current_time_of_day, escape_text
 from chatctl.cli.render import activity as drawn
-from chatctl.cli.render import console, duration, size
+from chatctl.cli.render import format_duration, format_size, make_console
 
 if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderResult
 
     from chatctl.client import ServerStats
 
-ROWS_AROUND = 11  # of the header, the figures, the graph's title and scale, the blanks and the last line
-GRAPH_ROWS = 12  # at most
-TWO_SIDES = 64  # columns, from which on rooms and users stand side by side
+FIXED_ROWS = 11  # of the header, the figures, the graph's title and scale, the blanks and the last line
+MAX_CHART_ROWS = 12  # at most
+SIDE_BY_SIDE_COLUMNS = 64  # columns, from which on rooms and users stand side by side
 
 
-class Screen:
+class Dashboard:
     """The live view; a View."""
 
     def __init__(self, server: str, utc: bool, no_color: bool) -> None:
         self._server, self._utc = server, utc
-        self._ending = "q ends" if sys.stdin.isatty() else "Ctrl-C ends"
-        self._answer: ServerStats | None = None
-        self._trouble = ""
-        self._at = ""
-        out = console(no_color)
+        self._quit_hint = "q ends" if sys.stdin.isatty() else "Ctrl-C ends"
+        self._server_stats: ServerStats | None = None
+        self._notice = ""
+        self._updated_at = ""
+        out = make_console(no_color)
         self._live = Live(self, console=out, screen=True, auto_refresh=False, vertical_overflow="crop")
 
-    def __enter__(self) -> "Screen":
+    def __enter__(self) -> "Dashboard":
         self._live.start(refresh=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def show(self, answer: "ServerStats") -> None:
+    def show(self, server_stats: "ServerStats") -> None:
         """Draw an answer."""
-        self._answer, self._trouble, self._at = answer, "", time_of_day(self._utc)
+        self._server_stats, self._notice, self._updated_at = server_stats, "", current_time_of_day(self._utc)
         self.draw()
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Tell what keeps the next answer from coming."""
-        self._trouble = text
+        self._notice = text
         self.draw()
 
     def draw(self) -> None:
@@ -59,70 +59,84 @@ class Screen:
     def __rich_console__(self, out: Console, options: "ConsoleOptions") -> "RenderResult":
         rows, columns = options.size.height, options.size.width
         options = options.update(width=columns, height=None)
-        parts = self._parts(self._answer, columns, rows) if self._answer else [Text(f"asking {self._server} ...")]
+        parts = (
+            self._parts(self._server_stats, columns, rows) if self._server_stats else [Text(f"asking {self._server} ...")]
+        )
         lines = out.render_lines(Group(*parts), options, pad=False)
-        last = Text(visible(self._trouble), "bold red") if self._trouble else Text(self._ending, "dim")
+        last = Text(escape_text(self._notice), "bold red") if self._notice else Text(self._quit_hint, "dim")
         end = out.render_lines(last, options, pad=False)[:rows]
-        kept = (lines + [[]] * rows)[: rows - len(end)]
-        for at, line in enumerate([*kept, *end], 1):
+        body = (lines + [[]] * rows)[: rows - len(end)]
+        for at, line in enumerate([*body, *end], 1):
             yield from line
             yield Segment("\n" if at < rows else "")
 
-    def _parts(self, answer: "ServerStats", columns: int, rows: int) -> list[RenderableType]:
-        activity = answer.activity
-        left = max(rows - ROWS_AROUND - (0 if columns >= TWO_SIDES else 2), 2)
-        high = max(min(GRAPH_ROWS, left // 2, left // 5 + 3), 1)
+    def _parts(self, server_stats: "ServerStats", columns: int, rows: int) -> list[RenderableType]:
+        activity = server_stats.activity
+        free_rows = max(rows - FIXED_ROWS - (0 if columns >= SIDE_BY_SIDE_COLUMNS else 2), 2)
+        chart_rows = max(min(MAX_CHART_ROWS, free_rows // 2, free_rows // 5 + 3), 1)
         return [
-            self._header(answer, columns),
+            self._header(server_stats, columns),
             Text(),
-            _figures(answer, side_by_side=columns >= TWO_SIDES),
+            _figures_table(server_stats, side_by_side=columns >= SIDE_BY_SIDE_COLUMNS),
             Text(),
-            Text(f"{drawn.rate(activity.messages_per_second)} now", "bold"),
-            *(_line(row, drawn.DRAWN) for row in drawn.graph(activity.messages, columns, high)),
-            _line(drawn.scale(activity, columns), "dim"),
+            Text(f"{drawn.format_rate(activity.messages_per_second)} now", "bold"),
+            *(_line(row, drawn.CHART_COLOUR) for row in drawn.bar_chart(activity.messages, columns, chart_rows)),
+            _line(drawn.chart_axis(activity, columns), "dim"),
             Text(),
-            _sides(answer, columns, max(left - high, 1)),
+            _rooms_and_presence(server_stats, columns, max(free_rows - chart_rows, 1)),
         ]
 
-    def _header(self, answer: "ServerStats", columns: int) -> Text:
-        words = Text(self._server, "bold", no_wrap=True)
-        words.append(f"  chatctl {visible(answer.version)}  up {duration(answer.uptime_seconds)}", "dim")
-        if words.cell_len + len(self._at) < columns:
-            words.append(self._at.rjust(columns - words.cell_len), "dim")
-        words.truncate(columns, overflow="ellipsis")
-        return words
+    def _header(self, server_stats: "ServerStats", columns: int) -> Text:
+        header = Text(self._server, "bold", no_wrap=True)
+        header.append(
+            f"  chatctl {escape_text(server_stats.version)}  up {format_duration(server_stats.uptime_seconds)}", "dim"
+        )
+        if header.cell_len + len(self._updated_at) < columns:
+            header.append(self._updated_at.rjust(columns - header.cell_len), "dim")
+        header.truncate(columns, overflow="ellipsis")
+        return header
 
 
 def _line(text: str, style: str) -> Text:
     return Text(text, style, no_wrap=True, overflow="crop")
 
 
-def _figures(answer: "ServerStats", side_by_side: bool) -> Table:
-    log, table = answer.stats, Table.grid(padding=(0, 3))
-    kept = [f"{log.num_messages:,} messages, {size(log.stored_bytes)}", f"{log.num_rooms:,} rooms, {log.num_users:,} users"]
-    doing = [_named("streams", drawn.streams(answer.activity)), _named("commit", drawn.commits(answer.activity))]
+def _figures_table(server_stats: "ServerStats", side_by_side: bool) -> Table:
+    log, table = server_stats.stats, Table.grid(padding=(0, 3))
+    totals = [
+        f"{log.num_messages:,} messages, {format_size(log.stored_bytes)}",
+        f"{log.num_rooms:,} rooms, {log.num_users:,} users",
+    ]
+    current = [
+        _labelled("streams", drawn.streams_text(server_stats.activity)),
+        _labelled("commit", drawn.commit_text(server_stats.activity)),
+    ]
     for _ in range(1 + side_by_side):
         table.add_column(no_wrap=True, overflow="ellipsis")
-    for row in zip(kept, doing, strict=True) if side_by_side else ((part,) for part in (*kept, *doing)):
+    for row in zip(totals, current, strict=True) if side_by_side else ((part,) for part in (*totals, *current)):
         table.add_row(*row)
     return table
 
 
-def _named(name: str, value: str) -> Text:
+def _labelled(name: str, value: str) -> Text:
     return Text.assemble((f"{name} ", "dim"), value)
 
 
-def _sides(answer: "ServerStats", columns: int, rows: int) -> RenderableType:
+def _rooms_and_presence(server_stats: "ServerStats", columns: int, rows: int) -> RenderableType:
     """The busiest rooms and who is here: side by side, or below each other with as many rows for each."""
-    busy, present = answer.activity.rooms, answer.present
-    both = columns >= TWO_SIDES
-    wide, high = ((columns - 3) // 2, rows) if both else (columns, max((rows - 2) // 2, 1))
-    rooms = Group(Text("busiest rooms", "bold"), drawn.busiest(busy, wide, high) if busy else Text("none", "dim"))
-    users = Group(Text("here now", "bold"), drawn.here(present, wide, high) if present else Text("nobody", "dim"))
-    if not both:
+    busy, present = server_stats.activity.rooms, server_stats.presence
+    side_by_side = columns >= SIDE_BY_SIDE_COLUMNS
+    width, height = ((columns - 3) // 2, rows) if side_by_side else (columns, max((rows - 2) // 2, 1))
+    rooms = Group(
+        Text("busiest rooms", "bold"), drawn.busiest_rooms_table(busy, width, height) if busy else Text("none", "dim")
+    )
+    users = Group(
+        Text("here now", "bold"), drawn.presence_table(present, width, height) if present else Text("nobody", "dim")
+    )
+    if not side_by_side:
         return Group(rooms, Text(), users)
     table = Table.grid(padding=(0, 3, 0, 0))
-    table.add_column(width=wide)
-    table.add_column(width=wide, overflow="crop")
+    table.add_column(width=width)
+    table.add_column(width=width, overflow="crop")
     table.add_row(rooms, users)
     return table
