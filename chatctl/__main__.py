@@ -13,7 +13,7 @@ def main() -> None:
         print(f"chatctl {__version__}")
         return
     _open_closed_descriptors()
-    from chatctl.cli import run
+    from chatctl.cli.app import run
 
     code = run(sys.argv[1:])
     with suppress(OSError):

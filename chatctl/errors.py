@@ -1,34 +1,62 @@
-"""Every error chatctl raises on purpose, by who has to do something about it.
+"""Every error chatctl raises on purpose, by who has to act on it.
 
 ChatError
-├── the caller's fault
+├── the caller's request
 │   ├── InvalidRequest       INVALID_ARGUMENT     a value breaks a rule
-│   ├── CursorMalformed      INVALID_ARGUMENT     not a cursor at all
-│   ├── CursorOtherLog       FAILED_PRECONDITION  a cursor of another log
-│   ├── CursorBeyondHead     OUT_OF_RANGE         a cursor this log has not reached
+│   ├── CursorMalformed      INVALID_ARGUMENT     not a cursor
+│   ├── CursorOtherLog       FAILED_PRECONDITION  a cursor from another log
+│   ├── CursorBeyondHead     OUT_OF_RANGE         a cursor past the end of the log
 │   └── LogChanged           FAILED_PRECONDITION  the server serves another log than before
-├── TransientError: the moment's, try again
+├── TransientError: the same call may work later
 │   ├── Unavailable          UNAVAILABLE          no server, or the connection broke
-│   ├── ServerStopping             UNAVAILABLE          the server is stopping
-│   ├── TimedOut             DEADLINE_EXCEEDED    the server does not answer
+│   ├── ServerStopping       UNAVAILABLE          the server is stopping
+│   ├── TimedOut             DEADLINE_EXCEEDED    no response in time
 │   ├── StoreFull            RESOURCE_EXHAUSTED   no space left for the store
 │   └── TooManyStreams       RESOURCE_EXHAUSTED   the limit of open streams is reached
-└── ours, or the machine's
+└── the server, or its machine
     ├── StoreFailed          DATA_LOSS            the store cannot be read or written any more
-    ├── InternalServerError          INTERNAL             a fault in the server
-    └── UnexpectedStatus           any other            a status chatctl's server does not use
-        └── IncompatibleServer     UNIMPLEMENTED        an answer that this version does not know
+    ├── InternalServerError  INTERNAL             a bug in the server
+    └── UnexpectedStatus     any other            a status that a chatctl server does not use
+        └── IncompatibleServer  UNIMPLEMENTED     a response that this version cannot read
 
-StoreOpenError (the store cannot be opened) and ListenError (the address cannot be served) are raised before there is a
-server, so they have no status. Nor have those of a reader's own: CursorWriteError (its cursor file cannot be written) and
-ExecFailed (what it runs for each message failed).
+Each is a ChatctlError. StoreOpenError and ListenError are raised before there is a server, so they have no status.
+CursorWriteError and ExecFailed are raised by a reader, InvalidValue for a setting.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
-class ChatError(Exception):
-    """An error with a gRPC status. `str()` is a sentence for people: what happened, to which thing, what to do next."""
+class ChatctlError(Exception):
+    """The base of every error that chatctl raises on purpose.
+
+    `message` says what failed, on which thing and why. `hint` says what to do, or is empty.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Return one sentence: the message, then the hint."""
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+    def replace(self, message: str | None = None, hint: str | None = None) -> Self:
+        """Return the same error with another message or hint; type, code and everything else stay."""
+        error = type(self).__new__(type(self))
+        error.__dict__.update(self.__dict__)
+        error.message = self.message if message is None else message
+        error.hint = self.hint if hint is None else hint
+        error.args = (error.message, error.hint)
+        return error
+
+    def with_context(self, prefix: str) -> Self:
+        """Return the same error, its message preceded by the thing it is about: `prefix: message`."""
+        return self.replace(message=f"{prefix}: {self.message}")
+
+
+class ChatError(ChatctlError):
+    """An error with a gRPC status."""
 
     code: int = 2
     """The number of the gRPC status (https://grpc.io/docs/guides/status-codes/)."""
@@ -43,19 +71,19 @@ class InvalidRequest(ChatError):
 
 
 class CursorMalformed(ChatError):
-    """Not a cursor at all."""
+    """The text is not a cursor."""
 
     code, reason = 3, "CURSOR_MALFORMED"
 
 
 class CursorOtherLog(ChatError):
-    """A cursor of another log: another store, or one made anew."""
+    """The cursor belongs to another log: another store, or one that was created again."""
 
     code, reason = 9, "CURSOR_OTHER_LOG"
 
 
 class CursorBeyondHead(ChatError):
-    """A cursor this log has not reached, so the log has lost its end or was restored from a copy."""
+    """The cursor is past the end of the log, so the log has lost its end or was restored from a copy."""
 
     code, reason = 11, "CURSOR_BEYOND_HEAD"
 
@@ -67,7 +95,7 @@ class LogChanged(ChatError):
 
 
 class TransientError(ChatError):
-    """The moment's: the same call may work later."""
+    """The same call may work later."""
 
 
 class Unavailable(TransientError):
@@ -83,13 +111,13 @@ class ServerStopping(TransientError):
 
 
 class TimedOut(TransientError):
-    """The server did not answer within the time given."""
+    """The server did not respond in time."""
 
     code, reason = 4, "TIMED_OUT"
 
 
 class StoreFull(TransientError):
-    """There is no space for the message; nothing of it was stored. Works again once there is space."""
+    """There is no space for the message; nothing of it was stored. The call works again once there is space."""
 
     code, reason = 8, "STORE_FULL"
 
@@ -101,40 +129,44 @@ class TooManyStreams(TransientError):
 
 
 class StoreFailed(ChatError):
-    """The store cannot be read or written any more. Nothing is tried again on it."""
+    """The store cannot be read or written any more. Nothing is retried on it."""
 
     code, reason = 15, "STORE_FAILED"
 
 
 class InternalServerError(ChatError):
-    """A fault in the server; its log says more."""
+    """A bug in the server; its log says more."""
 
     code, reason = 13, "SERVER_FAULT"
 
 
 class UnexpectedStatus(ChatError):
-    """A status that chatctl's server does not use: something else answers, or a proxy stands between."""
+    """A status that a chatctl server does not use: another server answers, or a proxy stands between."""
 
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, code: int, hint: str = "") -> None:
+        super().__init__(message, hint)
         self.code = code
 
 
 class IncompatibleServer(UnexpectedStatus):
-    """What a server said is not of the contract that this client knows. Raised by clients only."""
+    """The server's response is not part of the contract that this client knows. Raised by clients only."""
 
 
-class StoreOpenError(Exception):
-    """The store cannot be opened; the text says why and what to do."""
+class StoreOpenError(ChatctlError):
+    """The store cannot be opened."""
 
 
-class ListenError(Exception):
-    """The address cannot be served; the text says why and what to do."""
+class ListenError(ChatctlError):
+    """The server cannot listen on the address."""
 
 
-class CursorWriteError(Exception):
-    """The cursor file cannot be written and stays as it was; the text names it and says why."""
+class CursorWriteError(ChatctlError):
+    """The cursor file cannot be written and stays as it was."""
 
 
-class ExecFailed(Exception):
-    """A command that is run for each message failed too often, or was ended; the text says for which message and how."""
+class ExecFailed(ChatctlError):
+    """The command that is run for each message failed too often, or was ended."""
+
+
+class InvalidValue(ChatctlError, ValueError):
+    """The value of a setting is invalid."""

@@ -8,9 +8,12 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from chatctl import config
-from chatctl.chat import name_error
-from chatctl.cli import formats
+from chatctl import errors
+from chatctl.cli.terminal import escape, messages
+from chatctl.config.values import parse_duration, parse_time
+from chatctl.model import limits
+from chatctl.model.limits import name_error
+from chatctl.net import address
 
 T = TypeVar("T")
 
@@ -35,13 +38,13 @@ def parse_value(option: str, parse: Callable[[str], T], text: str) -> T:
     """What a value means. Raises BadParameter, which names the option."""
     try:
         return parse(text)
-    except config.InvalidValue as error:
+    except errors.InvalidValue as error:
         raise typer.BadParameter(str(error), param_hint=f"'{option}'") from None
 
 
 def parse_seconds(option: str, text: str) -> float:
     """A duration, in seconds."""
-    return parse_value(option, config.parse_duration, text) / 1_000_000
+    return parse_value(option, parse_duration, text) / 1_000_000
 
 
 def parse_moment(option: str, text: str | None) -> int | None:
@@ -49,7 +52,7 @@ def parse_moment(option: str, text: str | None) -> int | None:
     if text is None:
         return None
     now = time.time_ns() // 1000
-    return parse_value(option, lambda text: config.parse_time(text, now), text)
+    return parse_value(option, lambda text: parse_time(text, now), text)
 
 
 def is_past_duration(text: str) -> bool:
@@ -59,7 +62,7 @@ def is_past_duration(text: str) -> bool:
 
 def parse_address(text: str) -> str:
     """The value of --server, as it was written."""
-    parse_value("--server", config.parse_address, text)
+    parse_value("--server", address.parse_address, text)
     return text
 
 
@@ -76,7 +79,7 @@ def parse_text(option: str, value: str | None) -> str:
     return value or ""
 
 
-def parse_name(option: str, value: str, limit: int = config.MAX_NAME_BYTES) -> str:
+def parse_name(option: str, value: str, limit: int = limits.MAX_NAME_BYTES) -> str:
     """The name of a room, user or sender. Raises BadParameter unless it can be one, on some server at least."""
     if error := name_error(option.lstrip("-"), value, limit):
         raise typer.BadParameter(error, param_hint=f"'{option}'")
@@ -92,5 +95,5 @@ def parse_filter_names(option: str, values: list[str] | None, variable: str) -> 
     """The rooms or users a reader asks for. At a terminal it is said when the environment does."""
     names = [parse_name(option, value) for value in repeated(values, variable)]
     if names and not values and sys.stderr.isatty():
-        formats.say(f"only {', '.join(map(formats.escape_name, names))}, as {variable} says")
+        messages.say(f"only {', '.join(map(escape.escape_name, names))}, as {variable} says")
     return names

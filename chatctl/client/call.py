@@ -8,30 +8,15 @@ from typing import Any
 
 import grpc
 
-from chatctl import wire
-from chatctl.client.patience import ResponseWatchdog
+from chatctl.client.watchdog import ResponseWatchdog
+from chatctl.compat.grpc_call import StatusPreservingCall
 from chatctl.errors import ChatError, TimedOut, Unavailable, UnexpectedStatus
+from chatctl.wire import status
 
 # Around the words of grpc's that tell something.
 _GRPC_NOISE = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?(Stream removed \((?P<inner>.*)\)$)?")
 
 NO_SERVER_HINT = ": start one with `chatctl serve`, or name another with --server"
-
-
-class StatusPreservingCall:
-    """Stands before grpc.aio's inner call, and keeps a write that fails from replacing the status the server has sent.
-
-    To go when https://github.com/grpc/grpc/pull/43486 is released; a call without a status yet still gets one from Core.
-    """
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def set_internal_error(self, _: str) -> None:
-        """Leave the status to Core."""
 
 
 class Call:
@@ -125,8 +110,8 @@ class Call:
         """The error that a status stands for; statuses that grpc itself makes get words of ours."""
         code, details = error.code().value[0], error.details() or ""
         trailers = tuple(error.trailing_metadata() or ())
-        if any(key == wire.REASON_KEY for key, _ in trailers):
-            return wire.error_from_status(code, details, trailers)
+        if any(key == status.REASON_KEY for key, _ in trailers):
+            return status.error_from_status(code, details, trailers)
         detail = _GRPC_NOISE.sub(lambda noise: noise["inner"] or "", details.rpartition("last error: ")[2])
         if code == 1:  # CANCELLED: gRPC's answer to a call that comes in the moment in which its server stops
             return Unavailable(f"{self._server} stopped as it was asked: try again")
@@ -138,7 +123,7 @@ class Call:
             return UnexpectedStatus(
                 f"what answers at {self._server} is no chatctl server, or another version ({detail})", code
             )
-        return wire.error_from_status(code, details, trailers)
+        return status.error_from_status(code, details, trailers)
 
 
 OpenCall = Callable[[float, Callable[[Any], Any]], AbstractAsyncContextManager[Call]]

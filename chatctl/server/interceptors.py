@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.message import DecodeError
 
-from chatctl import wire
 from chatctl.errors import ChatError, InternalServerError, InvalidRequest, StoreFailed
+from chatctl.wire import status
 
 logger = logging.getLogger(__name__)
 
@@ -125,5 +125,5 @@ async def _abort(method: str, context: Any, error: BaseException) -> NoReturn:
         logger.error("%s failed, fault %s", method, error_id, exc_info=error)
         sent_error = InternalServerError(f"the server failed to answer; its log says why, under fault {error_id}")
     logger.debug("%s refused: %s", method, sent_error)
-    await context.abort(wire.STATUS_CODES[sent_error.code], str(sent_error), ((wire.REASON_KEY, sent_error.reason),))
+    await context.abort(status.STATUS_CODES[sent_error.code], str(sent_error), ((status.REASON_KEY, sent_error.reason),))
     raise AssertionError("abort raises")

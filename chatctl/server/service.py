@@ -8,14 +8,18 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
-from chatctl import __version__, history, wire, wire_stats
-from chatctl.chat import DEFAULT_TOP, Chat
-from chatctl.pages import QueryPage
-from chatctl.server.exchange import SendReceiveStream
-from chatctl.server.streams import StreamRegistry
-from chatctl.server.verification import verify_responses
+from chatctl import __version__
+from chatctl.core import history
+from chatctl.core.chat import Chat
+from chatctl.core.page_cache import QueryPage
+from chatctl.model.limits import DEFAULT_TOP
+from chatctl.server.send_receive_stream import SendReceiveStream
+from chatctl.server.stream_registry import StreamRegistry
+from chatctl.server.verify_stream import verify_responses
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
+from chatctl.wire import convert
+from chatctl.wire import stats as wire_stats
 
 
 class ChatService(chat_pb2_grpc.ChatServiceServicer):
@@ -27,7 +31,6 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
         self._started = time.monotonic()
 
     async def GetStats(self, request: pb.GetStatsRequest, context: Any) -> pb.GetStatsResponse:
-        """See the proto."""
         chat, rooms = self._chat, tuple(dict.fromkeys(request.rooms))
         stats = await chat.stats(request.top, rooms)
         uptime = Duration()
@@ -43,7 +46,7 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
             version=__version__,
             log=chat.log.id,
             store=chat.log.kind,
-            limits=wire.limits_to_pb(chat.limits),
+            limits=convert.limits_to_pb(chat.limits),
             promises=pb.Promises(durable_receipts=True),
             head=f"{chat.cursor_prefix}{chat.log.head}",
             activity=wire_stats.activity_to_pb(chat.meter.activity(self._streams.followers, self._streams.senders)),
@@ -59,7 +62,7 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
         self._streams.acquire()
         try:
             self._streams.followers += request.follow
-            async with aclosing(history.read(self._chat, wire.query_from_pb(request))) as pages:
+            async with aclosing(history.read(self._chat, convert.query_from_pb(request))) as pages:
                 async for page in pages:
                     handoff = [self._frame(page)]
                     del page  # or it would stay for as long as the client does not read
@@ -73,7 +76,7 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
         if not page.frame:
             prefix = self._chat.cursor_prefix
             page.frame = pb.GetMessagesResponse(
-                runs=wire.runs_to_pb(page.runs),
+                runs=convert.runs_to_pb(page.runs),
                 cursor=f"{prefix}{page.position}",
                 cursor_prefix=prefix,
                 live=page.live,
@@ -83,7 +86,6 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
     async def SendAndReceiveMessage(
         self, request_iterator: AsyncIterator[pb.SendAndReceiveMessageRequest], context: Any
     ) -> AsyncIterator[pb.SendAndReceiveMessageResponse]:
-        """See the proto."""
         with self._streams.open() as wakeup:
             stream = SendReceiveStream(self._chat, self._streams, request_iterator, wakeup)
             try:
@@ -99,7 +101,6 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
     async def VerifyMessages(
         self, request_iterator: AsyncIterator[pb.VerifyMessagesRequest], context: Any
     ) -> AsyncIterator[pb.VerifyMessagesResponse]:
-        """See the proto."""
         with self._streams.open() as wakeup:
             async with aclosing(verify_responses(self._chat, request_iterator, wakeup)) as answers:
                 async for response in answers:

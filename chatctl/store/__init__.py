@@ -1,7 +1,7 @@
 """The stores that keep a log. `open_log` finds the one a URL names and imports no other."""
 
+from chatctl.core.message_log import MessageLog
 from chatctl.errors import StoreOpenError
-from chatctl.log import MessageLog
 
 
 async def open_log(url: str) -> MessageLog:
@@ -11,7 +11,7 @@ async def open_log(url: str) -> MessageLog:
     """
     scheme, _, path = url.partition(":")
     if scheme == "sqlite" and path and not path.startswith(":"):
-        from chatctl.store.sqlite import SQLiteLog
+        from chatctl.store.sqlite.log import SQLiteLog
 
         return await SQLiteLog.open(path)
     raise StoreOpenError(f"there is no store {url!r}: name a file with sqlite:PATH")

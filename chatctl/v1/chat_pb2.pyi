@@ -24,7 +24,7 @@ class RejectReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REJECT_REASON_TEXT_TOO_LONG: _ClassVar[RejectReason]
     REJECT_REASON_BAD_ROOM: _ClassVar[RejectReason]
     REJECT_REASON_BAD_USER: _ClassVar[RejectReason]
-    REJECT_REASON_BAD_SENDER: _ClassVar[RejectReason]
+    REJECT_REASON_BAD_INPUT_ID: _ClassVar[RejectReason]
     REJECT_REASON_BAD_NUMBER: _ClassVar[RejectReason]
     REJECT_REASON_CONFLICT: _ClassVar[RejectReason]
 
@@ -43,7 +43,7 @@ REJECT_REASON_UNSPECIFIED: RejectReason
 REJECT_REASON_TEXT_TOO_LONG: RejectReason
 REJECT_REASON_BAD_ROOM: RejectReason
 REJECT_REASON_BAD_USER: RejectReason
-REJECT_REASON_BAD_SENDER: RejectReason
+REJECT_REASON_BAD_INPUT_ID: RejectReason
 REJECT_REASON_BAD_NUMBER: RejectReason
 REJECT_REASON_CONFLICT: RejectReason
 FAULT_KIND_UNSPECIFIED: FaultKind
@@ -173,7 +173,7 @@ class Promises(_message.Message):
     def __init__(self, durable_receipts: _Optional[bool] = ..., duplicate_window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class GetMessagesRequest(_message.Message):
-    __slots__ = ("rooms", "users", "since", "until", "contains", "after", "before", "last", "limit", "follow")
+    __slots__ = ("rooms", "users", "since", "until", "contains", "after", "before", "last", "limit", "follow", "input_id")
     ROOMS_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +184,7 @@ class GetMessagesRequest(_message.Message):
     LAST_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    INPUT_ID_FIELD_NUMBER: _ClassVar[int]
     rooms: _containers.RepeatedScalarFieldContainer[str]
     users: _containers.RepeatedScalarFieldContainer[str]
     since: _timestamp_pb2.Timestamp
@@ -194,7 +195,8 @@ class GetMessagesRequest(_message.Message):
     last: int
     limit: int
     follow: bool
-    def __init__(self, rooms: _Optional[_Iterable[str]] = ..., users: _Optional[_Iterable[str]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., contains: _Optional[str] = ..., after: _Optional[str] = ..., before: _Optional[str] = ..., last: _Optional[int] = ..., limit: _Optional[int] = ..., follow: _Optional[bool] = ...) -> None: ...
+    input_id: str
+    def __init__(self, rooms: _Optional[_Iterable[str]] = ..., users: _Optional[_Iterable[str]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., contains: _Optional[str] = ..., after: _Optional[str] = ..., before: _Optional[str] = ..., last: _Optional[int] = ..., limit: _Optional[int] = ..., follow: _Optional[bool] = ..., input_id: _Optional[str] = ...) -> None: ...
 
 class GetMessagesResponse(_message.Message):
     __slots__ = ("runs", "cursor", "cursor_prefix", "live")
@@ -209,34 +211,36 @@ class GetMessagesResponse(_message.Message):
     def __init__(self, runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ..., cursor: _Optional[str] = ..., cursor_prefix: _Optional[str] = ..., live: _Optional[bool] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("sequence", "room", "user", "create_time", "texts")
+    __slots__ = ("sequence", "room", "user", "create_time", "texts", "number")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ROOM_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     TEXTS_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     room: str
     user: str
     create_time: _timestamp_pb2.Timestamp
     texts: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, sequence: _Optional[int] = ..., room: _Optional[str] = ..., user: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., texts: _Optional[_Iterable[str]] = ...) -> None: ...
+    number: int
+    def __init__(self, sequence: _Optional[int] = ..., room: _Optional[str] = ..., user: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., texts: _Optional[_Iterable[str]] = ..., number: _Optional[int] = ...) -> None: ...
 
 class SendAndReceiveMessageRequest(_message.Message):
-    __slots__ = ("user", "sender", "room", "number", "texts", "receive")
+    __slots__ = ("user", "input_id", "room", "number", "texts", "receive")
     USER_FIELD_NUMBER: _ClassVar[int]
-    SENDER_FIELD_NUMBER: _ClassVar[int]
+    INPUT_ID_FIELD_NUMBER: _ClassVar[int]
     ROOM_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     RECEIVE_FIELD_NUMBER: _ClassVar[int]
     user: str
-    sender: str
+    input_id: str
     room: str
     number: int
     texts: _containers.RepeatedScalarFieldContainer[str]
     receive: Receive
-    def __init__(self, user: _Optional[str] = ..., sender: _Optional[str] = ..., room: _Optional[str] = ..., number: _Optional[int] = ..., texts: _Optional[_Iterable[str]] = ..., receive: _Optional[_Union[Receive, _Mapping]] = ...) -> None: ...
+    def __init__(self, user: _Optional[str] = ..., input_id: _Optional[str] = ..., room: _Optional[str] = ..., number: _Optional[int] = ..., texts: _Optional[_Iterable[str]] = ..., receive: _Optional[_Union[Receive, _Mapping]] = ...) -> None: ...
 
 class Receive(_message.Message):
     __slots__ = ("rooms", "all_rooms", "after", "presence")
@@ -271,16 +275,16 @@ class SendAndReceiveMessageResponse(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., receipts: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ..., runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ..., cursor: _Optional[str] = ..., cursor_prefix: _Optional[str] = ..., live: _Optional[bool] = ..., receive: _Optional[int] = ..., present: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("sender", "log", "cursor_prefix", "limits")
-    SENDER_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("input_id", "log", "cursor_prefix", "limits")
+    INPUT_ID_FIELD_NUMBER: _ClassVar[int]
     LOG_FIELD_NUMBER: _ClassVar[int]
     CURSOR_PREFIX_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
-    sender: str
+    input_id: str
     log: str
     cursor_prefix: str
     limits: Limits
-    def __init__(self, sender: _Optional[str] = ..., log: _Optional[str] = ..., cursor_prefix: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
+    def __init__(self, input_id: _Optional[str] = ..., log: _Optional[str] = ..., cursor_prefix: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("number", "count", "status", "sequence", "create_time", "reason", "error")

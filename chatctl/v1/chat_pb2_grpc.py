@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ChatServiceStub:
-    """A durable chat room.
+    """A durable message log with rooms.
     """
 
     def __init__(self, channel):
@@ -58,50 +58,50 @@ class ChatServiceStub:
 
 
 class ChatServiceServicer:
-    """A durable chat room.
+    """A durable message log with rooms.
     """
 
     def GetStats(self, request, context):
-        """Totals, per room and per user figures, what goes on right now, and the limits and promises in force.
-        Its cost does not grow with the number of stored messages, only a little with that of the rooms where somebody is.
-        Errors: INVALID_ARGUMENT (a bad `top` or room name).
+        """Returns totals, figures per room and user, current activity, and the limits and promises in force.
+        The cost does not depend on the number of stored messages. It grows slightly with the number of occupied rooms.
+        Errors: INVALID_ARGUMENT (invalid `top` or room name).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMessages(self, request, context):
-        """Stored messages in log order, oldest first, and with `follow` everything after them as it is stored.
-        Errors: INVALID_ARGUMENT (a filter that breaks a rule), FAILED_PRECONDITION (a cursor of another log), OUT_OF_RANGE (a
-        cursor beyond the head or from before what is still kept), RESOURCE_EXHAUSTED (too many open streams), UNAVAILABLE (the
-        server is stopping: call again with `after` set to the last cursor).
+        """Returns stored messages in log order, oldest first. With `follow`, continues with new messages as they are stored.
+        Errors: INVALID_ARGUMENT (invalid filter), FAILED_PRECONDITION (cursor from another log), OUT_OF_RANGE (cursor past the
+        end of the log or before the oldest message kept), RESOURCE_EXHAUSTED (too many open streams), UNAVAILABLE (the server
+        is stopping: call again with `after` set to the last cursor).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SendAndReceiveMessage(self, request_iterator, context):
-        """Sends runs of texts and, on the same stream, receives a receipt for every record of them, in the order they were sent,
-        and everybody's messages in the rooms asked for.
-        The first response is a `welcome`. A record that breaks a rule is rejected by itself, the others are stored; only what
-        breaks the stream ends it. After the client's half-close the server sends the outstanding receipts and ends the
-        stream, unless rooms are being received: then it goes on until the client cancels.
-        Errors: INVALID_ARGUMENT (a frame that breaks the contract: too many texts in one, a user changed in mid-stream),
-        RESOURCE_EXHAUSTED (the store is full, or too many open streams), UNAVAILABLE (the server is stopping), and for
-        `receive` those of GetMessages. Whatever has no receipt when the stream ends is in doubt: sending it again with the
-        same user, sender and number never stores it twice.
+        """Stores records and returns a receipt for each of them, in the order they were sent. On the same stream, delivers the
+        messages of the rooms in `receive`, from all users.
+        The first response has a `welcome`. A record that breaks a rule is rejected alone; the others are stored. The stream
+        ends with an error only if a frame breaks the contract. After the client's half-close the server sends the outstanding
+        receipts and ends the stream. If the stream receives rooms, it goes on until the client cancels.
+        Errors: INVALID_ARGUMENT (a frame that breaks the contract: too many texts, a user that changed), RESOURCE_EXHAUSTED
+        (the store is full, or too many open streams), UNAVAILABLE (the server is stopping), and for `receive` those of
+        GetMessages. Records without a receipt when the stream ends may or may not be stored. To find out, send them again
+        with the same user, input id and number: no record is stored twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VerifyMessages(self, request_iterator, context):
-        """Whether messages are stored as their receipts say. Every request is answered by one response, in order; many may be
-        under way. After the client's half-close and the last response the server ends the stream. What is stored in place of
-        what was claimed is never told.
-        Errors: INVALID_ARGUMENT (no or a malformed cursor prefix, a claim that breaks a rule, too many in one request),
-        FAILED_PRECONDITION (receipts of another log), RESOURCE_EXHAUSTED (too many open streams), UNAVAILABLE (the server is
-        stopping: ask again what has no response).
+        """Checks that messages are stored as their receipts say. Each request gets one response, in order; many may be in flight.
+        After the client's half-close and the last response the server ends the stream. The response never reveals the message
+        that is stored in place of a claimed one.
+        Errors: INVALID_ARGUMENT (missing or malformed cursor prefix, invalid claim, too many claims in one request),
+        FAILED_PRECONDITION (receipts from another log), RESOURCE_EXHAUSTED (too many open streams), UNAVAILABLE (the server is
+        stopping: send the requests without a response again).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,7 +139,7 @@ def add_ChatServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ChatService:
-    """A durable chat room.
+    """A durable message log with rooms.
     """
 
     @staticmethod

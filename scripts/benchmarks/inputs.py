@@ -65,7 +65,7 @@ class Inputs:
     def scattered(self) -> Path:
         """A store in which every message has another room and user than the one before: the worst case for reading."""
         path = self.folder / "scattered"
-        run(program("probe", "scatter", path, self.count))
+        run(program("client_probe", "scatter", path, self.count))
         return path
 
 

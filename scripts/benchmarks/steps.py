@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from statistics import median
 
-from benchmarks import fanning
+from benchmarks import fan_out_steps
 from benchmarks.inputs import Figures, Inputs, new_chat_server, new_store_path
 from benchmarks.processes import (
     CHATCTL,
@@ -58,14 +58,16 @@ def check_replies(done: ProcessResult, expected: int) -> ProcessResult:
 
 
 def tutorial_send(inputs: Inputs) -> Figures:
-    with running_server(program("tutorial", "serve", 0), inputs.folder / "tutorial.log") as server:
-        done = check_replies(run(program("tutorial", "send", server.address), inputs.fewer_lines), inputs.tutorial_sends)
+    with running_server(program("tutorial_baseline", "serve", 0), inputs.folder / "tutorial.log") as server:
+        done = check_replies(
+            run(program("tutorial_baseline", "send", server.address), inputs.fewer_lines), inputs.tutorial_sends
+        )
     return {"tutorial send": inputs.tutorial_sends / done.seconds}
 
 
 def sqlite_baseline(inputs: Inputs) -> Figures:
     with new_store_path(inputs) as store:
-        done = run(program("sqlite_alone", store), inputs.lines)
+        done = run(program("sqlite_baseline", store), inputs.lines)
     inner = json.loads(done.output)
     if inner["lines"] != inputs.count:
         raise BenchmarkFailed(f"SQLite alone stored {inner['lines']} lines, not {inputs.count}")
@@ -73,8 +75,8 @@ def sqlite_baseline(inputs: Inputs) -> Figures:
 
 
 def raw_send(inputs: Inputs) -> Figures:
-    with running_server(program("raw", "serve"), inputs.folder / "raw.log") as server:
-        done = run(program("raw", "send", server.address), inputs.lines)
+    with running_server(program("grpc_baseline", "serve"), inputs.folder / "raw.log") as server:
+        done = run(program("grpc_baseline", "send", server.address), inputs.lines)
     return {"raw send": inputs.count / done.seconds}
 
 
@@ -98,7 +100,7 @@ def send_again(inputs: Inputs) -> Figures:
 def send_through(inputs: Inputs, milliseconds: int) -> float:
     """Lines a second through a proxy that delays each direction."""
     with new_chat_server(inputs) as server:
-        with running_server(program("proxy", milliseconds, server.address), inputs.folder / "proxy.log") as proxy:
+        with running_server(program("delay_proxy", milliseconds, server.address), inputs.folder / "proxy.log") as proxy:
             done = send(proxy, inputs.lines)
         check_stored(server, inputs.count)
     return inputs.count / done.seconds
@@ -116,7 +118,9 @@ def concurrent_senders(inputs: Inputs) -> Figures:
     """Each commit has a time of its own, and gives it to its blocks."""
     with new_store_path(inputs) as store:
         with chat_server(store) as server:
-            figures = json.loads(run(program("probe", "crowd", server.address, max(1, inputs.round_trips // 20))).output)
+            figures = json.loads(
+                run(program("client_probe", "crowd", server.address, max(1, inputs.round_trips // 20))).output
+            )
         with closing(sqlite3.connect(store)) as db:
             (messages, commits) = db.execute("SELECT sum(messages), count(DISTINCT time) FROM block").fetchone()
     return figures | {"messages a commit": messages / commits}
@@ -126,8 +130,10 @@ def concurrent_senders(inputs: Inputs) -> Figures:
 
 
 def tutorial_history(inputs: Inputs) -> Figures:
-    with running_server(program("tutorial", "serve", inputs.tutorial_reads), inputs.folder / "tutorial.log") as server:
-        done = check_replies(run(program("tutorial", "history", server.address)), inputs.tutorial_reads)
+    with running_server(
+        program("tutorial_baseline", "serve", inputs.tutorial_reads), inputs.folder / "tutorial.log"
+    ) as server:
+        done = check_replies(run(program("tutorial_baseline", "history", server.address)), inputs.tutorial_reads)
     return {"tutorial history": inputs.tutorial_reads / done.seconds}
 
 
@@ -148,8 +154,11 @@ def scattered_history(inputs: Inputs) -> Figures:
 
 
 def round_trip(inputs: Inputs) -> Figures:
-    with running_server(program("raw", "serve"), inputs.folder / "raw.log") as raw, new_chat_server(inputs) as chat:
-        done = run(program("probe", "round-trip", raw.address, chat.address, inputs.round_trips))
+    with (
+        running_server(program("grpc_baseline", "serve"), inputs.folder / "raw.log") as raw,
+        new_chat_server(inputs) as chat,
+    ):
+        done = run(program("client_probe", "round-trip", raw.address, chat.address, inputs.round_trips))
     return json.loads(done.output)
 
 
@@ -170,7 +179,7 @@ def memory(inputs: Inputs) -> Figures:
 def stats(inputs: Inputs) -> Figures:
     with new_chat_server(inputs) as full, new_chat_server(inputs) as empty:
         send(full, inputs.more_lines)
-        done = run(program("probe", "stats", full.address, empty.address, inputs.round_trips))
+        done = run(program("client_probe", "stats", full.address, empty.address, inputs.round_trips))
     return json.loads(done.output)
 
 
@@ -198,7 +207,7 @@ STEPS: dict[str, tuple[Callable[[Inputs], Figures], ...]] = {
     "memory": (memory,),
     "stats": (stats,),
     "start-up": (start_up,),
-    **fanning.STEPS,
+    **fan_out_steps.STEPS,
 }
 
 

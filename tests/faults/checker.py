@@ -8,9 +8,9 @@ from array import array
 from collections import Counter
 from typing import NamedTuple
 
-from inputs import parse_text
-from kinds import ABSENT, UNKNOWN, Violation, ViolationKind
-from seen import ReaderCheck
+from tests.faults.inputs import parse_text
+from tests.faults.reader_check import ReaderCheck
+from tests.faults.violations import ABSENT, UNKNOWN, Violation, ViolationKind
 
 MAX_VIOLATIONS = 50  # further ones are only counted
 NUMBER_BITS = 40
@@ -21,7 +21,7 @@ ALL_ROOMS = ()
 class Receipt(NamedTuple):
     """Of one record. `time` is in microseconds since 1970, as all times here."""
 
-    sender: str
+    input_id: str
     number: int
     status: str
     sequence: int
@@ -70,17 +70,17 @@ class Checker:
 
     def add_input(self, what):
         """An input is being sent; or it has grown."""
-        if what.sender in self._inputs:
-            self._inputs[what.sender].grow()
+        if what.input_id in self._inputs:
+            self._inputs[what.input_id].grow()
         else:
             self._inputs_in_order.append(InputState(what, len(self._inputs_in_order) + 1 << NUMBER_BITS))
-            self._inputs[what.sender] = self._inputs_in_order[-1]
+            self._inputs[what.input_id] = self._inputs_in_order[-1]
 
     def add_receipt(self, *receipt):
         """A record got a receipt; the fields are those of Receipt."""
         receipt = Receipt(*receipt)
         self.statuses[receipt.status] += 1
-        sent = self._inputs.get(receipt.sender)
+        sent = self._inputs.get(receipt.input_id)
         if not sent or not 1 <= receipt.number <= sent.input.count:
             self.add_violation(ViolationKind.RECEIPT, f"nobody sent what this is for: {receipt}")
         elif receipt.status not in ("stored", "duplicate"):
@@ -171,7 +171,7 @@ class Checker:
         """A record, for people."""
         if key in (ABSENT, UNKNOWN):
             return "nothing" if key == ABSENT else "what nobody sent"
-        return f"{self._inputs_in_order[(key >> NUMBER_BITS) - 1].input.sender}:{key & NUMBER_MASK}"
+        return f"{self._inputs_in_order[(key >> NUMBER_BITS) - 1].input.input_id}:{key & NUMBER_MASK}"
 
     # --- judging
 
@@ -187,7 +187,7 @@ class Checker:
         key = self.key(receipt.sequence)
         if key == ABSENT:
             self.add_violation(ViolationKind.LOST, f"it has a receipt and is not in the log: {receipt}")
-        elif key != self._inputs[receipt.sender].base + receipt.number:
+        elif key != self._inputs[receipt.input_id].base + receipt.number:
             self.add_violation(ViolationKind.RECEIPT, f"at its sequence is {self.describe(key)}: {receipt}")
         elif self._times[receipt.sequence] != receipt.time:
             self.add_violation(
@@ -197,7 +197,7 @@ class Checker:
     def complete(self):
         """See that every record of every input is in the log and has a receipt, now that all senders have finished."""
         for sent in self._inputs_in_order:
-            sender = sent.input.sender
+            sender = sent.input.input_id
             for number in range(1, sent.input.count + 1):
                 if not sent.sequences[number]:
                     self.add_violation(

@@ -18,16 +18,16 @@ WORDS = (
 class Input:
     """The input of one sender: records numbered from 1 to `count`, each with a text that no other record has.
 
-    `sender` is unique among all inputs and has no colon. `count` may grow.
+    `input_id` is unique among all inputs and has no colon. `count` may grow.
     """
 
     user: str
-    sender: str
+    input_id: str
     room: str
     count: int
 
     def text(self, number):
-        return f"{self.sender}:{number}:{WORDS[number % len(WORDS)]}"
+        return f"{self.input_id}:{number}:{WORDS[number % len(WORDS)]}"
 
     def texts(self, first, last):
         return [self.text(number) for number in range(first, last + 1)]

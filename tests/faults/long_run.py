@@ -17,24 +17,28 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import faults
-from checker import ViolationKind
-from tails import SIGTERM_EXIT
-from trial import Trial
+from tests.faults import injected_faults
+from tests.faults.checker import ViolationKind
+from tests.faults.follower_processes import SIGTERM_EXIT
+from tests.faults.trial import Trial
 
 KILLS_PER_ROUND = 2
 OTHERS_PER_ROUND = (0, 1, 1, 2)
 ROUNDS_BETWEEN_LONG_FAULTS = 12  # rounds between troubles that last longer than the senders' patience
 MIN_ROUND_MESSAGES = 1000  # in a round that is only needed for more kills
 OTHER_FAULTS = (
-    faults.kill_sender, faults.kill_sender, faults.freeze_sender, faults.freeze_server, faults.kill_frozen_server,
-    faults.freeze_follower,
-    faults.cut, faults.half_close, faults.delay, faults.blackhole,
-    faults.stop_server, faults.fail_write, faults.fill_disk, faults.limit_size, faults.set_clock_back,
+    injected_faults.kill_sender, injected_faults.kill_sender, injected_faults.freeze_sender, injected_faults.freeze_server, injected_faults.kill_frozen_server,
+    injected_faults.freeze_follower,
+    injected_faults.cut, injected_faults.half_close, injected_faults.delay, injected_faults.blackhole,
+    injected_faults.stop_server, injected_faults.fail_write, injected_faults.fill_disk, injected_faults.limit_size, injected_faults.set_clock_back,
 )  # fmt: skip
-FOLLOWER_FAULTS = (faults.kill_follower, faults.kill_follower, faults.stop_follower)  # one in each round
+FOLLOWER_FAULTS = (
+    injected_faults.kill_follower,
+    injected_faults.kill_follower,
+    injected_faults.stop_follower,
+)  # one in each round
 COUNTED_APART = ("kill_server", "kill_follower", "stop_follower")  # which are counted by themselves
-LONG_FAULTS = (faults.freeze_server_long, faults.blackhole_long)
+LONG_FAULTS = (injected_faults.freeze_server_long, injected_faults.blackhole_long)
 
 
 def parse_arguments():
@@ -63,7 +67,7 @@ async def run(trial: Trial, kills, messages, fault_counts):
         others = trial.rng.sample(OTHER_FAULTS, trial.rng.choice(OTHERS_PER_ROUND))
         if number % ROUNDS_BETWEEN_LONG_FAULTS == 0:
             others.append(LONG_FAULTS[number // ROUNDS_BETWEEN_LONG_FAULTS % len(LONG_FAULTS)])
-        chosen = [*[faults.kill_server] * KILLS_PER_ROUND, *others, trial.rng.choice(FOLLOWER_FAULTS)]
+        chosen = [*[injected_faults.kill_server] * KILLS_PER_ROUND, *others, trial.rng.choice(FOLLOWER_FAULTS)]
         fault_counts.update(fault.__name__ for fault in chosen)
         await trial.run_round(max(min(messages_per_round, messages - trial.sent), MIN_ROUND_MESSAGES), chosen)
         log(f"round {number}: {trial.keeper.kills} kills, {trial.sent:,} messages; {' '.join(f.__name__ for f in others)}")

@@ -4,13 +4,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import grpc
-from contract import Connection, add_runs, is_expected_error
 
 from chatctl.v1 import chat_pb2 as pb
+from tests.faults.grpc_api import Connection, add_runs, is_expected_error
 
 if TYPE_CHECKING:
-    from keeper import ServerSupervisor
-    from seen import ReaderCheck
+    from tests.faults.reader_check import ReaderCheck
+    from tests.faults.supervisor import ServerSupervisor
 
 RETRY_SECONDS = 0.02  # between attempts, so that a server under way is not drowned in them
 

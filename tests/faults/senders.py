@@ -10,17 +10,17 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import grpc
-from checker import ViolationKind
-from cli import CHATCTL, clean_environment
-from contract import Connection, add_runs, is_expected_error, microseconds, microseconds_of_text
-from readers import RETRY_SECONDS
-from waiting import send_signal
 
 from chatctl.v1 import chat_pb2 as pb
+from tests.faults.checker import ViolationKind
+from tests.faults.grpc_api import Connection, add_runs, is_expected_error, microseconds, microseconds_of_text
+from tests.faults.readers import RETRY_SECONDS
+from tests.faults.signals import send_signal
+from tests.support.cli import CHATCTL, clean_environment
 
 if TYPE_CHECKING:
-    from checker import Checker
-    from keeper import ServerSupervisor
+    from tests.faults.checker import Checker
+    from tests.faults.supervisor import ServerSupervisor
 
 STATUSES = {
     pb.RECEIPT_STATUS_STORED: "stored", pb.RECEIPT_STATUS_DUPLICATE: "duplicate", pb.RECEIPT_STATUS_REJECTED: "rejected"
@@ -45,7 +45,7 @@ class SendProcess:
         self._checker = checker
         self._rng = random.Random(rng.random())  # of its own, so that chance here does not depend on the machine's pace
         self._pace = rng.choice(WRITE_PATTERNS)
-        names = ("--sender", what.sender, "--user", what.user, "--room", what.room)
+        names = ("--sender", what.input_id, "--user", what.user, "--room", what.room)
         self._command = (*CHATCTL, "send", "--json", *names, "--server", address, "--timeout", timeout)
         checker.add_input(what)
 
@@ -97,7 +97,7 @@ class SendProcess:
             for receipt in map(json.loads, lines):
                 if receipt["number"] != expected:
                     self._checker.add_violation(
-                        ViolationKind.RECEIPT, f"due was number {expected} of {self.input.sender}, it is {receipt}"
+                        ViolationKind.RECEIPT, f"due was number {expected} of {self.input.input_id}, it is {receipt}"
                     )
                 expected = receipt["number"] + 1
                 if receipt["status"] != "unconfirmed":
@@ -163,7 +163,7 @@ class StreamClient:
         """Write what is due, a few frames ahead of the receipts."""
         what, number, sent = self.input, self._next_unconfirmed, []
         receive = pb.Receive(all_rooms=True, after=self._cursor)
-        names = {"user": what.user, "sender": what.sender, "room": what.room}
+        names = {"user": what.user, "input_id": what.input_id, "room": what.room}
         with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # reading raises why
             await call.write(pb.SendAndReceiveMessageRequest(**names, receive=receive))
             while True:
@@ -181,7 +181,7 @@ class StreamClient:
                 for i in range(receipt.count):
                     at = receipt.sequence + i if receipt.sequence else 0
                     self._checker.add_receipt(
-                        self.input.sender,
+                        self.input.input_id,
                         receipt.number + i,
                         STATUSES[receipt.status],
                         at,
@@ -189,7 +189,7 @@ class StreamClient:
                     )
                 if receipt.number != self._next_unconfirmed:
                     self._checker.add_violation(
-                        ViolationKind.RECEIPT, f"due was number {self._next_unconfirmed} of {self.input.sender}: {receipt}"
+                        ViolationKind.RECEIPT, f"due was number {self._next_unconfirmed} of {self.input.input_id}: {receipt}"
                     )
                 self._next_unconfirmed = receipt.number + receipt.count
             self._progressed.set()

@@ -3,19 +3,10 @@
 import tracemalloc
 
 import pytest
-from checker import Checker, ViolationKind
-from inputs import Input
 
-ANN, BOB = Input("ann", "build", "den", 6), Input("bob", "deploy", "lobby", 4)
-ROOMS = {"build": ANN, "deploy": BOB}
-# What a log of these two inputs looks like: (sequence, room, user, time, text). Sequence 5 is a gap, which is allowed.
-LOG = [
-    (sequence, what.room, what.user, 1000 + sequence // 3, what.text(number))
-    for sequence, what, number in (
-        (1, ANN, 1), (2, ANN, 2), (3, BOB, 1), (4, ANN, 3), (6, BOB, 2), (7, ANN, 4),
-        (8, ANN, 5), (9, BOB, 3), (10, BOB, 4), (11, ANN, 6))
-]  # fmt: skip
-RECEIPTS = [(text.split(":")[0], int(text.split(":")[1]), "stored", sequence, time) for sequence, _, _, time, text in LOG]
+from tests.faults.checker import Checker, ViolationKind
+from tests.faults.inputs import Input
+from tests.faults.sample_log import ANN, LOG, RECEIPTS, ROOMS, kinds
 
 
 def judge(log=LOG, receipts=RECEIPTS, all_rooms=LOG, den=None, checks=(100,)):
@@ -38,10 +29,6 @@ def judge(log=LOG, receipts=RECEIPTS, all_rooms=LOG, den=None, checks=(100,)):
     checker.complete()
     assert sum(checker.counts.values()) == len(checker.violations)
     return checker.violations
-
-
-def kinds(faults):
-    return [fault.kind for fault in faults]
 
 
 def only(room, messages):

@@ -4,45 +4,22 @@ import os
 
 import grpc
 import pytest
-from cli import run
-from streams import ManualStream, call_error
 
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
+from tests.faults.stores import LINES, send, stored
+from tests.support.cli import run
+from tests.support.wire_client import ManualStream, call_error
 
-LINES = [f"{number} " + "x" * 100 for number in range(5000)]
 MOVED = 2000  # of them are in the main file, the rest is in the write-ahead log only
 OUT_OF_RANGE = (grpc.StatusCode.OUT_OF_RANGE, "CURSOR_BEYOND_HEAD")
 PAGE_BYTES = 8192
-
-
-def send(address, count):
-    """Send the first lines as one sender; the receipts."""
-    done = run("send", "--json", "--sender", "job", piped="\n".join(LINES[:count]), server=address)
-    assert done.code == 0
-    return done.objects
-
-
-def stored(address):
-    return run("history", "--output", "text", server=address).lines
 
 
 def overwrite(path, at, data):
     with open(path, "r+b") as file:
         file.seek(at)
         file.write(data)
-
-
-@pytest.fixture
-def killed(start_server):
-    """A server that was killed: its store, and the receipts for everything in it."""
-    server = start_server()
-    send(server.address, MOVED)
-    server.stop()
-    server = start_server(store=server.store)
-    receipts = send(server.address, len(LINES))
-    server.kill()
-    return server.store, receipts
 
 
 @pytest.mark.parametrize(("at", "size"), [(0, 100), (3 * PAGE_BYTES, PAGE_BYTES)], ids=["header", "page"])
@@ -77,7 +54,7 @@ def test_a_lost_tail_of_the_write_ahead_log_is_told_to_whoever_has_seen_it(start
     stub = chat_pb2_grpc.ChatServiceStub(connect(server))
     assert call_error(stub.GetMessages(pb.GetMessagesRequest(after=lost, follow=True))) == OUT_OF_RANGE
     receive = pb.Receive(all_rooms=True, after=lost)
-    assert call_error(ManualStream(stub).send(user="ann", sender="talk", receive=receive).call) == OUT_OF_RANGE
+    assert call_error(ManualStream(stub).send(user="ann", input_id="talk", receive=receive).call) == OUT_OF_RANGE
 
 
 def test_what_was_lost_is_stored_again_by_sending_it_again(start_server, killed):

@@ -3,19 +3,18 @@
 import asyncio
 import resource
 
-import faults
 import grpc
 import pytest
-from cli import run
-from disk import SmallDisk, can_mount
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from keeper import FAULTY_CHATCTL
-from streams import TIMEOUT_SECONDS, history_texts
-from test_faults import SEED, try_out
-from trial import Trial
-from waiting import until_async as until_async
 
 from chatctl.v1 import chat_pb2_grpc
+from tests.faults import injected_faults
+from tests.faults.supervisor import FAULTY_CHATCTL
+from tests.faults.trial import SEED, Trial, try_out
+from tests.support.cli import run
+from tests.support.small_disk import SmallDisk, can_mount
+from tests.support.waiting import TIMEOUT_SECONDS, until_async
+from tests.support.wire_client import history_texts
 
 LINES = [f"{number} " + "x" * 100 for number in range(8000)]
 PIPED = "\n".join(LINES)
@@ -25,7 +24,7 @@ COULD_NOT_START = 1
 def test_a_full_disk_and_space_again_with_senders_and_followers_at_work(tmp_path):
     """Also for a server that is killed and cannot start before. Where no disk may be made, pages are bounded instead."""
     if not can_mount():
-        assert try_out(tmp_path, [[faults.fill_disk], [faults.fill_disk]], 2000)
+        assert try_out(tmp_path, [[injected_faults.fill_disk], [injected_faults.fill_disk]], 2000)
         return
 
     async def fill(trial):
@@ -42,7 +41,7 @@ def test_a_full_disk_and_space_again_with_senders_and_followers_at_work(tmp_path
     async def work(disk):
         async with Trial(tmp_path, SEED, prefix=disk.prefix, store=disk.path / "chat.db") as trial:
             await trial.run_round(2000, [fill])
-            await trial.run_round(2000, [faults.kill_server])
+            await trial.run_round(2000, [injected_faults.kill_server])
             await trial.final_check()
             return trial
 

@@ -3,8 +3,9 @@
 import json
 import signal
 
-from cli import Process, run, until
-from test_damage import LINES, killed  # noqa: F401  (a fixture)
+from tests.faults.stores import LINES
+from tests.support.cli import Process, run
+from tests.support.waiting import until
 
 PIPED = "\n".join(LINES)
 
@@ -30,7 +31,7 @@ def test_the_receipts_of_a_send_during_which_the_server_was_killed_verify(start_
     assert (done.code, done.stderr_objects[-1]["summary"]["verified"]) == (0, len(LINES))
 
 
-def test_a_lost_tail_is_named_message_by_message_until_it_is_sent_again(start_server, killed, tmp_path):  # noqa: F811
+def test_a_lost_tail_is_named_message_by_message_until_it_is_sent_again(start_server, killed, tmp_path):
     store, receipts = killed
     kept = tmp_path / "receipts"
     kept.write_text("".join(f"{json.dumps(receipt)}\n" for receipt in receipts))

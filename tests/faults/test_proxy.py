@@ -5,8 +5,9 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
-from proxy import FaultProxy
-from waiting import TIMEOUT_SECONDS, until_async
+
+from tests.support.tcp_proxy import FaultProxy
+from tests.support.waiting import TIMEOUT_SECONDS, until_async
 
 
 @asynccontextmanager

@@ -4,17 +4,34 @@ import asyncio
 import contextlib
 import random
 
-from checker import Checker, ViolationKind
-from contract import STORE_FULL, Connection
-from inputs import Input
-from keeper import ServerSupervisor
-from proxy import FaultProxy
-from readers import ReconnectingFollower, read_log
-from senders import FULL_EXIT, SendProcess, StreamClient
-from tails import RestartedFollower
-from waiting import until_async
-
 from chatctl.v1 import chat_pb2 as pb
+from tests.faults.checker import Checker, ViolationKind
+from tests.faults.follower_processes import RestartedFollower
+from tests.faults.grpc_api import STORE_FULL, Connection
+from tests.faults.inputs import Input
+from tests.faults.readers import ReconnectingFollower, read_log
+from tests.faults.senders import FULL_EXIT, SendProcess, StreamClient
+from tests.faults.supervisor import ServerSupervisor
+from tests.support.tcp_proxy import FaultProxy
+from tests.support.waiting import until_async
+
+SEED = random.randrange(1_000_000)
+
+
+def try_out(directory, rounds, messages, **options):
+    """Run a trial with a list of faults for each round; the trial, once all was found well."""
+
+    async def run():
+        async with Trial(directory, SEED, **options) as trial:
+            for chosen in rounds:
+                await trial.run_round(messages, chosen)
+            await trial.final_check()
+        return trial
+
+    trial = asyncio.run(run())
+    assert trial.checker.confirmed == trial.sent == messages * len(rounds)
+    return trial
+
 
 ROOMS = ("den", "lobby", "war room")
 STREAM_SHARE = 0.1  # the share of the messages that each talker says; the rest is piped

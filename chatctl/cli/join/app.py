@@ -9,10 +9,9 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.theme import BUILTIN_THEMES
 
-from chatctl.cli.interrupts import SIGNAL_OFFSET
+from chatctl.cli.exit_codes import INTERRUPTED, SIGNAL_OFFSET
 from chatctl.cli.join.chat_screen import ChatScreen
 from chatctl.cli.join.session import Session
-from chatctl.cli.report import INTERRUPTED
 from chatctl.errors import ChatError
 
 TERMINAL_CHECK_SECONDS = 5.0  # how often it is seen whether there still is one

@@ -12,16 +12,16 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
-from chatctl.cli.formats import escape_name, escape_text
-from chatctl.cli.join import bars
-from chatctl.cli.join.acting import CommandRunner
-from chatctl.cli.join.bars import Bar
+from chatctl.cli.join import status_bar
+from chatctl.cli.join.command_runner import CommandRunner
 from chatctl.cli.join.composer import Composer
-from chatctl.cli.join.messages import MessageView
+from chatctl.cli.join.help_screen import HelpScreen
+from chatctl.cli.join.message_view import MessageView
 from chatctl.cli.join.room import MessageList, Room, Search
-from chatctl.cli.join.screens import HelpScreen
 from chatctl.cli.join.session import Session
 from chatctl.cli.join.sidebar import Sidebar
+from chatctl.cli.join.status_bar import Bar
+from chatctl.cli.terminal.escape import escape_name, escape_text
 
 MIN_SIDEBAR_COLUMNS = 60  # columns
 DRAW_DELAY_SECONDS = 0.05  # what comes in between is shown together
@@ -101,13 +101,11 @@ class ChatScreen(Screen[None]):
     # --- what the session says
 
     def messages_changed(self, message_list: MessageList) -> None:
-        """See session.Screen."""
         if message_list is self.message_list:
             self.message_view.source_changed()
         self.state_changed()
 
     def mention_received(self, room: Room) -> None:
-        """See session.Screen."""
         now = time.monotonic()
         if now >= self._last_bell + BELL_INTERVAL_SECONDS:
             self._last_bell = now
@@ -255,6 +253,8 @@ class ChatScreen(Screen[None]):
         presence = session.presence.get(self.current_room.name)
         self._sidebar.set_rooms(list(session.rooms.values()), self.current_room, presence, session.user)
         self.composer.placeholder = f"to {escape_name(self.current_room.name)} (F1: help)"
-        self._header.set_text(bars.header_text(session, self.current_room))
+        self._header.set_text(status_bar.header_text(session, self.current_room))
         lines_below = 0 if self.message_view.at_end else self.message_view.lines_below
-        self._status.set_text(Text(self._exit_message) if self._exit_message else bars.status_text(session, lines_below))
+        self._status.set_text(
+            Text(self._exit_message) if self._exit_message else status_bar.status_text(session, lines_below)
+        )

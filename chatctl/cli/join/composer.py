@@ -10,11 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 from textual.widgets.text_area import Location
 
-from chatctl.cli.join import keyboard
+from chatctl.compat import textual_keys
 
 MAX_RECALLED_TEXTS = 100  # earlier inputs
 
-keyboard.install()
+textual_keys.install()
 
 _CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
 _WORD = re.compile(r"\S*$")
@@ -37,7 +37,7 @@ class _Completion(NamedTuple):
     start: Location
     end: Location
     candidates: list[str]
-    index: int
+    position: int
 
 
 class Composer(TextArea, inherit_bindings=False):
@@ -144,9 +144,9 @@ class Composer(TextArea, inherit_bindings=False):
         if (
             last
             and self.cursor_location == last.end
-            and self.get_text_range(last.start, last.end) == last.candidates[last.index]
+            and self.get_text_range(last.start, last.end) == last.candidates[last.position]
         ):
-            self._apply_completion(last._replace(index=(last.index + 1) % len(last.candidates)))
+            self._apply_completion(last._replace(position=(last.position + 1) % len(last.candidates)))
             return
         row, column = self.cursor_location
         match = _WORD.search(self.document.get_line(row)[:column])
@@ -156,7 +156,7 @@ class Composer(TextArea, inherit_bindings=False):
 
     def _apply_completion(self, completion: _Completion) -> None:
         """Put a word where the one before it is."""
-        word = completion.candidates[completion.index]
+        word = completion.candidates[completion.position]
         end_location = self.replace(word, completion.start, completion.end).end_location
         self.move_cursor(end_location)
         self._completion = completion._replace(end=end_location)

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable
 from typing import Protocol
 
-from chatctl.cli.join.held import PENDING_SEQUENCE, Scrollback
-from chatctl.cli.join.lines import UNREAD_NOTICE, Line
-from chatctl.log import Receipt, ReceiptStatus, Run
+from chatctl.cli.join.line import UNREAD_NOTICE, Line
+from chatctl.cli.join.scrollback import PENDING_SEQUENCE, Scrollback
+from chatctl.model.messages import Run
+from chatctl.model.records import Receipt, ReceiptStatus
 
 MAX_RECENT_USERS = 500  # remembered, for completion
 

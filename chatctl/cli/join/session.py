@@ -6,25 +6,17 @@ from collections.abc import Iterable, Sequence
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Protocol
 
-from chatctl.chat import MAX_FILTERS, name_error, utf8_size
-from chatctl.cli.join.lines import Line
+from chatctl.cli.join.line import Line
 from chatctl.cli.join.room import MessageList, Room, Search
-from chatctl.client import (
-    ChatClient,
-    Connected,
-    DeliveryReport,
-    Disconnected,
-    HistoryPage,
-    PresenceChanged,
-    Query,
-    RoomStream,
-    ServerStats,
-)
+from chatctl.client import Connected, DeliveryReport, Disconnected, HistoryPage, PresenceChanged, Query, RoomStream
+from chatctl.client.client import ChatClient
 from chatctl.errors import ChatError
-from chatctl.log import ReceiptStatus
+from chatctl.model.limits import MAX_FILTERS, name_error, utf8_size
+from chatctl.model.records import ReceiptStatus
+from chatctl.model.stats import ServerStats
 
 if TYPE_CHECKING:
-    from chatctl.presence import RoomPresence
+    from chatctl.model.stats import RoomPresence
 
 OLDER_PAGE_SIZE = 200  # messages loaded at once
 LATENCY_INTERVAL_SECONDS = 10.0

@@ -8,13 +8,13 @@ from rich.text import Text
 from textual.events import Click
 from textual.message import Message
 
-from chatctl.cli.formats import escape_name
-from chatctl.cli.join import palette
-from chatctl.cli.join.bars import Bar
 from chatctl.cli.join.room import Room
+from chatctl.cli.join.status_bar import Bar
+from chatctl.cli.terminal import colours
+from chatctl.cli.terminal.escape import escape_name
 
 if TYPE_CHECKING:
-    from chatctl.presence import RoomPresence
+    from chatctl.model.stats import RoomPresence
 
 
 class Sidebar(Bar):
@@ -48,7 +48,7 @@ class Sidebar(Bar):
         lines += [Text(), Text("here" if users else "", style="dim")]
         for name in shown_users:
             you = " (you)" if name == user else ""
-            lines.append(Text(_fit_name(escape_name(name), width - len(you)).rstrip(), style=palette.user_style(name, dark)))
+            lines.append(Text(_fit_name(escape_name(name), width - len(you)).rstrip(), style=colours.user_style(name, dark)))
             lines[-1].append(you, style="dim")
         if len(shown_users) < _user_count(presence):
             lines.append(Text(f"and {_user_count(presence) - len(shown_users):,} more", style="dim"))

@@ -1,0 +1,158 @@
+"""`join --plain`: lines of stdin go to the first room, and messages of all rooms come out, a line each."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import aclosing
+
+from chatctl.cli import options
+from chatctl.cli.join import exit_report
+from chatctl.cli.streams.json_lines import json_lines
+from chatctl.cli.streams.signals import SignalHandler
+from chatctl.cli.streams.stdin_input import StdinInput
+from chatctl.cli.streams.stdout import LinePrinter, on_stdout_closed
+from chatctl.cli.terminal import escape, messages, times
+from chatctl.client import Connected, DeliveryReport, Disconnected, HistoryPage, Query, RoomStream
+from chatctl.client.client import ChatClient
+from chatctl.model.messages import Run
+from chatctl.model.records import ReceiptStatus
+
+EXIT_TIMEOUT_SECONDS = 2.0  # how long leaving waits for receipts
+
+
+class LineMode:
+    """Use it once: `run`. Lines are known by their number in stdin, from 1."""
+
+    def __init__(self, user: str, rooms: Sequence[str], last: int, as_json: bool, utc: bool) -> None:
+        """`last`: begin with so many messages."""
+        self._user, self._rooms, self._last, self._as_json, self._utc = user, rooms, last, as_json, utc
+        self._notice = messages.notifier(as_json)
+        self._printer = LinePrinter(json_lines if as_json else self._format_page)
+        self._stdin = StdinInput(b"\n", interactive=False)
+        self._stream: RoomStream | None = None
+        self._feed_task: asyncio.Task[None] | None = None
+        self._printed_sequences: dict[str, int] = {}  # sequence of the newest message printed, by room
+        self._last_own_sequence = 0  # that of the newest one stored for us
+        self._disconnected = self._stdout_closed = self._failed = False
+
+    async def run(self, server: str, seconds: float) -> int:
+        """Send and print until stdin ends; the exit code comes back. Raises what ended it before that."""
+        self._signal_handler = SignalHandler(self._stop, before_exit=self._report_unsent)
+        self._stream_task = asyncio.ensure_future(self._run_stream(server, seconds))
+        try:
+            await self._stream_task
+        except asyncio.CancelledError:
+            if not (self._signal_handler.exit_code or self._stdout_closed):
+                raise
+        finally:
+            self._report_unsent()
+        return self._signal_handler.exit_code or int(self._failed)
+
+    def _report_unsent(self) -> None:
+        if not self._stream:
+            return
+        self._failed |= not exit_report.report_unsent(self._stream.undelivered(), {}, self._as_json)
+        stop_position = self._stdin.stop_position() if self._feed_task else None
+        if stop_position and (stop_position.unfinished or (stop_position.record and not self._stdout_closed)):
+            unfinished = (
+                f", and {stop_position.unfinished} bytes of the next one were read but not sent"
+                if stop_position.unfinished
+                else ""
+            )
+            self._notice(f"reading stopped after line {stop_position.record} of the input{unfinished}")
+
+    def _stop(self) -> None:
+        """Read no more, and wait a moment for receipts."""
+        if not self._feed_task:
+            self._stream_task.cancel()
+            return
+        self._feed_task.cancel()
+        asyncio.get_running_loop().call_later(EXIT_TIMEOUT_SECONDS, self._stream_task.cancel)
+
+    def _close_stdout(self) -> None:
+        self._stdout_closed = True
+        self._stop()
+
+    # --- the stream
+
+    async def _run_stream(self, server: str, seconds: float) -> None:
+        async with ChatClient(server, seconds) as client, client.join(self._user, self._rooms) as stream:
+            self._stream = stream
+            on_stdout_closed(self._close_stdout)
+            try:
+                async for event in stream.events():
+                    await self._handle_event(event, client, stream)
+                    self._finish_if_done(stream)
+            finally:
+                if self._feed_task:
+                    self._feed_task.cancel()
+                    await asyncio.wait([self._feed_task])
+            if self._feed_task and not self._feed_task.cancelled():
+                self._feed_task.result()  # the input may have failed
+
+    async def _handle_event(self, event: object, client: ChatClient, stream: RoomStream) -> None:
+        match event:
+            case HistoryPage():
+                if not self._feed_task:
+                    await self._print_last(client)
+                    self._feed_task = asyncio.create_task(self._stdin.feed(stream, self._rooms[0], None))
+                    self._feed_task.add_done_callback(lambda _: self._finish_if_done(stream))
+                self._print_page(event)
+            case DeliveryReport():
+                self._handle_report(event)
+            case Disconnected(error):
+                if not self._disconnected:
+                    self._notice(f"{error}; trying again")
+                self._disconnected = True
+            case Connected():
+                if self._disconnected:
+                    self._notice("the server answers again")
+                self._disconnected = False
+
+    def _finish_if_done(self, stream: RoomStream) -> None:
+        """The input has ended, all has its receipt, and what is stored of it has been printed: that is the confirmation."""
+        ended = self._feed_task is not None and self._feed_task.done() and stream.all_reported
+        if ended and (self._stdout_closed or self._printed_sequences.get(self._rooms[0], 0) >= self._last_own_sequence):
+            stream.finish()
+
+    async def _print_last(self, client: ChatClient) -> None:
+        """Print the last messages. From here on the stream gives all that is newer."""
+        if self._last:
+            async with aclosing(
+                client.read(Query(rooms=tuple(self._rooms), last=min(self._last, options.MAX_NUMBER)))
+            ) as pages:
+                async for page in pages:
+                    self._print_page(page)
+
+    def _handle_report(self, report: DeliveryReport) -> None:
+        receipt = report.receipt
+        if receipt.status is ReceiptStatus.REJECTED:
+            self._failed = True
+            self._notice(f"line {receipt.number} was not stored: {receipt.error}")
+        else:
+            self._last_own_sequence = max(self._last_own_sequence, receipt.sequence + receipt.count - 1)
+
+    # --- what is printed
+
+    def _print_page(self, page: HistoryPage) -> None:
+        runs = [unprinted for run in page.runs if (unprinted := self._unprinted(run))]
+        if not runs or self._stdout_closed:
+            return
+        try:
+            self._printer.print_page(page._replace(runs=runs))
+        except BrokenPipeError:
+            self._close_stdout()
+
+    def _unprinted(self, run: Run) -> Run | None:
+        """What of it was not printed, as one of the last."""
+        overlap = self._printed_sequences.get(run.room, 0) - run.sequence + 1
+        if overlap >= len(run.texts):
+            return None
+        self._printed_sequences[run.room] = run.sequence + len(run.texts) - 1
+        return run._replace(sequence=run.sequence + overlap, texts=run.texts[overlap:]) if overlap > 0 else run
+
+    def _format_page(self, page: HistoryPage) -> Iterable[str]:
+        for run in page.runs:
+            room = f"{escape.escape_name(run.room)}  " if len(self._rooms) > 1 else ""
+            head = f"{times.display_time(run.time, self._utc)}  {room}{escape.escape_name(run.user)}: "
+            for text in run.texts:
+                yield f"{head}{escape.escape_text(text)}\n"

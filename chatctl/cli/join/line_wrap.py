@@ -1,0 +1,122 @@
+"""Text folded into rows of a terminal: what is wide, what joins and what stacks up stays in one piece."""
+
+import re
+from array import array
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rich.cells import cell_len, get_character_cell_size, split_graphemes
+
+from chatctl.cli.terminal.escape import escape_lines
+
+TAB_COLUMNS = 4  # columns
+MAX_COMBINING = 8  # characters without width on one character; the longest in use are the flags of Britain, with 6
+
+_EMOJI = "\u2190-\u2bff\u3030-\u303d\u3297\u3299\U0001f000-\U0001faff"
+_SKIN_TONES = "\U0001f3fb-\U0001f3ff"
+# A joiner makes one character of two pictures, which is how widths are measured, but not of two letters, and nobody's
+# family is longer than this.
+_JOINS_NOTHING = re.compile(f"(?<![{_EMOJI}\ufe0f])\u200d|\u200d(?![{_EMOJI}])")
+_JOINS_TOO_MUCH = re.compile(f"(?:[{_EMOJI}]\ufe0f?[{_SKIN_TONES}]?\u200d){{5,}}")
+_WORD = re.compile(r"(\S*)(\s*)")
+
+
+class WrappedText(NamedTuple):
+    """A text as it is shown, and where in it each row begins. A row may end in blanks that are beyond the width."""
+
+    text: str
+    row_starts: "array[int]"
+
+    def row_range(self, number: int) -> tuple[int, int]:
+        """Where a row begins and ends in the text, without what is blank at its end."""
+        start = self.row_starts[number]
+        end = self.row_starts[number + 1] if number + 1 < len(self.row_starts) else len(self.text)
+        return start, start + len(self.text[start:end].rstrip())
+
+
+class WrapCache:
+    """What was wrapped last, up to so many characters (and one text longer than that)."""
+
+    def __init__(self, chars: int = 1_000_000) -> None:
+        self._free_chars = chars
+        self._entries: OrderedDict[tuple[str, int], WrappedText] = OrderedDict()
+
+    def __call__(self, text: str, width: int) -> WrappedText:
+        """The text of others in rows of at most `width` columns (from 1; what is two wide needs 2)."""
+        if cached := self._entries.get((text, width)):
+            self._entries.move_to_end((text, width))
+            return cached
+        sanitized = sanitize(text)
+        wrapped = self._entries[text, width] = WrappedText(sanitized, array("I", _row_starts(sanitized, width)))
+        self._free_chars -= _cost(wrapped)
+        while self._free_chars < 0 and len(self._entries) > 1:
+            self._free_chars += _cost(self._entries.popitem(last=False)[1])
+        return wrapped
+
+
+def _cost(wrapped: WrappedText) -> int:
+    return len(wrapped.text) + len(wrapped.row_starts) + 200  # the last for what any entry takes
+
+
+def sanitize(text: str) -> str:
+    """The text of others as the room shows it: nothing in it can move the cursor, hide or turn text, or pile up."""
+    text = escape_lines(text.replace("\r\n", "\n").rstrip("\r\n")).expandtabs(TAB_COLUMNS)
+    if text.isascii():
+        return text
+    if "\u200d" in text:
+        text = _JOINS_TOO_MUCH.sub(lambda chain: chain[0].replace("\u200d", ""), _JOINS_NOTHING.sub("", text))
+    result, stack = [], 0
+    for character in text:
+        stack = 0 if character == "\n" or get_character_cell_size(character) else stack + 1
+        if stack <= MAX_COMBINING:
+            result.append(character)
+    return "".join(result)
+
+
+def _row_starts(text: str, width: int) -> Iterator[int]:
+    """Where the rows begin: at a newline, else between words, else (in words longer than a row) between characters."""
+    begin = 0
+    for line in text.split("\n"):
+        yield begin
+        if not (line.isascii() and len(line) <= width):
+            yield from _break_line(line, begin, width)
+        begin += len(line) + 1
+
+
+def _break_line(line: str, start_index: int, width: int) -> Iterator[int]:
+    column = 0
+    for word in _WORD.finditer(line):
+        if not word[0]:
+            break  # the end
+        size = cell_len(word[1])
+        if column and column + size > width and size <= width:
+            yield start_index + word.start()
+            column = 0
+        for start, cells in _grapheme_widths(word[1]) if size > width else ((0, size),):
+            if column and column + cells > width:
+                yield start_index + word.start() + start
+                column = 0
+            column += cells
+        column += cell_len(word[2])
+
+
+def _grapheme_widths(word: str) -> Iterator[tuple[int, int]]:
+    """Where each character as people see it begins, and its columns."""
+    if word.isascii():
+        yield from ((at, 1) for at in range(len(word)))
+        return
+    first_letter: tuple[int, int] | None = None  # a flag is two letters
+    for start, _, cells in split_graphemes(word)[0]:
+        is_flag_letter = "\U0001f1e6" <= word[start] <= "\U0001f1ff"
+        if first_letter and is_flag_letter:
+            yield first_letter[0], first_letter[1] + cells
+            first_letter = None
+            continue
+        if first_letter:
+            yield first_letter
+        first_letter = (start, cells) if is_flag_letter else None
+        if not is_flag_letter:
+            yield start, cells
+    if first_letter:
+        yield first_letter

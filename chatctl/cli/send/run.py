@@ -1,0 +1,107 @@
+"""`chatctl send`."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from chatctl.cli import options
+from chatctl.cli.send.report import SendReport
+from chatctl.cli.streams.signals import SignalHandler
+from chatctl.cli.terminal import messages
+from chatctl.cli.terminal.screen import show_cursor
+from chatctl.errors import ChatError
+
+if TYPE_CHECKING:
+    from chatctl.client import SendStream
+INTERRUPT_SECONDS = 2.0  # how long Ctrl-C waits for receipts under way
+PROGRESS_SECONDS = 0.5  # what is done sooner needs no progress
+
+
+class SendRun:
+    """One run of `send`: input goes in at one end, outcomes come out at the other."""
+
+    def __init__(self, report: SendReport, prompt: str) -> None:
+        """`prompt` is said once there is a server to type for."""
+        self._report = report
+        self._stream: SendStream | None = None
+        self._feed_task: asyncio.Task[None] | None = None
+        self._prompt = prompt
+
+    async def run(self, server: str, seconds: float, show_progress: bool, no_color: bool) -> int:
+        """Send everything; the exit code comes back, and all is told."""
+        report = self._report
+        self._signals = SignalHandler(self._interrupt, before_exit=show_cursor)
+        task = asyncio.ensure_future(self._send(server, seconds))
+        self._task = task
+        progress = asyncio.ensure_future(self._show_progress(no_color)) if show_progress else None
+        failure: ChatError | OSError | None = None
+        try:
+            await task
+        except (ChatError, OSError) as error:
+            failure = error
+        except asyncio.CancelledError:
+            if not self._signals.exit_code:
+                raise
+        finally:
+            if progress:
+                progress.cancel()
+                await asyncio.wait([progress])
+        if self._stream:
+            for delivery in self._stream.undelivered():
+                report.add(delivery)
+        else:
+            report.add_unsent()
+        return report.finish(failure, self._signals.exit_code)
+
+    async def _send(self, server: str, seconds: float) -> None:
+        from chatctl.client.client import ChatClient
+
+        report = self._report
+        notify = None if report.as_json else messages.say
+        async with (
+            ChatClient(server, seconds, notify) as client,
+            client.send(report.user, report.input_id, report.record_input.log) as stream,
+        ):
+            for option, value in (("--room", report.room), ("--user", report.user), ("--sender", report.input_id)):
+                options.parse_name(option, value, stream.limits.name_bytes)
+            if self._prompt:
+                messages.say(self._prompt)
+            report.set_log(stream)
+            feed_task = asyncio.ensure_future(self._feed(stream))
+            try:
+                async for delivery in stream.reports():
+                    report.add(delivery)
+                await asyncio.wait([feed_task])
+                if not feed_task.cancelled():
+                    feed_task.result()  # the input may have failed
+            finally:
+                feed_task.cancel()
+                await asyncio.wait([feed_task])
+
+    async def _feed(self, stream: "SendStream") -> None:
+        # Only from here on the sending knows of records: an interrupt before this must not forget those to resume.
+        self._stream, self._feed_task = stream, asyncio.current_task()
+        try:
+            await self._report.record_input.feed(stream, self._report.room, self._report.rejects)
+        finally:
+            stream.finish()
+
+    def _interrupt(self) -> None:
+        if self._feed_task is None:
+            self._task.cancel()
+            return
+        self._feed_task.cancel()
+        if self._stream:
+            self._stream.finish()
+        asyncio.get_running_loop().call_later(INTERRUPT_SECONDS, self._task.cancel)
+
+    async def _show_progress(self, no_color: bool) -> None:
+        await asyncio.sleep(PROGRESS_SECONDS)
+        from chatctl.cli.terminal.progress import SendProgress
+
+        clock = asyncio.get_running_loop().time
+        started = clock() - PROGRESS_SECONDS
+        with SendProgress(self._report.record_input.total_bytes, no_color) as line:
+            while True:
+                confirmed, stop_position = self._report.confirmed, self._report.record_input.stop_position()
+                line.show(confirmed, confirmed / (clock() - started), stop_position.byte if stop_position else None)
+                await asyncio.sleep(0.2)

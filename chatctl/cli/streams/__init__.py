@@ -1,0 +1,1 @@
+"""What programs see: stdin, stdout, files, signals and JSON Lines."""

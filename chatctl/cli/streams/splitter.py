@@ -1,0 +1,124 @@
+"""Cutting input into records: bytes in, texts out, and what cannot be a text by its number."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+
+class RejectedRecord(NamedTuple):
+    """Why the next record cannot be a text, and how many bytes it has, with its separator."""
+
+    error: str
+    size: int
+
+
+SplitResult = list[str] | RejectedRecord
+"""Texts of consecutive records, or why the next record cannot be one."""
+
+
+class RecordSplitter:
+    """Cuts at a separator (None: the whole input is one record). Holds at most one record, and none that is too long."""
+
+    def __init__(
+        self, separator: bytes | None, limit: int, on_rejected_bytes: Callable[[bytes], None] = lambda _: None
+    ) -> None:
+        """`limit` is the bytes a text may have. `on_rejected_bytes` is called with all bytes of records that are refused, in order."""
+        self._separator = separator
+        self._limit = limit
+        self._on_rejected_bytes = on_rejected_bytes
+        self._fed_bytes = 0
+        self._partial = b""  # the beginning of the next record
+        self._oversize_bytes = 0  # bytes of a record that is too long and is not held
+        self.unterminated = False
+        """Whether the last record had no separator."""
+
+    @property
+    def position(self) -> int:
+        """Bytes of the input up to the end of the last whole record."""
+        return self._fed_bytes - self.partial_bytes
+
+    @property
+    def partial_bytes(self) -> int:
+        """Bytes fed after it, of a record that has not ended."""
+        return len(self._partial) + self._oversize_bytes
+
+    def feed(self, chunk: bytes) -> Iterator[SplitResult]:
+        """The records that end in this chunk."""
+        self._fed_bytes += len(chunk)
+        end = -1 if self._separator is None else chunk.rfind(self._separator)
+        if end < 0:
+            self._add_partial(chunk)
+            return
+        start = 0
+        if self._oversize_bytes:
+            start = chunk.index(self._separator or b"") + 1
+            self._on_rejected_bytes(chunk[:start])
+            yield reject_too_long(self._oversize_bytes + start - 1, self._limit, self._oversize_bytes + start)
+            self._oversize_bytes = 0
+        if start <= end:
+            yield from self._split(self._partial + chunk[start:end], self._separator or b"")
+        self._partial = b""
+        self._add_partial(chunk[end + 1 :])
+
+    def finish(self) -> Iterator[SplitResult]:
+        """The last record, if the input does not end with the separator."""
+        self.unterminated = bool(self._oversize_bytes or self._partial)
+        if self._oversize_bytes:
+            yield reject_too_long(self._oversize_bytes, self._limit, self._oversize_bytes)
+        elif self._partial:
+            yield from self._split(self._partial, b"")
+        self._partial, self._oversize_bytes = b"", 0
+
+    def _add_partial(self, data: bytes) -> None:
+        if self._oversize_bytes or len(self._partial) + len(data) > self._limit:
+            self._on_rejected_bytes(self._partial)
+            self._on_rejected_bytes(data)
+            self._oversize_bytes += len(self._partial) + len(data)
+            self._partial = b""
+        else:
+            self._partial += data
+
+    def _split(self, data: bytes, terminator: bytes) -> Iterator[SplitResult]:
+        """Records with separators between; all at once if they are right, which they nearly always are. `terminator` ends it."""
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            yield from self._split_one_by_one(data, terminator)
+            return
+        texts = [text] if self._separator is None else text.split(self._separator.decode())
+        if len(data) <= self._limit or max(map(len, texts)) * 4 <= self._limit:
+            yield texts
+        else:
+            yield from self._split_one_by_one(data, terminator)
+
+    def _split_one_by_one(self, data: bytes, terminator: bytes) -> Iterator[SplitResult]:
+        texts: list[str] = []
+        records = [data] if self._separator is None else data.split(self._separator)
+        for position, record in enumerate(records, 1):
+            separator = terminator if position == len(records) else self._separator or b""
+            result = decode_record(record, self._limit, separator)
+            if isinstance(result, list):
+                texts += result
+                continue
+            self._on_rejected_bytes(record + separator)
+            if texts:
+                yield texts
+                texts = []
+            yield result
+        if texts:
+            yield texts
+
+
+def decode_record(record: bytes, limit: int, separator: bytes = b"") -> SplitResult:
+    """The one text of a record, or why it cannot be one."""
+    size = len(record) + len(separator)
+    if len(record) > limit:
+        return reject_too_long(len(record), limit, size)
+    try:
+        return [record.decode()]
+    except UnicodeDecodeError as error:
+        return RejectedRecord(f"it is not UTF-8: byte 0x{record[error.start]:02x} at position {error.start}", size)
+
+
+def reject_too_long(length: int, limit: int, size: int) -> RejectedRecord:
+    """The refusal of a record of this length."""
+    return RejectedRecord(f"it has {length} bytes, the limit is {limit}: split it, or raise `serve --text-bytes`", size)

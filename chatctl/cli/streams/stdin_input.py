@@ -1,0 +1,103 @@
+"""Where the records of a `send` come from: the arguments, stdin, or a file of leftovers."""
+
+import asyncio
+import os
+import shlex
+import stat
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from chatctl.cli.streams.rejects import RejectsFile
+from chatctl.cli.streams.splitter import RecordSplitter, SplitResult
+from chatctl.cli.streams.stdin import read_chunks, read_ready_byte
+
+if TYPE_CHECKING:
+    from chatctl.client import SendStream
+from chatctl.cli.streams.stdin import STDIN
+
+
+class StopPosition(NamedTuple):
+    """Where reading stopped: how many whole records, their bytes, and the bytes read of the record after them."""
+
+    record: int
+    byte: int
+    unfinished: int
+
+
+class StdinInput:
+    """Standard input, cut at a separator; None: all of it is one record."""
+
+    is_single_text = False
+    unconfirmed_path = log = ""
+
+    def __init__(self, separator: bytes | None, interactive: bool) -> None:
+        """`interactive`: a person types it."""
+        self.total_bytes = _stdin_size()
+        self._split_at = separator
+        self.separator = separator or b""
+        self._interactive = interactive
+        self._splitter: RecordSplitter | None = None
+        self._at_end = False
+        self._record_count = 0
+
+    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+        on_rejected_bytes = rejects.spool if rejects else lambda _: None
+        self._splitter = splitter = RecordSplitter(self._split_at, stream.limits.text_bytes, on_rejected_bytes)
+        try:
+            async for chunk in read_chunks(STDIN):
+                self._record_count += put_results(stream, room, splitter.feed(chunk), rejects)
+                await stream.drain()
+        except asyncio.CancelledError:
+            # What was taken out of a pipe nobody else can read: finish the record that it ends with, if that is at hand.
+            while (
+                self.separator
+                and 0 < splitter.partial_bytes <= stream.limits.text_bytes
+                and (byte := read_ready_byte(STDIN))
+            ):
+                self._record_count += put_results(stream, room, splitter.feed(byte), rejects)
+            raise
+        self._record_count += put_results(stream, room, splitter.finish(), rejects)
+        self._at_end = True
+
+    def unread_records(self) -> list[tuple[int, list[str]]]:
+        return []
+
+    def is_unterminated(self, number: int) -> bool:
+        return self._at_end and number == self._record_count and self._splitter is not None and self._splitter.unterminated
+
+    def stop_position(self) -> StopPosition | None:
+        if self._at_end or self._interactive:
+            return None
+        splitter = self._splitter
+        return (
+            StopPosition(self._record_count, splitter.position, splitter.partial_bytes)
+            if splitter
+            else StopPosition(0, 0, 0)
+        )
+
+    def retry_hint(self, input_id: str) -> str:
+        return f"send the same input again with --sender {shlex.quote(input_id)}"
+
+
+def _stdin_size() -> int | None:
+    """The bytes of stdin that are still to be read, if it is a file."""
+    try:
+        status = os.fstat(STDIN)
+        return status.st_size - os.lseek(STDIN, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else None
+    except OSError:
+        return None
+
+
+def put_results(stream: "SendStream", room: str, results: Iterable[SplitResult], rejects: RejectsFile | None) -> int:
+    """Put what was cut; how many records it is."""
+    records = 0
+    for result in results:
+        if isinstance(result, list):
+            stream.put(room, result)
+            records += len(result)
+        else:
+            stream.reject(room, result.error)
+            records += 1
+            if rejects:
+                rejects.end_record(result.size)
+    return records

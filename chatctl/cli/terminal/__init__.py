@@ -1,0 +1,1 @@
+"""What people see: escaping, colours, times, wrapping and messages at a terminal."""

@@ -1,0 +1,1 @@
+"""Settings: parsing of values, and frozen settings objects."""

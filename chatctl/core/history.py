@@ -1,0 +1,175 @@
+"""Reading the log: what is stored, and with `follow` what comes after, without a gap."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from chatctl.core.chat import Chat
+from chatctl.core.feeds import Feed
+from chatctl.core.filters import Filter
+from chatctl.core.page_cache import PAGE_MESSAGES, QueryPage
+from chatctl.errors import InvalidRequest
+from chatctl.model.messages import Query
+
+MAX_CONTAINS_BYTES = 1024
+SEARCH_PROGRESS_SECONDS = 1.0  # a search that finds nothing says at least this often how far it has looked
+COMMIT_GRACE_SECONDS = 1.0  # beyond `until`: what was given its time before may be on its way to the disk
+
+
+def validate(chat: Chat, query: Query) -> None:
+    """Raise InvalidRequest, or an error of a cursor's, unless `read` can answer the query."""
+    chat.validate_names("room", query.rooms)
+    chat.validate_names("user", query.users)
+    for what, number in (("last", query.last), ("limit", query.limit)):
+        if number < 0:
+            raise InvalidRequest(f"{what} is {number}: it must be at least 1, or 0 for no bound")
+    if query.last and query.after:
+        raise InvalidRequest("last and after exclude each other: one counts from the end, the other from a cursor")
+    if query.follow and query.before:
+        raise InvalidRequest("follow and before exclude each other: one goes on from the end, the other ends before it")
+    if len(query.contains.encode()) > MAX_CONTAINS_BYTES:
+        raise InvalidRequest(f"the text to look for is longer than {MAX_CONTAINS_BYTES} bytes")
+    for cursor in (query.after, query.before):
+        if cursor:
+            chat.parse_cursor(cursor)
+
+
+async def read(chat: Chat, query: Query) -> AsyncGenerator[QueryPage, None]:
+    """Every message that matches, exactly once and in log order; with `follow` it goes on until it is closed, or `until`.
+
+    At least one answer comes; one may be empty, to say how far the log was looked through or that the live part begins.
+    Raises what `validate` raises, StoreFailed, and Stopping while it waits for more.
+    """
+    validate(chat, query)
+    clock = asyncio.get_running_loop().time
+    log_range = await _log_range(chat, query)
+    after, last_yield = log_range.after, clock()
+    async for scanned in _find_last_start(chat, query, log_range):
+        after = scanned
+        if clock() - last_yield > SEARCH_PROGRESS_SECONDS:
+            last_yield = clock()
+            yield QueryPage([], log_range.after)
+    remaining, live, reported, position = query.limit, False, -1, after
+    async with aclosing((_follow if log_range.follow else _read_stored)(chat, query, log_range, after)) as pages:
+        async for page in pages:
+            position = page.position
+            if remaining and page.runs:
+                page = page.truncated(remaining)
+                remaining -= sum(len(run.texts) for run in page.runs)
+            if page.runs or page.live > live or clock() - last_yield > SEARCH_PROGRESS_SECONDS:
+                live, reported, last_yield = page.live, page.position, clock()
+                handoff = [page]
+                del page  # or it would stay for as long as the reader stalls
+                yield handoff.pop()
+            if query.limit and not remaining:
+                return
+    if reported < position or reported < 0:
+        yield QueryPage([], position)
+
+
+@dataclass(frozen=True, slots=True)
+class LogRange:
+    """The part of the log to look at: after < sequence <= end. `follow`: and then what comes."""
+
+    after: int
+    end: int
+    follow: bool
+    since: int
+    """What is still to be looked at: a time that no message has reached."""
+
+
+async def _log_range(chat: Chat, query: Query) -> LogRange:
+    log = chat.log
+    after, end, following, pending_since = 0, log.head, query.follow, 0
+    if query.before:
+        end = min(end, chat.parse_cursor(query.before) - 1)
+    if query.until is not None and (first := await log.sequence_at(query.until)) <= end:
+        end, following = first - 1, False  # nothing can be stored before that time any more
+    if query.after:
+        after = chat.parse_cursor(query.after)
+    if query.since is not None:
+        first = await log.sequence_at(query.since)
+        pending_since = query.since if first > end else 0
+        after = max(after, min(end, first - 1))
+    return LogRange(after, end, following, pending_since)
+
+
+async def _read_stored(chat: Chat, query: Query, log_range: LogRange, after: int) -> AsyncGenerator[QueryPage, None]:
+    """The pages of what is stored."""
+    message_filter = _filter(query, log_range)
+    count = min(PAGE_MESSAGES, chat.limits.batch_messages)
+    if query.limit and not query.contains:
+        count = min(count, query.limit)
+    while after < log_range.end:
+        page = await message_filter.read(chat.log, after, log_range.end, count)
+        after = page.position
+        handoff = [QueryPage(page.runs, after)]
+        del page
+        yield handoff.pop()
+
+
+async def _follow(chat: Chat, query: Query, log_range: LogRange, after: int) -> AsyncGenerator[QueryPage, None]:
+    """The pages of what is stored, and of what comes; those that others follow, too, are shared with them."""
+    feed = chat.feeds.acquire(_filter(query, log_range))
+    try:
+        live, reported = False, -1
+        while True:
+            after = feed.skip_empty(after)
+            end = feed.head if live else feed.known_head
+            if after < end:
+                pair = await feed.read(after, end)
+                if query.until is not None and pair[0].runs and pair[0].runs[-1].time >= query.until:
+                    break
+                after = reported = pair[0].position
+                live = live or after >= feed.known_head
+                handoff = [pair[live]]
+                del pair
+                yield handoff.pop()
+            elif not live or reported < after:
+                live, reported = True, after
+                yield QueryPage([], after, live=True)
+            elif not await _wait_for_commit(feed, query.until):
+                break
+    finally:
+        chat.feeds.release(feed)
+    end = await chat.log.sequence_at(query.until) - 1 if query.until is not None else after
+    async for page in _read_stored(chat, query, LogRange(after, end, False, log_range.since), after):
+        yield page
+
+
+async def _wait_for_commit(feed: Feed, until: int | None) -> bool:
+    """Wait for more; whether some may come before that time."""
+    if until is None:
+        await feed.wait()
+        return True
+    try:
+        async with asyncio.timeout(until / 1e6 - time.time() + COMMIT_GRACE_SECONDS):
+            await feed.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _filter(query: Query, log_range: LogRange) -> Filter:
+    return Filter.normalized(query.rooms, query.users, query.contains, log_range.since)
+
+
+async def _find_last_start(chat: Chat, query: Query, log_range: LogRange) -> AsyncIterator[int]:
+    """How far it has looked back; the last one is where exactly the last `query.last` matching messages follow.
+
+    Nothing if all are asked for.
+    """
+    remaining, message_filter = query.last, _filter(query, log_range)
+    end = log_range.end
+    while remaining and log_range.after < end:
+        count = PAGE_MESSAGES if query.contains else min(remaining, PAGE_MESSAGES)
+        page = await message_filter.read(chat.log, log_range.after, end, count, backwards=True)
+        for run in reversed(page.runs):
+            if len(run.texts) >= remaining:
+                yield run.sequence + len(run.texts) - remaining - 1
+                return
+            remaining -= len(run.texts)
+        end = page.position
+        yield end

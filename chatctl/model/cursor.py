@@ -1,0 +1,54 @@
+"""Cursors: positions in one log, and the only code that knows how they are written."""
+
+from typing import NamedTuple
+
+from chatctl.errors import CursorMalformed
+
+SEPARATOR = ":"
+MAX_DIGITS = 19  # of a sequence, which is at most 2^63 - 1
+SHOWN_CHARACTERS = 80  # of a cursor that is quoted in an error
+
+
+class Cursor(NamedTuple):
+    """A position in the log `log`: right behind the message with `sequence`. Sequence 0 is the beginning."""
+
+    log: str
+    sequence: int
+
+    def __str__(self) -> str:
+        """Return the cursor as clients and servers exchange it."""
+        return cursor_text(cursor_prefix(self.log), self.sequence)
+
+
+def cursor_prefix(log: str) -> str:
+    """Return what all cursors of a log begin with; the sequence in decimal follows."""
+    return f"{log}{SEPARATOR}"
+
+
+def cursor_text(prefix: str, sequence: int) -> str:
+    """Return the cursor of a sequence, from the log's prefix."""
+    return f"{prefix}{sequence}"
+
+
+def parse_cursor(text: str) -> Cursor:
+    """Return the cursor that the text stands for. Raises CursorMalformed."""
+    log, _, digits = text.partition(SEPARATOR)
+    if not (log and digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
+        raise CursorMalformed(f"invalid cursor {text[:SHOWN_CHARACTERS]!r}", "use one that a page or receipt gave, or none")
+    return Cursor(log, int(digits))
+
+
+def parse_cursor_prefix(prefix: str) -> str:
+    """Return the log whose cursors begin with the prefix. Raises CursorMalformed."""
+    log, separator, rest = prefix.partition(SEPARATOR)
+    if not (log and separator) or rest:
+        raise CursorMalformed(
+            f"invalid cursor prefix {prefix[:SHOWN_CHARACTERS]!r}", "use a receipt's cursor without its sequence"
+        )
+    return log
+
+
+def prefix_of(cursor: str) -> str:
+    """Return the prefix of a cursor that a server gave; empty if it has none."""
+    log, separator, _ = cursor.rpartition(SEPARATOR)
+    return log + separator

@@ -1,0 +1,57 @@
+"""What is stored, and the seam to the stores that keep it.
+
+Times are whole microseconds since 1970 in UTC, sizes are bytes of UTF-8.
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class ReceiptStatus(enum.IntEnum):
+    """What became of a record; the numbers are those of the contract's ReceiptStatus."""
+
+    UNCONFIRMED = 0  # said by clients only: the stream ended before the receipt came
+    STORED = 1
+    DUPLICATE = 2
+    REJECTED = 3
+
+
+class RejectReason(enum.IntEnum):
+    """Why a record was rejected; the numbers are those of the contract's RejectReason."""
+
+    NONE = 0
+    TEXT_TOO_LONG = 1
+    BAD_ROOM = 2
+    BAD_USER = 3
+    BAD_INPUT_ID = 4
+    BAD_NUMBER = 5
+    CONFLICT = 6
+
+
+class RecordBatch(NamedTuple):
+    """Consecutive records of one sender for one room: texts[i] is the record `number` + i. `size` is that of all texts."""
+
+    user: str
+    input_id: str
+    room: str
+    number: int
+    texts: Sequence[str]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of `count` consecutive records, the first of them `number`.
+
+    Stored or duplicate: the messages are `sequence` and the following, created at `time`. Rejected: `reason` and `error`.
+    """
+
+    number: int
+    count: int
+    status: ReceiptStatus
+    sequence: int = 0
+    time: int = 0
+    reason: RejectReason = RejectReason.NONE
+    error: str = ""

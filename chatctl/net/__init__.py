@@ -1,0 +1,1 @@
+"""Addresses, endpoints and gRPC options of both sides."""

@@ -1,0 +1,82 @@
+"""What GetStats and presence tell, for the core and for the contract: a part of `wire`."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from google.protobuf.duration_pb2 import Duration
+
+from chatctl.model import stats
+from chatctl.model.stats import Activity, RoomActivity, RoomPresence
+from chatctl.v1 import chat_pb2 as pb
+from chatctl.wire.convert import time_from_pb, time_to_pb
+
+
+def room_stats_to_pb(rooms: Sequence[stats.NameStats]) -> list[pb.RoomStats]:
+    """Figures of rooms for a response."""
+    return [pb.RoomStats(room=name, num_messages=count, last_time=time_to_pb(time)) for name, count, time in rooms]
+
+
+def user_stats_to_pb(users: Sequence[stats.NameStats]) -> list[pb.UserStats]:
+    """Figures of users for a response."""
+    return [pb.UserStats(user=name, num_messages=count, last_time=time_to_pb(time)) for name, count, time in users]
+
+
+def stats_from_pb(response: pb.GetStatsResponse) -> stats.LogStats:
+    """The log's figures of a response."""
+    return stats.LogStats(
+        response.num_messages,
+        response.num_rooms,
+        response.num_users,
+        response.stored_bytes,
+        [stats.NameStats(room.room, room.num_messages, time_from_pb(room.last_time)) for room in response.rooms],
+        [stats.NameStats(user.user, user.num_messages, time_from_pb(user.last_time)) for user in response.users],
+    )
+
+
+def _duration_to_pb(seconds: float | None) -> Duration | None:
+    if seconds is None:
+        return None
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1e9))
+    return duration
+
+
+def activity_to_pb(activity: Activity) -> pb.Activity:
+    """What goes on, for a response."""
+    return pb.Activity(
+        messages_per_second=activity.messages_per_second,
+        num_messages=activity.messages,
+        rooms=[pb.RoomActivity(room=room, num_messages=count) for room, count in activity.rooms],
+        followers=activity.followers,
+        senders=activity.senders,
+        commit_median=_duration_to_pb(activity.commit_median),
+        commit_p99=_duration_to_pb(activity.commit_p99),
+    )
+
+
+def activity_from_pb(message: pb.Activity) -> Activity:
+    """What goes on, of a response."""
+
+    def seconds(field: Literal["commit_median", "commit_p99"]) -> float | None:
+        return getattr(message, field).ToNanoseconds() / 1e9 if message.HasField(field) else None
+
+    return Activity(
+        message.messages_per_second if math.isfinite(message.messages_per_second) else 0.0,
+        list(message.num_messages),
+        [RoomActivity(room.room, room.num_messages) for room in message.rooms],
+        message.followers,
+        message.senders,
+        seconds("commit_median"),
+        seconds("commit_p99"),
+    )
+
+
+def presence_to_pb(present: Iterable[RoomPresence]) -> list[pb.Presence]:
+    """Who is where, for a response."""
+    return [pb.Presence(room=room, users=users, num_users=count) for room, users, count in present]
+
+
+def presence_from_pb(messages: Iterable[pb.Presence]) -> list[RoomPresence]:
+    """Who is where, of a response."""
+    return [RoomPresence(message.room, list(message.users), message.num_users) for message in messages]

@@ -1,0 +1,286 @@
+"""`chatctl history --cursor-file`, with real followers and every way to end them."""
+
+import os
+import signal
+
+import pytest
+
+from tests.support.cli import CHATCTL, Process, run
+from tests.support.kill_at_line import KillAtLine
+from tests.support.servers import ServerFactory
+from tests.support.waiting import until
+
+PAGE = 3
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """Of a server whose pages are small, so that there are many."""
+    servers = ServerFactory(tmp_path_factory.mktemp("server"))
+    yield servers("--batch-messages", str(PAGE)).address
+    servers.close()
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Of the cursor file, with nothing beside it."""
+    (tmp_path / "reader").mkdir()
+    return tmp_path / "reader" / "cursor"
+
+
+@pytest.fixture
+def history(address, room, place):
+    """`chatctl history` with the cursor file, to its end."""
+    return lambda *args, **more: run(
+        "history", "--room", room, "--cursor-file", place, "--output", "text", *args, server=address, **more
+    )
+
+
+@pytest.fixture
+def follow(address, room, place):
+    """One that follows. Those that a test leaves running are ended."""
+    started = []
+
+    def follow(*args, server=address, **more):
+        command = ("history", "-f", "--room", room, "--cursor-file", str(place), "--output", "text", *args)
+        started.append(Process(*command, server=server, **more))
+        return started[-1]
+
+    yield follow
+    for process in started:
+        process.popen.kill()
+
+
+def cursor(address, room, last=1):
+    """Of the newest message of a room, or of one before."""
+    return run("history", "--room", room, "--last", str(last), "--json", server=address).objects[0]["cursor"]
+
+
+# --- where it starts and goes on
+
+
+def test_each_run_goes_on_where_the_last_one_stopped(send, history, place, address, room):
+    send("a", "b")
+    assert history().lines == ["a", "b"]
+    assert place.read_text() == cursor(address, room) + "\n"
+    assert history() == (0, "", "")
+    send("c")
+    assert history().lines == ["c"]
+    assert os.listdir(place.parent) == ["cursor"]
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_follower_goes_on_where_it_stopped_and_nothing_repeats(send, follow, place, ended_by):
+    seen = []
+    for texts in (["a", "b"], ["c"], ["d", "e", "f", "g"]):
+        process = follow()
+        send(*texts)
+        until(lambda: process.out.lines == texts)  # noqa: B023
+        done = process.signal(ended_by).wait()
+        assert (done.code, done.err) == (128 + ended_by, "")
+        seen += done.lines
+    assert seen == list("abcdefg")
+    assert os.listdir(place.parent) == ["cursor"]
+
+
+def test_the_cursor_moves_on_as_the_pages_go_out(send, follow, place, address, room):
+    process = follow()
+    for text in "abc":
+        send(text)
+        now = cursor(address, room)
+        until(lambda: place.exists() and place.read_text() == now + "\n")  # noqa: B023
+        assert process.out.lines[-1] == text
+    assert process.signal(signal.SIGINT).wait().lines == ["a", "b", "c"]
+
+
+def test_a_count_ends_between_two_messages_of_a_page(send, history):
+    send(*"abcde")
+    assert [history("--count", "2").lines for _ in range(3)] == [["a", "b"], ["c", "d"], ["e"]]
+
+
+def test_what_does_not_match_is_not_looked_through_again(send, history, place, address, room):
+    send("a", "needle", "b", "c")
+    assert history("--grep", "needle").lines == ["needle"]
+    assert place.read_text() == cursor(address, room) + "\n"
+
+
+def test_after_and_last_say_where_to_start_as_long_as_there_is_no_file(send, history, follow, place, address, room):
+    send(*"abcd")
+    assert history("--last", "2").lines == ["c", "d"]
+    place.unlink()
+    assert history("--after", cursor(address, room, last=2)).lines == ["d"]
+    place.unlink()
+    process = follow("--last", "0")
+    until(place.exists)
+    assert process.signal(signal.SIGINT).wait().lines == []
+    send("e")
+    assert history().lines == ["e"]
+
+
+@pytest.mark.parametrize("option", ["--last", "--after"])
+def test_after_and_last_are_refused_once_there_is_a_file(send, history, place, address, room, option):
+    send("a", "b")
+    first = cursor(address, room, last=2)
+    place.write_text(first + "\n")
+    done = history(option, "1" if option == "--last" else first)
+    assert (done.code, done.out) == (2, "")
+    assert "--cursor-file" in done.err
+    assert str(place) in done.err
+    assert place.read_text() == first + "\n"
+    assert os.listdir(place.parent) == ["cursor"]
+
+
+def test_a_server_that_comes_back_is_followed_on(start_server, follow, place):
+    first = start_server()
+    room = ("--room", "lobby")
+    process = follow(*room, server=first.address)
+    run("send", "--room", "lobby", "a", server=first.address)
+    until(lambda: process.out.lines == ["a"])
+    first.kill()
+    second = start_server(store=first.store, listen=first.address)
+    run("send", "--room", "lobby", "b", server=second.address)
+    until(lambda: process.out.lines == ["a", "b"])
+    now = cursor(second.address, "lobby")
+    until(lambda: place.read_text() == now + "\n")
+    assert process.signal(signal.SIGTERM).wait().code == 143
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize("follows", [(), ("--follow",)])
+def test_a_file_of_another_log_is_refused_by_name(send, history, place, follows):
+    send("a")
+    place.write_text("0123456789ab:1\n")
+    done = history(*follows)
+    assert (done.code, done.out) == (73, "")
+    assert str(place) in done.err
+    assert "another log" in done.err
+    assert place.read_text() == "0123456789ab:1\n"
+    assert os.listdir(place.parent) == ["cursor"]
+
+
+def test_a_file_from_beyond_the_end_is_refused_by_name(send, history, place, address, room):
+    send("a")
+    beyond = cursor(address, room).partition(":")[0] + ":999999999"
+    place.write_text(beyond)
+    done = history("--follow", "--json")
+    assert (done.code, done.out) == (75, "")
+    assert done.said[0]["reason"] == "CURSOR_BEYOND_HEAD"
+    assert str(place) in done.said[0]["error"]
+    assert place.read_text() == beyond
+
+
+@pytest.mark.parametrize(("content", "words"), [("", "is empty"), ("half of someth", "something else than a cursor")])
+def test_a_file_that_holds_no_cursor_is_refused(history, place, content, words):
+    place.write_text(content)
+    done = history()
+    assert (done.code, done.out) == (2, "")
+    assert f"{place} " in done.err
+    assert words in done.err
+    assert "delete it to start over" in done.err
+    assert place.read_text() == content
+
+
+def test_two_followers_do_not_share_one_file(send, follow, history, place):
+    process = follow()
+    send("a")
+    until(lambda: process.out.lines == ["a"])
+    done = history("--follow")
+    assert (done.code, done.out) == (2, "")
+    assert f"another chatctl is using {place}" in done.err
+    send("b")
+    until(lambda: process.out.lines == ["a", "b"])
+    process.signal(signal.SIGKILL).wait()
+    send("c")
+    assert history().lines[-1] == "c"
+    assert os.listdir(place.parent) == ["cursor"]
+
+
+DISK = 'mount -t tmpfs -o size=64k none "$1" && cd "$1" && '
+
+
+def on_a_disk(place, script, address, *args):
+    """A command with a disk that only it sees; `script` prepares it in sh, and says what it holds in the end."""
+    own = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    return run(
+        "history", *args, server=address, command=[*own, "sh", "-c", DISK + script, "sh", str(place.parent), *CHATCTL]
+    )
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_directory_that_cannot_be_written_is_refused(send, place, address, room, there):
+    send("a")
+    script = f'{"echo log:1 > cursor && " if there else ""} mount -o remount,ro "$PWD" && shift && exec "$@"'
+    done = on_a_disk(place, script, address, "--room", room, "--cursor-file", place)
+    assert (done.code, done.out) == (2, "")
+    assert f"cannot write {place}: Read-only file system" in done.err
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_full_disk_ends_it_once_the_page_is_out_and_keeps_the_old_cursor(send, place, address, room, form):
+    send(*"abcdefg")
+    first = cursor(address, room, last=7)
+    # The cursor file has the last page there is, which a save needs another of; the lock needs none.
+    script = (
+        f'echo {first} > cursor && cat /dev/zero > filler 2> /dev/null; shift; "$@"; code=$?; cat cursor; ls; exit $code'
+    )
+    done = on_a_disk(place, script, address, "--follow", "--room", room, "--cursor-file", place, "--output", form)
+    assert done.code == 1
+    assert len(done.lines) == PAGE + 3
+    assert done.lines[PAGE:] == [first, "cursor", "filler"]
+    told = f"cannot write {place}: No space left on device"
+    assert (
+        done.stderr_objects == [{"error": told, "reason": "CURSOR_UNSAVED", "exit_code": 1}]
+        if form == "json"
+        else told in done.err
+    )
+
+
+# --- killed and ended at every step
+
+
+def printed(address, room, place, env):
+    """What a follower printed until it was ended, and how."""
+    command = ("history", "-f", "--room", room, "--cursor-file", str(place), "--output", "text")
+    process = Process(*command, server=address, env=env)
+    done = process.wait()
+    return [int(line) for line in done.lines], done.code
+
+
+STEPS = [*range(1, 60, 16), *range(60, 150, 9), 250, 400]  # to start takes some 60, each page some 35
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_ended_at_any_step_nothing_is_skipped_and_little_repeats(send, history, tmp_path, address, room, place, number):
+    """After SIGKILL at most the page that was going out, after SIGTERM nothing."""
+    send(*range(1, 1001))
+    stop_at = KillAtLine(tmp_path / "stops")
+    seen, ends = 0, set()
+    for step in STEPS:
+        lines, code = printed(address, room, place, stop_at(number, step))
+        ends.add(code)
+        if not lines:
+            continue
+        assert lines == list(range(lines[0], lines[-1] + 1)), step
+        repeated = seen + 1 - lines[0]
+        assert 0 <= repeated <= (PAGE if number == signal.SIGKILL else 0), (step, seen, lines)
+        seen = max(seen, lines[-1])
+    # SIGTERM before there is anything to end in order ends it as any program.
+    assert ends <= {-number, 128 + number}
+    rest = [int(line) for line in history().lines]
+    assert 0 <= seen + 1 - rest[0] <= (PAGE if number == signal.SIGKILL else 0)
+    assert rest == list(range(rest[0], 1001))
+    assert os.listdir(place.parent) == ["cursor"]
+
+
+def test_a_reader_that_goes_early_gets_the_rest_the_next_time(send, history, follow, address, room, place):
+    send(*range(1, 301))
+    script = '"$@" | head -n 10'
+    done = run(
+        "history", "-f", "--room", room, "--cursor-file", place, "--output", "text", server=address,
+        command=["sh", "-c", script, "sh", *CHATCTL],
+    )  # fmt: skip
+    assert [int(line) for line in done.lines] == list(range(1, 11))
+    rest = [int(line) for line in history().lines]
+    assert rest == list(range(rest[0], 301))

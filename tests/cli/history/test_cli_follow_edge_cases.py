@@ -1,0 +1,156 @@
+"""`chatctl history` in odd company: no server, a closed or shared stdout, a full disk, a terminal that is asked for."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.cli import CHATCTL, FollowProcess, Process, Terminal, clean_environment, run
+from tests.support.waiting import TIMEOUT_SECONDS, until
+
+
+@pytest.fixture
+def away(start_server):
+    """The address of a server that has gone."""
+    server = start_server()
+    server.stop()
+    return server.address
+
+
+def test_without_a_server_nobody_knows_whether_it_came(start_server, away):
+    server = start_server()
+    process = FollowProcess(server.address, "--timeout", "0", "--wait", "2s", "--json")
+    until(lambda: run("send", "hello", server=server.address).code == 0 and process.out.lines)
+    server.kill()
+    done = process.wait()
+    assert done.code == 78
+    assert "nothing came for 2 s (--wait), but " in done.stderr_objects[-1]["error"]
+    never = run("history", "--wait", "1s", "--timeout", "0.5s", server=away)
+    assert (never.code, never.out) == (78, "")
+    assert "gave up after 0.5 s" in never.err
+
+
+def test_wait_is_for_what_comes_and_not_for_what_is_stored(start_server, tmp_path):
+    server = start_server()
+    lines = tmp_path / "lines"
+    lines.write_text("".join(f"{n:0100}\n" for n in range(300_000)))
+    with lines.open() as stdin:
+        assert run("send", stdin=stdin, server=server.address).code == 0
+    assert run("send", "needle", server=server.address).code == 0
+    done = run("history", "--grep", "needle", "--count", "1", "--wait", "0.001s", "-o", "text", server=server.address)
+    assert (done.code, done.out) == (0, "needle\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--wait", "0"), "--wait"),
+        (("--wait", ""), "--wait"),
+        (("--exec", ""), "--exec"),
+        (("--exec", " "), "--exec"),
+        (("--cursor-file", ""), "--cursor-file"),
+    ],
+)
+def test_what_is_empty_is_no_value(address, arguments, words):
+    done = run("history", *arguments, server=address)
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err
+
+
+def test_a_named_pipe_that_is_also_open_for_reading_has_a_reader(address, room, say, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    both = os.open(tmp_path / "pipe", os.O_RDWR)
+    process = FollowProcess(address, "--room", room, "-o", "text", stdout=both)
+    for text in ("one", "two"):
+        say(text, room=room)
+        assert os.read(both, 100) == f"{text}\n".encode()
+    assert process.signal(signal.SIGTERM).wait().code == 143
+    os.close(both)
+
+
+def test_a_disk_that_is_full_leaves_whole_lines_and_the_next_run_goes_on(address, room, say, tmp_path):
+    say(*(f"{n:050}" for n in range(100)), room=room)
+    mirror, cursor = tmp_path / "mirror", tmp_path / "cursor"
+    command = [*CHATCTL, "history", "--room", room, "-o", "text", "--cursor-file", str(cursor)]
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+    for preexec, code in ((limit, 1), (None, 0), (None, 0)):
+        with mirror.open("ab") as stdout:
+            run_ = subprocess.run(
+                command,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                preexec_fn=preexec,
+                env=clean_environment(address),
+                timeout=TIMEOUT_SECONDS,
+            )
+        assert run_.returncode == code, run_.stderr
+        assert mirror.read_text().count("\n") * 51 == mirror.stat().st_size
+    assert mirror.read_text() == "".join(f"{n:050}\n" for n in range(100))
+
+
+def test_the_last_ones_are_counted_once_even_if_the_first_command_fails(address, room, say, tmp_path):
+    say("a", "b", room=room)
+    arguments = ("--room", room, "--cursor-file", str(tmp_path / "cursor"), "--exec-retries", "0")
+    failed = run("history", "--last", "1", *arguments, "--exec", "false", server=address)
+    assert failed.code == 1
+    skip = failed.err.split("write ")[1].split()[0]
+    say("c", room=room)
+    again = run("history", *arguments, "--exec", 'echo "$CHATCTL_MESSAGE_TEXT"', server=address)
+    assert (again.code, again.lines) == (0, ["b", "c"])
+    (tmp_path / "cursor").write_text(skip)
+    left_out = run("history", *arguments, "--exec", 'echo "$CHATCTL_MESSAGE_TEXT"', server=address)
+    assert (left_out.code, left_out.lines) == (0, ["c"])
+
+
+def test_the_file_is_before_the_message_whose_command_fails_wherever_it_was_begun(address, room, say, tmp_path):
+    say("a", "b", room=room)
+    first, second = run("history", "--room", room, "--json", server=address).objects
+    file = tmp_path / "cursor"
+    failing = ("--cursor-file", str(file), "--exec", "false", "--exec-retries", "0")
+    failed = run("history", "--room", room, "--after", first["cursor"], *failing, server=address)
+    assert failed.code == 1
+    assert f"{file} is before it" in failed.err
+    assert file.read_text().strip() == f"{second['cursor'].partition(':')[0]}:{second['sequence'] - 1}"
+
+
+OWN_TERMINAL = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "chatctl", *sys.argv[1:]])
+"""
+
+
+def test_a_command_that_asks_the_terminal_fails_and_does_not_stop_for_ever(address, room, say):
+    say("hello", room=room)
+    terminal = Terminal()
+    arguments = ["history", "--room", room, "--exec", "read answer < /dev/tty", "--exec-retries", "0"]
+    done = subprocess.run(
+        [sys.executable, "-c", OWN_TERMINAL, *arguments],
+        stdin=terminal.descriptor,
+        capture_output=True,
+        text=True,
+        env=clean_environment(address),
+        timeout=TIMEOUT_SECONDS,
+    )
+    terminal.close()
+    assert done.returncode == 1
+    assert "it wants to read from the terminal" in done.stderr
+
+
+def test_whoever_waits_for_a_command_that_goes_on_is_told(address, room, say, tmp_path):
+    say("hello", room=room)
+    os.mkfifo(tmp_path / "gate")
+    process = Process("history", "--room", room, "--exec", f"echo begun; cat {tmp_path / 'gate'}", server=address)
+    until(lambda: process.out.lines == ["begun"])
+    process.signal(signal.SIGINT)
+    until(lambda: "a second signal ends it" in process.err.text)
+    (tmp_path / "gate").write_text("done\n")
+    assert process.wait()[:2] == (130, "begun\ndone\n")

@@ -1,0 +1,237 @@
+"""Where a message is written: nothing is sent but by Enter, and nothing that was written is lost."""
+
+import asyncio
+
+import pytest
+from textual import events
+from textual.drivers import linux_driver
+
+from chatctl.cli.join.composer import MAX_RECALLED_TEXTS
+from tests.support.tui import LineBuffer, MessageViewApp, pause_until, run_message_view, stored_line
+
+
+def paste(room, text):
+    room.composer.post_message(events.Paste(text))
+
+
+async def write(room, pilot, text, *keys):
+    """A text as if typed, faster, and then keys."""
+    room.composer.insert(text)
+    await pilot.press(*keys)
+
+
+def test_enter_sends_and_begins_anew():
+    async def look(room: MessageViewApp, pilot):
+        await pilot.press(*"hello", "enter")
+        assert room.submitted == ["hello"]
+        assert room.composer.text == ""
+        await write(room, pilot, "  ", "enter")
+        assert room.submitted == ["hello"]
+        assert room.composer.text == "  "
+
+    run_message_view(look)
+
+
+def test_four_keys_begin_a_line():
+    async def look(room: MessageViewApp, pilot):
+        for key in ("ctrl+j", "alt+enter", "shift+enter", "ctrl+enter"):
+            await write(room, pilot, "a", key, "b")
+            assert room.composer.text == "a\nb", key
+            assert room.submitted == []
+            assert room.composer.size.height == 2
+            await pilot.press("enter")
+            assert room.submitted.pop() == "a\nb"
+            assert room.composer.size.height == 1
+
+    run_message_view(look)
+
+
+@pytest.mark.parametrize(
+    ("sent", "keys"),
+    [("\r", ["enter"]), ("\n", ["ctrl+j"]), ("\x1b\r", ["ctrl+j"]), ("\x1b\n", ["ctrl+j"]), ("\x1b[13;3u", ["alt+enter"])],
+)
+def test_what_terminals_send_for_these_keys(sent, keys):
+    assert [event.key for event in linux_driver.XTermParser().feed(sent)] == keys
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 6, 7, 100, 1000])
+def test_an_escape_in_a_paste_types_nothing(chunk):
+    pasted = "make\x1b\rnow \x1b[31mred\x1b[0m\n\x1b\x1b[20\x1b]0;title\x07 " + "and more " * 9 + "\x1b"
+    sent = f"a\x1b[200~{pasted}\x1b[201~\r\x1b[A\x1b[200~two\x1b[201~b"
+    parser = linux_driver.XTermParser()
+    events_seen = [event for at in range(0, len(sent), chunk) for event in parser.feed(sent[at : at + chunk])]
+    assert [event.text if isinstance(event, events.Paste) else event.key for event in events_seen] == [
+        "a", pasted.replace("\x1b", ""), "enter", "up", "two", "b"
+    ]  # fmt: skip
+
+
+def test_it_grows_to_six_rows():
+    async def look(room: MessageViewApp, pilot):
+        heights = []
+        for _ in range(7):
+            await pilot.press("ctrl+j")
+            heights.append(room.composer.size.height)
+        assert heights == [2, 3, 4, 5, 6, 6, 6]
+        await pilot.press("z")
+        assert room.screen_rows[-1].startswith("z")  # the last row, where the cursor is
+
+    run_message_view(look, size=(40, 20))
+
+
+def test_a_paste_goes_in_as_it_is_and_is_not_sent():
+    pasted = "\r\n".join(f"line {number}\tof \x1b[31mred\x07 \x9btext" for number in range(1000))
+
+    async def look(room: MessageViewApp, pilot):
+        room.composer.insert("see: ")
+        paste(room, pasted)
+        await pilot.press("!")
+        assert room.submitted == []
+        expected = "see: " + "\n".join(f"line {number}\tof [31mred text" for number in range(1000)) + "!"
+        assert room.composer.text == expected
+        await pilot.press("enter")
+        assert room.submitted == [expected]
+
+    run_message_view(look)
+
+
+def test_lone_carriage_returns_of_a_paste_are_newlines():
+    async def look(room: MessageViewApp, pilot):
+        paste(room, "one\rtwo\r")
+        await pilot.pause()
+        assert room.composer.text == "one\ntwo\n"
+        assert room.submitted == []
+
+    run_message_view(look)
+
+
+def test_earlier_inputs_are_recalled_and_the_draft_is_kept():
+    async def look(room: MessageViewApp, pilot):
+        for text in ("first", "second", "second"):
+            await write(room, pilot, text, "enter")
+        await write(room, pilot, "draft", "up")
+        assert room.composer.text == "second"
+        await pilot.press("up")
+        assert room.composer.text == "first"
+        await pilot.press("up", "!")
+        assert room.composer.text == "first!"
+        await pilot.press("down", "down")
+        assert room.composer.text == "draft"
+        await pilot.press("down")
+        assert room.composer.text == "draft"
+        await pilot.press("up", "up")
+        assert room.composer.text == "first!"  # what was changed is kept as well, until something is sent
+        await pilot.press("enter", "up", "up", "up")
+        assert room.submitted[-1] == "first!"
+        assert room.composer.text == "first"
+
+    run_message_view(look)
+
+
+def test_up_and_down_move_inside_a_text_of_several_rows():
+    async def look(room: MessageViewApp, pilot):
+        await write(room, pilot, "sent", "enter")
+        await write(room, pilot, "one\ntwo", "up", "X")
+        assert room.composer.text == "oneX\ntwo"
+        await pilot.press("down", "Y")
+        assert room.composer.text == "oneX\ntwoY"
+        await pilot.press("up", "up")
+        assert room.composer.text == "sent"
+        await pilot.press("down")
+        assert room.composer.text == "oneX\ntwoY"
+        await write(room, pilot, "w " * 60, "up", "Z")
+        assert "Zw " in room.composer.text or "Z w" in room.composer.text  # a long line has rows as well
+
+    run_message_view(look, size=(40, 20))
+
+
+def test_so_many_inputs_are_kept():
+    async def look(room, _pilot):
+        for number in range(MAX_RECALLED_TEXTS + 10):
+            room.composer.load_text(str(number))
+            room.composer.action_submit()
+        for _ in range(MAX_RECALLED_TEXTS + 10):
+            room.composer.action_cursor_up()
+        assert room.composer.text == "10"
+
+    run_message_view(look)
+
+
+def test_tab_completes_and_goes_round():
+    asked = []
+
+    def complete(word, at_start):
+        asked.append((word, at_start))
+        return [name + (": " if at_start else " ") for name in ("ann", "anton") if name.startswith(word)]
+
+    async def look(room: MessageViewApp, pilot):
+        await pilot.press("a", "tab")
+        assert room.composer.text == "ann: "
+        await pilot.press("tab")
+        assert room.composer.text == "anton: "
+        await pilot.press("tab")
+        assert room.composer.text == "ann: "
+        await write(room, pilot, "ask ant", "tab")
+        assert room.composer.text == "ann: ask anton "
+        await write(room, pilot, "zzz", "tab")
+        assert room.composer.text == "ann: ask anton zzz"
+        assert room.composer.has_focus
+        await pilot.press("ctrl+j", "a", "tab")
+        assert room.composer.text.endswith("zzz\nann ")
+        assert asked == [("a", True), ("ant", False), ("zzz", False), ("a", False)]
+        await pilot.press("home", "tab", "tab")
+        assert room.composer.text.endswith("zzz\nanton ann ")
+
+    run_message_view(look, complete=complete)
+
+
+def test_tab_without_anything_to_complete_does_nothing():
+    async def look(room: MessageViewApp, pilot):
+        await pilot.press("a", "tab", "b")
+        assert room.composer.text == "ab"
+        assert room.composer.has_focus
+
+    run_message_view(look)
+
+
+def test_keys_of_the_room_leave_the_text_alone():
+    async def look(room: MessageViewApp, pilot):
+        await write(room, pilot, "draft")
+        for key in ("pageup", "pagedown", "shift+up", "shift+down", "ctrl+home", "ctrl+end"):
+            await pilot.press(key)
+            assert room.composer.text == "draft", key
+            assert room.composer.selection.is_empty, key
+            assert room.composer.cursor_location == (0, 5), key
+
+    run_message_view(look, LineBuffer(stored_line(n, "text") for n in range(100)))
+
+
+def test_what_comes_leaves_the_draft_alone():
+    source = LineBuffer()
+
+    async def look(room: MessageViewApp, pilot):
+        await write(room, pilot, "a drft", "left", "left")
+        for number in range(1, 200):
+            source.lines.append(stored_line(number, f"text {number}"))
+            room.messages.source_changed()
+            await asyncio.sleep(0)
+        await pilot.press("a")
+        await pause_until(pilot, lambda: "text 199" in room.screen_rows[-2])
+        assert room.composer.text == "a draft"
+        assert room.screen_rows[-1].startswith("a draft")
+        assert room.composer.cursor_location == (0, 5)
+
+    run_message_view(look, source)
+
+
+def test_editing_keys_people_know():
+    async def look(room: MessageViewApp, pilot):
+        await write(room, pilot, "one two three", "ctrl+w")
+        assert room.composer.text == "one two "
+        await pilot.press("home", "delete", "end", "backspace", "ctrl+a", "X", "ctrl+e", "Y")
+        assert room.composer.text == "Xne twoY"
+        await pilot.press("ctrl+u")
+        assert room.composer.text == ""
+        await pilot.press("ctrl+z")
+        assert room.composer.text == "Xne twoY"
+
+    run_message_view(look)

@@ -1,0 +1,280 @@
+"""`chatctl join` as a process: line by line, and at a terminal how it starts and ends."""
+
+import fcntl
+import os
+import re
+import signal
+import struct
+import termios
+
+import pytest
+
+from tests.support.cli import Process, Terminal, run
+from tests.support.waiting import until
+
+
+class JoinTerminal(Terminal):
+    """A terminal of 80 columns and 24 lines with a room on it."""
+
+    def __init__(self, address, *arguments, zone="UTC"):
+        super().__init__()
+        self.address = address
+        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.before = termios.tcgetattr(self.descriptor)
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), self.descriptor)
+        env = {"TERM": "xterm-256color", "TZ": zone}
+        self.process = Process("join", "--user", "ann", *arguments, server=address, env=env, **streams)
+
+    def until_shown(self, *words):
+        until(lambda: all(word in self.shown.text for word in words))
+
+    def end(self):
+        """The exit code, and what was said after the screen was as before."""
+        code = self.process.wait().code
+        assert termios.tcgetattr(self.descriptor) == self.before
+        _, left, said = self.close().rpartition("\x1b[?1049l")
+        assert left
+        return code, re.sub(r"\x1b\[\?\d+[lh]", "", said).replace("\r\n", "\n")
+
+
+@pytest.fixture
+def screen(address, room):
+    screens = []
+
+    def screen(*arguments, server=address, **named):
+        screens.append(JoinTerminal(server, *(arguments or (room,)), **named))
+        return screens[-1]
+
+    yield screen
+    for each in screens:
+        each.process.popen.kill()
+        each.process.popen.wait()
+
+
+@pytest.fixture
+def join(address, room):
+    """Starts `chatctl join` with pipes; what is under way ends with the test."""
+    started = []
+
+    def join(*arguments, user="ann", server=address, **streams):
+        started.append(Process("join", room, "--user", user, *arguments, server=server, **streams))
+        return started[-1]
+
+    yield join
+    for process in started:
+        process.popen.kill()
+        process.popen.wait()
+
+
+def test_lines_are_sent_and_messages_come_out(join, room, address):
+    ann, bob = join("--last", "9"), join("--last", "9", user="bob")
+    ann.write("hi bob\n/quit\n")
+    until(lambda: "/quit" in bob.out.text)
+    bob.write("\x1b[31mhi ann")
+    done = bob.close().wait()
+    assert (done.code, done.err) == (0, "")
+    rows = [line.partition("  ")[2] for line in done.lines]
+    assert rows == ["ann: hi bob", "ann: /quit", "bob: \\x1b[31mhi ann"]
+    until(lambda: len(ann.out.lines) == 3)
+    done = ann.close().wait()
+    assert (done.code, [line.partition("  ")[2] for line in done.lines]) == (0, rows)
+
+
+def test_a_file_is_sent_whole_and_confirmed_line_by_line(join, room, address):
+    lines = [f"line {number}" for number in range(20_000)]
+    ann = join("--json")
+    ann.write("".join(f"{line}\n" for line in lines))
+    done = ann.close().wait()
+    assert (done.code, done.err) == (0, "")
+    assert [message["text"] for message in done.objects] == lines
+    history = run("history", "--room", room, "--json", server=address)
+    assert history.out == done.out
+
+
+def test_it_begins_with_the_last_ones_of_its_rooms(join, send, say):
+    send("one", "two", "three")
+    say("a", "b", "c", room="other")
+    send("four")
+    say("elsewhere", room="elsewhere")
+    done = join("other", "--last", "3", "--utc").close().wait()
+    assert done.code == 0
+    rows = [line.split("  ")[1:] for line in done.lines]
+    assert [texts for _, texts in rows] == ["ann: b", "ann: c", "tess: four"]
+    assert {room for room, _ in rows} > {"other"}
+    assert all("Z  " in line for line in done.lines)
+
+
+def test_what_cannot_be_sent_is_told_by_its_number(start_server, join):
+    server = start_server("--text-bytes", "10")
+    ann = join(server=server.address)
+    ann.write(b"good\nmuch too long\nno \xff UTF\nfine\n")
+    done = ann.close().wait()
+    assert done.code == 1
+    assert [line.rpartition(": ")[2] for line in done.lines] == ["good", "fine"]
+    assert "line 2 was not stored: it has 13 bytes, the limit is 10" in done.err
+    assert "line 3 was not stored: it is not UTF-8" in done.err
+
+
+def test_it_goes_on_over_a_restart(start_server, join):
+    server = start_server()
+    ann = join(server=server.address)
+    ann.write("before\n")
+    until(lambda: "before" in ann.out.text)
+    server.kill()
+    until(lambda: "trying again" in ann.err.text)
+    ann.write("meanwhile\n")
+    start_server(store=server.store, listen=server.address)
+    until(lambda: "meanwhile" in ann.out.text)
+    done = ann.close().wait()
+    assert (done.code, done.err.splitlines()[-1]) == (0, "chatctl: the server answers again")
+    assert [line.rpartition(": ")[2] for line in done.lines] == ["before", "meanwhile"]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_has_no_receipt_is_told_when_it_gives_up(start_server, join, room, as_json):
+    server = start_server()
+    ann = join("--timeout", "1", *["--json"] * as_json, server=server.address)
+    ann.write("before\n")
+    until(lambda: "before" in ann.out.text)
+    server.kill()
+    ann.write("lost?\n")
+    done = ann.close().wait()
+    assert done.code == 78
+    if as_json:
+        why = "no receipt came, so it may or may not be stored"
+        assert {"notice": why, "room": room, "text": "lost?"} in done.said
+        assert done.said[-1]["reason"] == "UNAVAILABLE"
+    else:
+        assert f"stored (room {room}):\nlost?\n" in done.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_and_nothing_is_lost_silently(join, number, code):
+    ann = join()
+    ann.write("whole\nhalf")
+    until(lambda: "whole" in ann.out.text)
+    done = ann.signal(number).wait()
+    assert done.code == code
+    assert "reading stopped after line 1 of the input, and 4 bytes of the next one were read but not sent" in done.err
+
+
+def test_a_closed_stdout_ends_it_quietly(address, room):
+    reading, writing = os.pipe()
+    ann = Process("join", room, server=address, stdout=writing)
+    os.close(writing)
+    ann.write("hi\n")
+    assert b"hi" in os.read(reading, 1000)
+    os.close(reading)
+    done = ann.wait()
+    assert (done.code, done.err) == (0, "")
+
+
+def test_nobody_there_ends_it_with_78(join):
+    done = join("--timeout", "1", server="127.0.0.1:1").close().wait()
+    assert done.code == 78
+    assert "no chatctl server answers at 127.0.0.1:1" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [(["--user", ""], "the user is empty"), (["--theme", "pink"], "'pink'")],
+)
+def test_wrong_usage_is_told(join, arguments, word):
+    done = join(*arguments).close().wait()
+    assert done.code == 2
+    assert word in done.err
+
+
+def test_the_rooms_may_come_from_the_environment(address, room):
+    done = run("join", "--json", piped="hi\n", server=address, env={"CHATCTL_ROOM": f"{room},two rooms"})
+    assert (done.code, [(message["room"], message["user"]) for message in done.objects]) == (0, [(room, "tess")])
+
+
+def test_at_a_terminal_it_is_full_screen(screen, address, room):
+    ann = screen()
+    ann.until_shown("\x1b[?1049h", "connected", "F1 help")
+    ann.type("hello\r")
+    until(lambda: run("stats", "--room", room, "--json", server=address).objects[0]["rooms"])
+    ann.type("\x04")
+    assert ann.end() == (0, "")
+    assert run("history", "--room", room, "-o", "text", server=address).lines == ["hello"]
+
+
+def test_utc_is_for_the_full_screen_too(screen, room, send):
+    send("when?")
+    ann = screen(room, "--utc", "--no-color", zone="Asia/Kolkata")
+    ann.until_shown("when?")
+    stored = run("history", "--room", room, "--json", server=ann.address).objects[0]["time"]
+    assert stored[11:16] in ann.shown.text
+    ann.type("\x04")
+    assert ann.end() == (0, "")
+
+
+def test_with_plain_a_terminal_is_only_lines(screen, room):
+    ann = screen(room, "--plain")
+    ann.type("hello\n")
+    ann.until_shown("ann: hello")
+    ann.type("\x04")
+    assert ann.process.wait().code == 0
+    assert "\x1b[?1049h" not in ann.close()
+
+
+def test_ctrl_c_tells_the_draft(screen, room):
+    ann = screen()
+    ann.until_shown("connected")
+    ann.type("unfin\x1b[201~ished")
+    ann.until_shown("ished")
+    ann.type("\x03")
+    assert ann.end() == (130, f"chatctl: typed, but not sent (room {room}):\nunfinished\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_restores_the_terminal_and_tells_what_has_no_receipt(start_server, screen, number, code):
+    server = start_server()
+    ann = screen("lobby", server=server.address)
+    ann.until_shown("connected")
+    server.kill()
+    ann.until_shown("reconnecting")
+    ann.type("lost?\r")
+    ann.until_shown("lost?")
+    ann.process.signal(number)
+    ann.until_shown("a text has no receipt yet")
+    ann.process.signal(number)  # at once
+    assert ann.end() == (code, "chatctl: no receipt came, so it may or may not be stored (room lobby):\nlost?\n")
+
+
+def test_quitting_without_a_receipt_fails(start_server, screen):
+    server = start_server()
+    ann = screen("lobby", server=server.address)
+    ann.until_shown("connected")
+    server.kill()
+    ann.until_shown("reconnecting")
+    ann.type("lost?\r")
+    ann.type("/quit\r")
+    code, said = ann.end()
+    assert code == 1
+    assert "(room lobby):\nlost?\n" in said
+
+
+def test_an_error_is_told_after_the_screen_is_restored(start_server, screen):
+    server = start_server()
+    ann = screen("lobby", server=server.address)
+    ann.until_shown("connected")
+    server.kill()
+    start_server(listen=server.address)
+    code, said = ann.end()
+    assert code == 73
+    assert said.startswith("chatctl: ")
+    assert "another log" in said
+
+
+def test_a_terminal_that_vanishes_ends_it(address, room):
+    master, slave = os.openpty()
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+    process = Process("join", room, server=address, env={"TERM": "xterm-256color"}, **streams)  # not of its session
+    os.close(slave)
+    shown = b""
+    while b"connected" not in shown:
+        shown += os.read(master, 1 << 16)
+    os.close(master)
+    assert process.wait().code == 129

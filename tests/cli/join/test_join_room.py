@@ -1,0 +1,252 @@
+"""What the room holds: in log order, each message once, bounded, and nothing that is pending lost. No screen, no server."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatctl.cli.join import scrollback, slash_commands
+from chatctl.cli.join.line import Line
+from chatctl.cli.join.room import UNREAD_NOTICE, Room, Search, mention_matcher
+from chatctl.cli.join.scrollback import Scrollback
+from chatctl.model.messages import Run
+from chatctl.model.records import Receipt, ReceiptStatus
+
+TIME = 1_795_000_000_000_000
+
+
+def run_of(sequence, *texts, user="bob", room="lobby"):
+    return Run(sequence, room, user, TIME, list(texts))
+
+
+def stored(sequence, text="text"):
+    return Line((sequence, 0), TIME, "bob", text)
+
+
+def watched(name="lobby"):
+    room = Room(name, "ann")
+    room.set_visible(True)
+    return room
+
+
+def texts(view):
+    return [line.text for line in view.lines]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["come", "older", "put"]), st.integers(1, 60), st.integers(1, 5)), max_size=40))
+def test_lines_are_in_order_and_each_is_there_once(steps):
+    room, expected, pending = watched(), set(), []
+    for what, first, count in steps:
+        sequences = range(first, first + count)
+        if what == "put":
+            room.add_pending(len(pending) + 1, f"mine {len(pending) + 1}", TIME)
+            pending.append(f"mine {len(pending) + 1}")
+            continue
+        expected |= set(sequences)
+        lines = [stored(sequence) for sequence in sequences]
+        room.add(lines) if what == "come" else room.prepend(lines, at_start=False)
+    assert [line.key for line in room.lines[: len(expected)]] == [(sequence, 0) for sequence in sorted(expected)]
+    assert texts(room)[len(expected) :] == pending
+    assert room.oldest_sequence == min(expected, default=0)
+
+
+def test_what_is_pending_settles_where_its_receipt_says():
+    room = watched()
+    room.receive([run_of(1, "one")])
+    for number, text in enumerate(["mine", "mine too"], 1):
+        room.add_pending(number, text, TIME)
+    room.receive([run_of(2, "two")])
+    assert texts(room) == ["one", "two", "mine", "mine too"]
+    room.apply_receipt(Receipt(1, 2, ReceiptStatus.STORED, sequence=4, time=TIME), ["mine", "mine too"], TIME)
+    room.receive([run_of(3, "three"), run_of(4, "mine", "mine too", user="ann")])
+    assert texts(room) == ["one", "two", "three", "mine", "mine too"]
+    assert {line.state for line in room.lines} == {"stored"}
+
+
+def test_what_comes_before_its_receipt_is_there_once():
+    room = watched()
+    room.add_pending(1, "mine", TIME)
+    room.receive([run_of(1, "mine", user="ann")])
+    room.apply_receipt(Receipt(1, 1, ReceiptStatus.DUPLICATE, sequence=1, time=TIME), ["mine"], TIME)
+    assert [(line.key, line.state) for line in room.lines] == [((1, 0), "stored")]
+
+
+def test_what_is_rejected_stays_with_the_reason():
+    room = watched()
+    room.receive([run_of(7, "seven")])
+    room.add_pending(1, "mine", TIME)
+    room.apply_receipt(Receipt(1, 1, ReceiptStatus.REJECTED, error="it is too long"), ["mine"], TIME)
+    room.receive([run_of(8, "eight")])
+    assert [(line.text, line.state) for line in room.lines] == [
+        ("seven", "stored"),
+        ("mine", "rejected"),
+        ("not stored: it is too long", "notice"),
+        ("eight", "stored"),
+    ]
+
+
+def test_no_more_than_the_bound_is_held_and_the_oldest_go():
+    room = watched()
+    room.add_pending(1, "mine", TIME)
+    for first in range(1, 9_501, 500):
+        room.receive([run_of(first, *(str(sequence) for sequence in range(first, first + 500)))])
+        assert len(room.lines) <= scrollback.MAX_LINES_AT_END * scrollback.TRIM_SLACK + 1
+    assert texts(room)[-2:] == ["9500", "mine"]
+    assert room.oldest_sequence + len(room.lines) - 2 == 9_500
+    room.add([stored(3)])
+    assert room.oldest_sequence > 3, "a gap would follow it"
+    room.prepend([stored(room.oldest_sequence - 1)], at_start=False)
+    assert room.lines[0].key == (room.oldest_sequence, 0)
+    assert room.oldest_sequence + len(room.lines) - 2 == 9_500
+
+
+def test_long_texts_are_bounded_by_their_length():
+    room = watched()
+    for sequence in range(1, 200):
+        room.receive([run_of(sequence, "x" * 65536)])
+        assert sum(map(len, texts(room))) <= scrollback.MAX_CHARS_AT_END * scrollback.TRIM_SLACK
+    assert len(room.lines) > 20
+
+
+def test_who_has_scrolled_up_keeps_more_but_not_everything():
+    room = watched()
+    room.anchor = (1, 0), 0
+    for first in range(1, 40_001, 1000):
+        room.receive([run_of(first, *["text"] * 1000)])
+    assert scrollback.MAX_LINES_AT_END * 2 < len(room.lines) <= scrollback.MAX_LINES_SCROLLED * scrollback.TRIM_SLACK
+    assert room.full
+    room.anchor = None
+    room.receive([run_of(40_001, "text")])
+    assert len(room.lines) == scrollback.MAX_LINES_AT_END
+
+
+def test_older_messages_go_in_front_until_there_are_none():
+    room = watched()
+    room.receive([run_of(50, "fifty")])
+    room.prepend([stored(sequence) for sequence in (48, 49, 50)], at_start=False)
+    assert [line.key[0] for line in room.lines] == [48, 49, 50]
+    assert (room.oldest_sequence, room.at_start) == (48, False)
+    room.prepend([stored(1)], at_start=True)
+    assert (room.oldest_sequence, room.at_start) == (1, True)
+
+
+def test_what_nobody_looks_at_is_unread_and_marked_where_it_begins():
+    room = watched()
+    room.receive([run_of(1, "seen")])
+    room.set_visible(False)
+    room.receive([run_of(2, "hello", "Ann: are you there?"), run_of(4, "mine, from elsewhere", user="ann")])
+    room.receive([run_of(5, "annual")])
+    assert (room.unread, room.unread_mentions) == (3, 1)
+    assert texts(room) == ["seen", UNREAD_NOTICE, "hello", "Ann: are you there?", "mine, from elsewhere", "annual"]
+    assert [line.text for line in room.lines if line.mention] == ["Ann: are you there?"]
+    room.set_visible(True)
+    assert (room.unread, room.unread_mentions) == (0, 0)
+    assert UNREAD_NOTICE in texts(room), "it stays while it is looked at"
+    room.set_visible(False)
+    assert UNREAD_NOTICE not in texts(room)
+
+
+def test_older_messages_are_never_unread():
+    room = Room("lobby", "ann")
+    room.prepend([stored(1, "ann!")], at_start=True)
+    assert (room.unread, room.unread_mentions) == (0, 0)
+
+
+@pytest.mark.parametrize("text", ["ann", "Ann, come", "is ANN here", "(ann)", "ann's", "hi @ann!"])
+def test_a_mention_is_the_name_as_a_word(text):
+    assert mention_matcher("ann")(text)
+
+
+@pytest.mark.parametrize("text", ["", "annual", "joann", "ann_2", "an n"])
+def test_a_part_of_a_word_is_no_mention(text):
+    assert not mention_matcher("ann")(text)
+
+
+def test_a_name_that_looks_like_a_pattern_is_only_a_name():
+    assert mention_matcher("a.*(n")("hey a.*(n you")
+    assert not mention_matcher("a.n")("abn")
+
+
+def test_a_search_takes_what_matches_in_its_room():
+    search = Search("lobby", "ann", "STRASSE")
+    search.receive([run_of(1, "Hauptstraße 1", "no"), run_of(3, "strasse", room="ops")])
+    assert texts(search) == ["Hauptstraße 1"]
+
+
+def test_older_ones_that_come_too_late_leave_no_gap():
+    room = watched()
+    room.add([stored(n) for n in range(5000, 5010)])
+    asked = room.oldest_sequence
+    room.add([stored(n) for n in range(5010, 9000)])  # so many that those asked for would not be next to what is held
+    assert room.oldest_sequence > asked
+    room.prepend([stored(n) for n in range(4800, 5000)], False, asked)
+    assert room.oldest_sequence > asked
+    assert not room.loaded
+    keys = [line.key[0] for line in room.lines]
+    assert keys == list(range(keys[0], 9000))
+
+
+def test_a_room_that_nobody_looks_at_holds_no_more_than_its_newest():
+    room = watched()
+    room.anchor = ((1, 0), 0)
+    room.add([stored(n) for n in range(1, 9000)])
+    assert room.oldest_sequence == 1
+    room.trim()
+    assert room.oldest_sequence > 6000
+    assert room.anchor is None
+
+
+def test_notices_stay_between_the_messages_they_came_between():
+    box = Scrollback()
+    box.add_notice("first of all", TIME)
+    box.add([stored(5)])
+    box.add_notice("one", TIME)
+    box.add_notice("two", TIME)
+    box.add([stored(6)])
+    assert texts(box) == ["first of all", "text", "one", "two", "text"]
+
+
+def test_the_last_heard_are_remembered():
+    room = watched()
+    for at in range(600):
+        room.receive([run_of(at + 1, "hi", user=f"user {at}")])
+    assert list(room.recent_users)[-1] == "user 599"
+    assert len(room.recent_users) == 500
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("hello", slash_commands.ChatText("hello")),
+        (" /join x", slash_commands.ChatText(" /join x")),
+        ("//join x", slash_commands.ChatText("/join x")),
+        ("/join a  b", slash_commands.SlashCommand("join", "a  b")),
+        ("/JOIN a", slash_commands.SlashCommand("join", "a")),
+        ("/leave", slash_commands.SlashCommand("leave", "")),
+        ("/search two words", slash_commands.SlashCommand("search", "two words")),
+    ],
+)
+def test_what_is_typed_is_a_text_or_a_command(typed, meant):
+    assert slash_commands.parse(typed) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "word"), [("/foo bar", "/foo"), ("/", "no command /"), ("/join", "ROOM..."), ("/quit now", "takes nothing")]
+)
+def test_what_is_no_command_is_refused_with_a_reason(typed, word):
+    refused = slash_commands.parse(typed)
+    assert isinstance(refused, slash_commands.InputError)
+    assert word in refused.error
+
+
+def test_rooms_with_spaces_are_named_in_quotes():
+    assert slash_commands.split_names('lobby "war room"') == ["lobby", "war room"]
+    assert slash_commands.split_names("ann's") == ["ann's"]
+
+
+def test_words_are_completed():
+    complete = slash_commands.complete
+    assert complete("/le", True, [], []) == ["/leave "]
+    assert complete("/le", False, [], []) == []
+    assert complete("B", True, ["bob", "cleo"], ["lobby", "builds"]) == ["bob: ", "builds "]
+    assert complete("b", False, ["bob"], ["bob", "builds"]) == ["bob ", "builds "]
+    assert complete("", False, ["bob"], ["lobby"]) == []

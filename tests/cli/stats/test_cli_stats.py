@@ -1,0 +1,113 @@
+"""`chatctl stats`, and what every client says when something else than a chatctl server answers, or nothing."""
+
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+
+from chatctl import __version__
+from tests.support.cli import run
+from tests.support.servers import ServerFactory
+
+SPOKEN = {("den", "ann"): 3, ("den", "bob"): 2, ("war room", "ann"): 1}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    servers = ServerFactory(tmp_path_factory.mktemp("server"))
+    address = servers().address
+    for (room, user), count in SPOKEN.items():
+        assert run("send", "--room", room, "--user", user, piped="ä\n" * count, server=address).code == 0
+    yield address
+    servers.close()
+
+
+def test_figures_for_scripts(address):
+    done = run("stats", "--json", server=address)
+    assert (done.code, done.err) == (0, "")
+    (stats,) = done.objects
+    last = run("history", "--json", "-n", "1", server=address).objects[0]
+    assert (stats["num_messages"], stats["num_rooms"], stats["num_users"], stats["stored_bytes"]) == (6, 2, 2, 12)
+    assert [(room["room"], room["num_messages"]) for room in stats["rooms"]] == [("den", 5), ("war room", 1)]
+    assert [(user["user"], user["num_messages"]) for user in stats["users"]] == [("ann", 4), ("bob", 2)]
+    assert stats["rooms"][1]["last_time"] == stats["users"][0]["last_time"] == last["time"]
+    assert stats["uptime_seconds"] > 0
+    assert stats["version"] == __version__
+    assert last["cursor"].startswith(stats["log"] + ":")
+    assert stats["store"].startswith("sqlite")
+    limits = {"text_bytes": 65_536, "name_bytes": 128, "batch_messages": 1000, "batch_bytes": 1 << 20, "streams": 10_000}
+    assert stats["limits"] == limits
+
+
+def test_figures_of_some_rooms_only(address):
+    def rooms(*arguments, **env):
+        (stats,) = run("stats", "--json", *arguments, server=address, env=env).objects
+        assert stats["num_messages"] == 6
+        return [room["room"] for room in stats["rooms"]]
+
+    assert rooms("--top", "1") == rooms(CHATCTL_TOP="1") == ["den"]
+    assert rooms("--room", "war room") == rooms(CHATCTL_ROOM="war room") == ["war room"]
+    assert sorted(rooms(CHATCTL_ROOM="war room,den")) == ["den", "war room"]
+    assert rooms("--room", "nowhere") == []
+
+
+def test_figures_for_people(address):
+    done = run("stats", server=address)
+    assert (done.code, done.err) == (0, "")
+    for words in ("messages", "war room", "ann", "bob", "64 KiB", __version__):
+        assert words in done.out
+    assert "1 of 2 rooms" in run("stats", "--top", "1", server=address).out
+
+
+@pytest.fixture
+def silent():
+    """Something that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def web():
+    """A web server."""
+    command = ["python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        yield "127.0.0.1:" + process.stdout.readline().split(" port ")[1].split()[0]
+        process.kill()
+
+
+@pytest.mark.parametrize(("command", "code"), [(("send", "hi"), 78), (("send",), 78), (("stats",), 68), (("history",), 68)])
+def test_silence_is_given_up(silent, command, code):
+    done = run(*command, "--timeout", "0.5s", server=silent, piped=b"a\n")
+    assert (done.code, done.out) == (code, "")
+    for words in (silent, "0.5 s", "--timeout"):
+        assert words in done.err
+
+
+@pytest.mark.parametrize("command", [("send", "hi"), ("stats",), ("history",)])
+def test_another_kind_of_server_is_no_server(web, command):
+    done = run(*command, "--timeout", "5s", server=web)
+    assert (done.code, done.out) == (78, "")
+    assert web in done.err
+
+
+@pytest.mark.parametrize("command", [("send", "hi", "--json"), ("stats", "--json"), ("history", "--json")])
+def test_another_grpc_service_is_no_chatctl(command):
+    other = grpc.server(ThreadPoolExecutor(1))
+    port = other.add_insecure_port("127.0.0.1:0")
+    other.start()
+    done = run(*command, server=f"127.0.0.1:{port}")
+    other.stop(None).wait()
+    assert done.code == 64 + 12
+    assert "no chatctl server" in done.stderr_objects[-1]["error"]
+    assert done.stderr_objects[-1]["exit_code"] == done.code
+
+
+@pytest.mark.parametrize("command", ["stats", "history"])
+def test_without_a_server_the_advice_is_to_start_one(tmp_path, command):
+    done = run(command, "--json", server=f"unix:{tmp_path}/nobody")
+    assert (done.code, done.out) == (78, "")
+    (said,) = done.stderr_objects
+    assert (said["reason"], said["exit_code"]) == ("UNAVAILABLE", 78)
+    assert "chatctl serve" in said["error"]

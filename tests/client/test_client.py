@@ -1,0 +1,237 @@
+"""The client as a Python library."""
+
+import asyncio
+import socket
+from hashlib import sha256
+
+import pytest
+
+from chatctl.client import Query
+from chatctl.client.client import ChatClient
+from chatctl.errors import CursorOtherLog, InvalidRequest, InvalidValue, ServerStopping, TimedOut, Unavailable
+from chatctl.model.claims import Claim, Claims
+from chatctl.model.records import ReceiptStatus
+
+
+def use(server, steps, **options):
+    async def connected():
+        async with ChatClient(server.address if hasattr(server, "address") else server, **options) as chat:
+            return await steps(chat)
+
+    return asyncio.run(connected())
+
+
+async def sent(sending, *texts, room="lobby"):
+    sending.put(room, texts)
+    sending.finish()
+    return [outcome async for outcome in sending.outcomes()]
+
+
+async def texts(chat, **conditions):
+    return [text async for page in chat.read(Query(**conditions)) for run in page.runs for text in run.texts]
+
+
+def test_what_is_sent_has_receipts_is_read_and_counted(server):
+    async def steps(chat):
+        async with chat.send("ann", "input") as sending:
+            ((receipt, room, told),) = await sent(sending, "hello", "world")
+        assert (receipt.status, receipt.number, receipt.count, room, told) == (
+            ReceiptStatus.STORED,
+            1,
+            2,
+            "lobby",
+            ["hello", "world"],
+        )
+        assert await texts(chat) == ["hello", "world"]
+        cursor = f"{sending.cursor_prefix}{receipt.sequence}"
+        assert await texts(chat, after=cursor) == ["world"]
+        assert (await chat.stats()).stats.num_messages == 2
+        async with chat.send("ann", "input") as again:
+            ((receipt, *_),) = await sent(again, "hello", "world")
+        assert receipt.status is ReceiptStatus.DUPLICATE
+
+    use(server, steps)
+
+
+def test_many_records_of_several_rooms_keep_their_order_and_numbers(server):
+    async def steps(chat):
+        numbers = []
+
+        async def collect(sending):
+            async for receipt, _, told in sending.outcomes():
+                assert len(told) == (receipt.count if receipt.status is ReceiptStatus.STORED else 0)
+                numbers.extend(range(receipt.number, receipt.number + receipt.count))
+
+        async with chat.send("ann") as sending:
+            assert sending.input_id
+            collecting = asyncio.create_task(collect(sending))
+            for n in range(200):
+                sending.put(f"room {n % 3}", [f"{n}.{i}" for i in range(n)])
+                if n % 50 == 7:
+                    sending.reject("room 0", "no good")
+                await sending.drain()
+            sending.finish()
+            await collecting
+        assert numbers == list(range(1, sum(range(200)) + 4 + 1))
+        assert await texts(chat, rooms=("room 1",)) == [f"{n}.{i}" for n in range(1, 200, 3) for i in range(n)]
+
+    use(server, steps)
+
+
+def test_a_text_that_utf8_cannot_carry_is_refused_at_once(server):
+    async def steps(chat):
+        async with chat.send("ann") as sending:
+            with pytest.raises(UnicodeEncodeError):
+                sending.put("lobby", ["fine", "bad \ud800"])
+            ((receipt, *_),) = await sent(sending, "fine")
+        assert (receipt.number, await texts(chat)) == (1, ["fine"])
+
+    use(server, steps)
+
+
+def test_what_has_no_receipt_when_the_server_dies_is_known(server):
+    async def steps(chat):
+        async with chat.send("ann") as sending:
+            sending.put("lobby", ["stored"])
+            outcomes = sending.outcomes()
+            assert (await anext(outcomes)).receipt.status is ReceiptStatus.STORED
+            server.kill()
+            sending.put("lobby", ["lost", "too"])
+            with pytest.raises(Unavailable):
+                await anext(outcomes)
+        ((receipt, _, told),) = sending.remaining()
+        assert (receipt.status, receipt.number, told) == (ReceiptStatus.UNCONFIRMED, 2, ["lost", "too"])
+
+    use(server, steps, timeout=2)
+
+
+def test_following_passes_from_what_is_stored_to_what_comes(server):
+    async def steps(chat):
+        async with chat.send("ann") as sending:
+            await sent(sending, "stored")
+        pages = chat.read(Query(follow=True))
+        page = await anext(pages)
+        assert ([run.texts for run in page.runs], page.live) == ([["stored"]], True)
+        async with chat.send("bob") as sending:
+            await sent(sending, "live")
+        assert [run.texts for run in (await anext(pages)).runs] == [["live"]]
+        await pages.aclose()
+
+    use(server, steps, timeout=1)
+
+
+def test_what_the_server_refuses_is_an_error_of_ours(server):
+    async def steps(chat):
+        with pytest.raises(CursorOtherLog):
+            await texts(chat, after="nolog:1")
+        with pytest.raises(InvalidRequest):
+            await texts(chat, last=-1)
+        with pytest.raises(InvalidRequest):
+            await chat.stats(top=-1)
+
+    use(server, steps)
+
+
+async def claimed(chat, *texts):
+    """Texts sent, and what their receipts claim."""
+    async with chat.send("ann") as sending:
+        ((receipt, *_),) = await sent(sending, *texts)
+    digests = [sha256(text.encode()).digest() for text in texts]
+    return sending.cursor_prefix, [Claim(n, "lobby", "ann", digest) for n, digest in enumerate(digests, receipt.sequence)]
+
+
+def test_claims_are_verified_in_order_and_the_failure_of_their_source_comes_last(server):
+    async def steps(chat):
+        prefix, claims = await claimed(chat, *"abcde")
+
+        async def batches():
+            yield Claims(prefix, claims[:3])
+            yield Claims(prefix, [])
+            yield Claims(prefix, [claims[3], claims[4]._replace(user="bob", about="spoilt")])
+            raise OSError("the disk is gone")
+
+        answers = chat.verify(batches())
+        assert await anext(answers) == (claims[:3], [])
+        told, faults = await anext(answers)
+        assert [told[fault.index].about for fault in faults] == ["spoilt"]
+        with pytest.raises(OSError, match="the disk is gone"):
+            await anext(answers)
+        assert [answer async for answer in chat.verify(nothing())] == []
+
+    async def nothing():
+        for batch in ():
+            yield batch
+
+    use(server, steps)
+
+
+def test_whoever_reads_the_answers_may_take_longer_than_the_timeout(server):
+    async def steps(chat):
+        prefix, claims = await claimed(chat, *"abcde")
+
+        async def batches():
+            for claim in claims:
+                yield Claims(prefix, [claim])
+                await asyncio.sleep(0)
+
+        verified = 0
+        async for told, faults in chat.verify(batches()):
+            verified += len(told) - len(faults)
+            with socket.create_server(("127.0.0.1", 0)) as silent:
+                async with ChatClient(f"127.0.0.1:{silent.getsockname()[1]}", timeout=0.5) as longer:
+                    with pytest.raises(TimedOut):
+                        await longer.stats()
+        assert verified == 5
+
+    use(server, steps, timeout=0.2)
+
+
+def test_a_server_that_is_silent_or_gone_is_given_up(server):
+    async def silent(chat):
+        server.process.send_signal(19)
+        with pytest.raises(TimedOut):
+            await chat.stats()
+        with pytest.raises(TimedOut):
+            async with chat.send("ann"):
+                pass
+        server.process.send_signal(18)
+
+    notices = []
+    use(server, silent, timeout=0.5, notice=notices.append)
+    server.kill()
+
+    async def gone(chat):
+        with pytest.raises(Unavailable):
+            await chat.stats()
+
+    use(server.address, gone)
+
+
+def test_an_address_that_is_none_is_refused():
+    with pytest.raises(InvalidValue):
+        ChatClient("nowhere")
+
+
+def test_a_call_in_the_moment_in_which_the_server_stops_is_unavailable(start_server):
+    """gRPC itself answers some of these, with CANCELLED."""
+
+    async def call(chat, ended):
+        while True:
+            try:
+                await chat.stats(1)
+            except Unavailable:
+                return ended.append("unavailable")
+            except ServerStopping:
+                return ended.append("stopping")
+
+    async def steps(chat):
+        ended = []
+        callers = [asyncio.ensure_future(call(chat, ended)) for _ in range(12)]
+        await chat.stats(1)
+        await asyncio.to_thread(server.stop)
+        await asyncio.gather(*callers)
+        assert len(ended) == 12
+
+    for _ in range(3):
+        server = start_server()
+        use(server, steps)

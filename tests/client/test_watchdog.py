@@ -1,0 +1,110 @@
+"""Measuring silence, with a clock of the test's own."""
+
+import asyncio
+
+import pytest
+
+from chatctl.client.watchdog import ResponseWatchdog
+
+
+class Clock:
+    """Stands for an event loop that has nothing but timers; its time goes on by `pass_by`."""
+
+    def __init__(self):
+        self.now = 0.0
+        self._timers = []
+
+    def call_later(self, delay, callback):
+        self._timers.append((self.now + delay, callback))
+        return self  # the timer; none of these tests ends it
+
+    def pass_by(self, seconds):
+        end = self.now + seconds
+        while due := sorted((timer for timer in self._timers if timer[0] <= end + 1e-9), key=lambda timer: timer[0]):
+            self._timers.remove(due[0])
+            self.now, callback = due[0]
+            callback()
+        self.now = end
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: clock)
+    return clock
+
+
+@pytest.fixture
+def said(clock):
+    """What is said of a ResponseWatchdog, and when."""
+    return lambda seconds: Said(clock, seconds)
+
+
+class Said:
+    def __init__(self, clock, seconds):
+        self.notices, self.gone = [], []
+        self.patience = ResponseWatchdog(
+            seconds, lambda: self.gone.append(clock.now), lambda: self.notices.append(clock.now)
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("seconds", [0, 0.5, 1, 3, 10, 30, 60, 3600])
+def test_whoever_answers_all_the_time_is_never_said_to_be_silent(clock, said, seconds):
+    told = said(seconds)
+    for _ in range(1000):
+        clock.pass_by(min(seconds or 1, 1) / 7)
+        told.patience.heard(expecting=True)
+    assert (told.notices, told.gone) == ([], [])
+
+
+@pytest.mark.parametrize("seconds", [0, 3, 10, 30, 60, 3600])
+def test_a_silence_is_told_once_when_it_has_lasted_over_two_seconds(clock, said, seconds):
+    told = said(seconds)
+    clock.pass_by(1.1)
+    for _ in range(2):
+        told.patience.heard(expecting=True)
+        began = clock.now
+        clock.pass_by(2.9)
+        assert began + 2 <= told.notices.pop() <= clock.now
+        assert told.notices == []
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 1, 3, 10, 30, 60, 3600])
+def test_it_gives_up_once_when_the_time_is_over(clock, said, seconds):
+    told = said(seconds)
+    clock.pass_by(seconds * 0.33)
+    told.patience.heard(expecting=True)
+    clock.pass_by(seconds * 3)
+    (gone,) = told.gone
+    assert seconds * 0.33 + seconds * 0.94 <= gone <= seconds * 0.33 + seconds * 1.01
+    assert told.patience.gone
+
+
+def test_time_in_which_nothing_is_expected_does_not_count(clock, said):
+    told = said(10)
+    told.patience.heard(expecting=False)
+    clock.pass_by(1000)
+    told.patience.expect()
+    clock.pass_by(9)
+    assert told.gone == []
+    told.patience.expect()  # the silence goes on
+    clock.pass_by(1)
+    assert len(told.gone) == 1
+    assert len(told.notices) == 1
+
+
+def test_never_is_never(clock, said):
+    told = said(0)
+    clock.pass_by(10_000)
+    assert told.gone == []
+
+
+def test_one_that_has_given_up_measures_the_next_silence_all_the_same(clock, said):
+    told = said(10)
+    clock.pass_by(11)
+    told.patience.heard(expecting=True)  # it answered, too late for some
+    clock.pass_by(5)
+    assert 0 < told.patience.left <= 6
+    clock.pass_by(6)
+    assert told.patience.left <= 0
+    assert len(told.notices) == len(told.gone) == 2

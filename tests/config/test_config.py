@@ -1,0 +1,219 @@
+"""What people write, and what it means."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from chatctl.config import values
+from chatctl.errors import InvalidValue
+from chatctl.model.limits import Limits, validate_limits
+from chatctl.net import address
+
+SECOND = 1_000_000
+NOW = 1_800_000_000 * SECOND
+
+DURATIONS = {
+    "10s": 10,
+    "5m": 300,
+    "1h30m": 5400,
+    "1d3h": 97_200,
+    "2d": 172_800,
+    "0.5s": 0.5,
+    "1.5h": 5400,
+    "7": 7,
+    "0": 0,
+    "0.25": 0.25,
+}
+NO_DURATIONS = [
+    "",
+    " ",
+    "s",
+    "10x",
+    "10 s",
+    "-1",
+    "-10s",
+    "+1",
+    "1h30",
+    "30m1",
+    "1e3",
+    "nan",
+    "inf",
+    ".5",
+    "٣s",
+    "1s\n",
+    "9" * 31,
+]
+
+
+@pytest.mark.parametrize("text", DURATIONS)
+def test_a_duration_is_a_number_of_seconds_or_has_units(text):
+    assert values.parse_duration(text) == DURATIONS[text] * SECOND
+
+
+@pytest.mark.parametrize("text", NO_DURATIONS)
+def test_what_is_no_duration_is_told_with_what_would_be(text):
+    with pytest.raises(InvalidValue, match="1h30m"):
+        values.parse_duration(text)
+
+
+MOMENTS = {
+    "10m": NOW - 600 * SECOND,
+    "1d3h": NOW - 97_200 * SECOND,
+    "0s": NOW,
+    "99999d": 0,  # earlier than all that is stored
+    "1700000000": 1_700_000_000 * SECOND,
+    "1700000000.123456": 1_700_000_000_123_456,
+    "10": 10 * SECOND,
+    "2026-01-31T08:00:00Z": 1_769_846_400 * SECOND,
+    "2026-01-31T08:00:00.000001Z": 1_769_846_400 * SECOND + 1,
+    "2026-01-31T10:00:00+02:00": 1_769_846_400 * SECOND,
+    "2026-01-31 08:00:00Z": 1_769_846_400 * SECOND,
+    "1970-01-01T00:00:00Z": 0,
+}
+
+
+@pytest.mark.parametrize("text", MOMENTS)
+def test_a_moment_is_written_in_several_ways(text):
+    assert values.parse_time(text, NOW) == MOMENTS[text]
+
+
+def test_a_moment_without_a_zone_is_local():
+    local = datetime(2026, 1, 31, 8).astimezone()
+    assert values.parse_time("2026-01-31T08:00:00", NOW) == int(local.timestamp()) * SECOND
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "now", "yesterday", "-5", "1969-12-31T23:59:59Z", "2026-02-30", "2026-01-31T25:00:00Z", "1.2.3s", "10m ago", "1e9"],
+)
+def test_what_is_no_moment_is_told_with_what_would_be(text):
+    with pytest.raises(InvalidValue, match=r"10m.*2026-01-31T08:00:00Z"):
+        values.parse_time(text, NOW)
+
+
+ADDRESSES = {
+    "127.0.0.1:50051": "127.0.0.1:50051",
+    "localhost:0": "localhost:0",
+    "[::1]:50051": "[::1]:50051",
+    "chat.example.org:65535": "chat.example.org:65535",
+    "localhost:00080": "localhost:80",
+    "unix:/run/chat.sock": "unix:/run/chat.sock",
+    "unix:///run/chat.sock": "unix:/run/chat.sock",
+}
+NO_ADDRESSES = [
+    "",
+    ":",
+    ":80",
+    "localhost",
+    "localhost:",
+    "localhost:x",
+    "localhost:-1",
+    "localhost:65536",
+    "localhost:٣",
+    "::1:80",
+    "http://localhost:80",
+    "[::1]",
+    "[::1:80",
+    "unix:",
+    "unix:/" + "x" * 107,
+    "tcp:host:80",
+]
+
+
+@pytest.mark.parametrize("text", ADDRESSES)
+def test_an_address_is_a_host_and_a_port_or_a_socket(text):
+    assert address.parse_address(text) == ADDRESSES[text]
+
+
+def test_a_socket_is_meant_from_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert address.parse_address("unix:chat.sock") == f"unix:{tmp_path}/chat.sock"
+
+
+@pytest.mark.parametrize("text", NO_ADDRESSES)
+def test_what_is_no_address_is_told_with_what_would_be(text):
+    with pytest.raises(InvalidValue, match="unix:PATH"):
+        address.parse_address(text)
+
+
+def test_loopback_is_what_only_this_machine_reaches():
+    for listen in ("127.0.0.1:1", "127.9.9.9:1", "localhost:1", "[::1]:1", "unix:/run/chat.sock"):
+        assert address.is_loopback(listen)
+    for listen in (
+        "0.0.0.0:1",
+        "[::]:1",
+        "192.0.2.1:1",
+        "chat.example.org:1",
+        "localhost.example.org:1",
+        "127.0.0.1.example.org:1",
+    ):
+        assert not address.is_loopback(listen)
+
+
+GOOD_LIMITS = [
+    {},
+    {"text_bytes": 1},
+    {"text_bytes": 3 << 20, "batch_bytes": 3 << 20},
+    {"name_bytes": 16},
+    {"batch_messages": 1},
+    {"streams": 1},
+]
+BAD_LIMITS = [
+    {"text_bytes": 0},
+    {"text_bytes": -1},
+    {"text_bytes": (1 << 20) + 1},
+    {"name_bytes": 15},
+    {"name_bytes": 1025},
+    {"batch_messages": 0},
+    {"batch_messages": 10_001},
+    {"batch_bytes": 1023, "text_bytes": 1},
+    {"batch_bytes": (3 << 20) + 1},
+    {"streams": 0},
+]
+
+
+@pytest.mark.parametrize("limits", GOOD_LIMITS)
+def test_limits_that_frames_can_keep_are_good(limits):
+    validate_limits(replace(Limits(), **limits))
+
+
+@pytest.mark.parametrize("limits", BAD_LIMITS)
+def test_a_bad_limit_is_told_by_its_option_with_its_bounds(limits):
+    name = next(iter(limits))
+    with pytest.raises(InvalidValue, match=f"--{name.replace('_', '-')} is {limits[name]}: .* between"):
+        validate_limits(replace(Limits(), **limits))
+
+
+# Arguments of a process: any text without NUL, and surrogates for bytes that are no UTF-8.
+arguments = st.text(st.characters(exclude_characters="\0"), max_size=40) | st.text("0123456789.smhdTZ:-+[]/~ ", max_size=40)
+
+
+@given(arguments | arguments.map("unix:{}".format) | arguments.map("{}:80".format))
+@example("unix:~nobody-of-this-name/chat.sock")
+@example("unix:\udcff")
+@example("\udcff:80")
+@example("localhost:" + "9" * 5000)
+@example("9999-12-31T23:59:59-23:59")
+@example("0001-01-01T00:00:00+23:59")
+@example("0001-01-01T00:00:00")
+@example("9" * 5000 + "s")
+def test_whatever_is_written_means_something_or_is_told(text):
+    for read in (values.parse_duration, address.parse_address, lambda text: values.parse_time(text, NOW)):
+        try:
+            meant = read(text)
+        except InvalidValue:
+            continue
+        if isinstance(meant, int):
+            assert meant >= 0
+        else:
+            meant.encode()
+            assert address.is_loopback(meant) in (True, False)
+
+
+@given(st.integers(0, 253_402_300_799_999_999))
+def test_every_time_that_is_shown_can_be_written(micros):
+    shown = datetime.fromtimestamp(micros // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{micros % SECOND:06d}Z"
+    assert values.parse_time(shown.rjust(27, "0"), NOW) == micros

@@ -1,0 +1,274 @@
+"""Feeds: what many follow is read once, and nobody is disturbed by others."""
+
+import asyncio
+import tracemalloc
+
+import pytest
+
+from chatctl.core import feeds, page_cache
+from chatctl.core.chat import Chat
+from chatctl.core.filters import Filter
+from chatctl.errors import StoreFailed
+from chatctl.model.limits import Limits
+from chatctl.server.service import ChatService
+from tests.support.feed_followers import FeedFollower, RecordedReads, append_each, append_many, cursor, live_followers
+from tests.support.logs import batch, run_on_log
+from tests.support.waiting import until_async
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:{tmp_path}/chat.db"
+
+
+def test_what_many_follow_is_read_once(url):
+    async def step(log):
+        reads = RecordedReads(log)
+        async with live_followers(log, 40, rooms=("lobby",)) as (chat, followers):
+            expected = [f"{n}" for n in range(150)]
+            await append_each(log, *expected)
+            for follower in followers:
+                await follower.expect_texts(*expected)
+            assert len(reads) <= len(expected)
+            assert len(set(reads)) == len(reads)
+            assert max(len(follower.pages) for follower in followers) <= len(expected) + 1
+            (feed,) = chat.feeds._feeds.values()
+            assert len(feed._waiters) <= 40
+
+    run_on_log(url, step)
+
+
+def test_what_is_stored_is_read_once_too_for_those_who_come_together(url):
+    async def step(log):
+        await append_many(log, 5000)
+        reads = RecordedReads(log)
+        async with live_followers(log, 30) as (_, followers):
+            for follower in followers:
+                await follower.expect_texts(*(f"{n}" for n in range(1, 5001)))
+            assert [after for _, after in reads] == [0, 1000, 2000, 3000, 4000]
+            # All get the same page, and the frame that is made of it.
+            assert len({id(follower.pages[2]) for follower in followers}) == 1
+
+    run_on_log(url, step)
+
+
+def test_the_more_follow_the_larger_the_pages(url, monkeypatch):
+    monkeypatch.setattr(feeds, "WAKE_SECONDS_PER_FOLLOWER", 0.005)
+
+    async def step(log):
+        async with live_followers(log, 20) as (_, followers):
+            expected = [f"{n}" for n in range(100)]
+            await append_each(log, *expected)  # takes about as long as one wake of them all
+            for follower in followers:
+                await follower.expect_texts(*expected)
+                assert len(follower.pages) < 50
+
+    run_on_log(url, step)
+
+
+def test_all_are_woken_even_if_only_some_at_a_time(url, monkeypatch):
+    monkeypatch.setattr(feeds, "WAKE_BATCH", 2)
+
+    async def step(log):
+        async with live_followers(log, 7) as (_, followers):
+            await append_each(log, "the only one")
+            for follower in followers:
+                await follower.expect_texts("the only one")
+            assert all(follower.live for follower in followers)
+
+    run_on_log(url, step)
+
+
+def test_followers_of_other_rooms_neither_wake_nor_read(url, monkeypatch):
+    waits = []
+    wait = feeds.Feed.wait
+
+    async def counted(feed):
+        waits.append(feed)
+        await wait(feed)
+
+    monkeypatch.setattr(feeds.Feed, "wait", counted)
+
+    async def step(log):
+        await append_each(log, "before", room="den")
+        reads = RecordedReads(log)
+        async with (
+            live_followers(log, 5, rooms=("den", "attic"), after=cursor(log, 1)) as (_, quiet),
+            live_followers(log, 1, rooms=("lobby",)) as (_, (busy,)),
+        ):
+            await until_async(lambda: len(waits) == 6)
+            await append_each(log, *"abc")
+            await busy.expect_texts(*"abc")
+            assert len([feed for feed in waits if feed is waits[0]]) == 5
+            await append_each(log, "d", room="attic")
+            for follower in quiet:
+                await follower.expect_texts("d")
+            assert {rooms for rooms, _ in reads} <= {("lobby",)}
+
+    run_on_log(url, step)
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("conditions", [{"contains": "NEEDLE"}, {"users": ("eve",)}], ids=str)
+@pytest.mark.parametrize("fresh_runs", [0, 4096])
+def test_what_is_rarely_wanted_is_looked_for_once_for_all_and_their_cursors_move_on(
+    url, monkeypatch, conditions, fresh_runs
+):
+    monkeypatch.setattr(feeds, "MAX_RECENT_RUNS", fresh_runs)
+
+    async def step(log):
+        reads = RecordedReads(log)
+        async with live_followers(log, 20, **conditions) as (_, followers):
+            await append_each(log, *(f"hay {n}" for n in range(100)))
+            await until_async(lambda: all(follower.position == log.head for follower in followers))
+            assert [follower.seen for follower in followers] == [[]] * 20
+            assert len(reads) <= (1 if fresh_runs else 100)
+            assert len(set(reads)) == len(reads)
+            await append_each(log, "the needle", user="eve")
+            await append_each(log, "more hay")
+            for follower in followers:
+                await follower.expect_texts("the needle")
+                positions = [answer.position for answer in follower.pages]
+                assert positions == sorted(positions)
+            await until_async(lambda: all(follower.position == 102 for follower in followers))
+
+    run_on_log(url, step)
+
+
+@pytest.mark.usefixtures("soon")
+def test_the_cursors_of_quiet_rooms_move_on_without_a_read(url):
+    async def step(log):
+        await append_each(log, "here", room="den")
+        async with live_followers(log, 3, rooms=("den",), last=1) as (chat, quiet):
+            quiet += [FeedFollower(chat, rooms=(f"room {n}",), after=cursor(log, 1)) for n in range(7)]
+            await until_async(lambda: all(follower.live for follower in quiet))
+            reads = RecordedReads(log)
+            for _ in range(3):
+                await append_each(log, "elsewhere")
+                await until_async(lambda: all(follower.position == log.head for follower in quiet))
+            assert reads == []
+            await until_async(lambda: chat.feeds._timer is None)  # nothing goes on in an idle server
+            await append_each(log, "there", room="den")
+            for follower in quiet[:3]:
+                await follower.expect_texts("here", "there")
+
+    run_on_log(url, step)
+
+
+# --- late, slow, gone
+
+
+def test_one_that_comes_late_and_one_that_stalls_see_everything_once(url):
+    async def step(log):
+        async with live_followers(log, 3) as (chat, (stalled, *others)):
+            stalled.may_read.clear()
+            await append_many(log, 2500)
+            await others[0].expect_texts(*(f"{n}" for n in range(1, 2501)))
+            late, middle = FeedFollower(chat), FeedFollower(chat, after=cursor(log, 1234))
+            await append_many(log, 700)
+            stalled.may_read.set()
+            expected = [f"{n}" for n in range(1, 3201)]
+            for follower in (stalled, late, *others):
+                await follower.expect_texts(*expected)
+            await middle.expect_texts(*expected[1234:])
+            await append_each(log, "3201")
+            for follower in (stalled, late, middle):
+                await until_async(lambda follower=follower: follower.texts[-1] == "3201")
+                assert follower.live
+            await late.cancel()
+            await middle.cancel()
+
+    run_on_log(url, step)
+
+
+def test_the_cache_is_bounded_and_nothing_is_lost_when_it_forgets(url, monkeypatch):
+    monkeypatch.setattr(page_cache, "MAX_CACHE_BYTES", 100_000)
+
+    async def step(log):
+        await append_many(log, 3000)
+        async with live_followers(log, 2, limits=Limits(batch_messages=100)) as (chat, followers):
+            kept = chat.feeds._cache._pages
+            laggards = [FeedFollower(chat) for _ in range(5)]
+            for number, follower in enumerate(laggards):
+                follower.may_read.clear()
+                await until_async(lambda follower=follower: follower.pages)
+                follower.may_read.set()
+                await until_async(lambda follower=follower, number=number: len(follower.pages) > 3 * number)
+                follower.may_read.clear()
+            await append_many(log, 1000)
+            for follower in laggards:
+                follower.may_read.set()
+            for follower in (*followers, *laggards):
+                await follower.expect_texts(*(f"{n}" for n in range(1, 4001)))
+                await follower.cancel()
+            assert (
+                0
+                < sum(page_cache._memory_size(answers) for answers, _ in kept.values())
+                == chat.feeds._cache._bytes
+                <= 100_000
+            )
+
+    run_on_log(url, step)
+
+
+@pytest.mark.parametrize("text", ["", "hello", "😀" * 100], ids=len)
+def test_the_bound_of_the_cache_is_about_what_it_really_takes(url, monkeypatch, text):
+    monkeypatch.setattr(page_cache, "MAX_CACHE_BYTES", 1_000_000)
+
+    async def step(log):
+        # Each message is a run of its own, as people chat.
+        await asyncio.gather(*(log.append(batch(text, number=n, room=f"room {n % 3}")) for n in range(1, 8001)))
+        chat = Chat(log, Limits())
+        service = ChatService(chat, None)
+        tracemalloc.start()
+        for after in range(0, 8000, 1000):
+            for answer in await chat.feeds._cache.read(Filter(), after, log.head):
+                service._frame(answer)
+        del answer
+        taken, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(chat.feeds._cache._pages) < 8
+        assert 500_000 < taken < 3_000_000
+
+    run_on_log(url, step)
+
+
+def test_one_cancelled_in_the_middle_of_a_shared_read_disturbs_nobody(url):
+    async def step(log):
+        await append_many(log, 10)
+        reads, chat = RecordedReads(log), Chat(log, Limits())
+        reads.may_answer.clear()
+        first, second, third = (FeedFollower(chat) for _ in range(3))
+        await until_async(lambda: reads)
+        await first.cancel()
+        await second.cancel()
+        late = FeedFollower(chat)
+        reads.may_answer.set()
+        for follower in (third, late):
+            await follower.expect_texts(*map(str, range(1, 11)))
+        assert reads == [((), 0)]
+        await third.cancel()
+        await late.cancel()
+
+    run_on_log(url, step)
+
+
+@pytest.mark.usefixtures("unkept")
+def test_a_read_that_fails_is_told_to_those_who_follow_and_the_next_ones_work(url):
+    async def step(log):
+        async with live_followers(log, 3) as (chat, followers):
+            reads = RecordedReads(log)
+            reads.error = StoreFailed("the disk is broken")
+            await append_each(log, "one")
+            for follower in followers:
+                with pytest.raises(StoreFailed, match="broken"):
+                    await follower.task
+            reads.error = None
+            again = FeedFollower(chat, last=1)
+            await again.expect_texts("one")
+            await until_async(lambda: again.live)
+            await append_each(log, "two")
+            await again.expect_texts("one", "two")
+            await again.cancel()
+
+    run_on_log(url, step)

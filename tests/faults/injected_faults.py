@@ -1,0 +1,180 @@
+"""The faults: each an async function of a trial, which does harm at once and undoes it before it returns."""
+
+import asyncio
+import resource
+import signal
+from typing import TYPE_CHECKING
+
+from tests.support.waiting import until_async
+
+if TYPE_CHECKING:
+    from tests.faults.trial import Trial
+
+SHORT_SECONDS = 0.5  # seconds that a short trouble takes at most
+LONG_SECONDS = 3.0  # longer than the patience of the senders in a trial
+STORE_FAILED = 79  # how a server ends then
+MIN_REFUSALS = 5  # after which a full disk has space again
+
+
+async def kill_server(trial: "Trial"):
+    trial.keeper.kill()
+
+
+async def stop_server(trial: "Trial"):
+    """In order, as an upgrade would; the keeper starts the next one."""
+    starts = trial.keeper.starts
+    await trial.keeper.wait_ready()
+    trial.keeper.stop()
+    await until_async(lambda: trial.keeper.starts > starts, "the server to stop in order")
+
+
+async def kill_sender(trial: "Trial"):
+    trial.rng.choice(trial.send_processes).signal(signal.SIGKILL)
+
+
+async def _pause(trial: "Trial", target, seconds):
+    target.signal(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        target.signal(signal.SIGCONT)
+
+
+async def freeze_server(trial: "Trial"):
+    await _pause(trial, trial.keeper, trial.rng.random() * SHORT_SECONDS)
+
+
+async def freeze_server_long(trial: "Trial"):
+    await _pause(trial, trial.keeper, LONG_SECONDS)
+
+
+async def kill_frozen_server(trial: "Trial"):
+    """What is on its way to it is lost with it."""
+    trial.keeper.signal(signal.SIGSTOP)
+    await asyncio.sleep(trial.rng.random() * SHORT_SECONDS)
+    trial.keeper.kill()
+
+
+async def freeze_sender(trial: "Trial"):
+    await _pause(trial, trial.rng.choice(trial.send_processes), trial.rng.random() * SHORT_SECONDS)
+
+
+async def _end_follower(trial: "Trial", number, stall_seconds=0.0):
+    """End one of the command line that is at work, if there is work; nobody reads what it prints for so long before."""
+    follower = trial.rng.choice(trial.follower_processes)
+    await until_async(
+        lambda: follower.is_at_work or (trial.is_done and follower.is_running), "a follower to print something"
+    )
+    ends = follower.ends.total()
+    if stall_seconds:
+        follower.reads.clear()
+    try:
+        await asyncio.sleep(stall_seconds)
+        follower.signal(number)
+    finally:
+        follower.reads.set()
+    await until_async(lambda: follower.ends.total() > ends, "the follower to end")
+
+
+async def kill_follower(trial: "Trial"):
+    """Most often in the middle of a page, as its pipe is full."""
+    await _end_follower(trial, signal.SIGKILL, trial.rng.random() * SHORT_SECONDS)
+
+
+async def stop_follower(trial: "Trial"):
+    await _end_follower(trial, signal.SIGTERM)
+
+
+async def freeze_follower(trial: "Trial"):
+    await _pause(trial, trial.rng.choice(trial.follower_processes), trial.rng.random() * SHORT_SECONDS)
+
+
+async def cut(trial: "Trial"):
+    trial.proxy.cut()
+
+
+async def half_close(trial: "Trial"):
+    """One direction of every connection ends; in the end the other does, or somebody would wait for ever."""
+    trial.proxy.half_close(trial.rng.choice(("client", "server")))
+    await asyncio.sleep(trial.rng.random() * SHORT_SECONDS)
+    trial.proxy.cut()
+
+
+async def delay(trial: "Trial"):
+    trial.proxy.delay = trial.rng.random() * 0.2
+    try:
+        await asyncio.sleep(trial.rng.random() * SHORT_SECONDS)
+    finally:
+        trial.proxy.delay = 0.0
+
+
+async def _blackhole(trial: "Trial", seconds):
+    trial.proxy.blackhole()
+    try:
+        await asyncio.sleep(seconds)
+        if trial.rng.random() < 0.5:
+            trial.proxy.cut()
+    finally:
+        trial.proxy.release()
+
+
+async def blackhole(trial: "Trial"):
+    await _blackhole(trial, trial.rng.random() * SHORT_SECONDS)
+
+
+async def blackhole_long(trial: "Trial"):
+    await _blackhole(trial, LONG_SECONDS)
+
+
+async def fail_write(trial: "Trial"):
+    """A write of the server's fails: then the store has failed for good, and the server ends with 79."""
+    fail = trial.directory / "fail"
+    await _restart_with_fault(trial, BENT_FAIL=str(fail))
+    ends = trial.keeper.exit_codes[STORE_FAILED]
+    trial.keeper.expect(STORE_FAILED)
+    fail.touch()
+    try:
+        await until_async(
+            lambda: trial.keeper.exit_codes[STORE_FAILED] > ends or trial.is_done, "the server to give up its store"
+        )
+    finally:
+        trial.keeper.kill()  # it may have had nothing to write
+        fail.unlink()
+
+
+async def limit_size(trial: "Trial"):
+    """The server's files may not grow, or not even be as long as they are, until that has been felt."""
+    await trial.keeper.wait_ready()
+    pid, refusals = trial.keeper.pid, trial.refusals
+    wal = trial.keeper.store.with_name(trial.keeper.store.name + "-wal")
+    size = wal.stat().st_size if wal.exists() else 0
+    _, hard_limit = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (int(size * trial.rng.random()), hard_limit))
+    try:
+        await until_async(lambda: trial.refusals > refusals or trial.is_done, "the limit to be felt")
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard_limit, hard_limit))
+
+
+async def fill_disk(trial: "Trial"):
+    """Restart the server on a disk that is full now and then, until that has been felt."""
+    full, wanted_refusals = trial.directory / "full", trial.refusals + MIN_REFUSALS
+    await _restart_with_fault(trial, BENT_FULL=str(full))
+    full.touch()
+    try:
+        await until_async(lambda: trial.refusals >= wanted_refusals or trial.is_done, "the full disk to be felt")
+    finally:
+        full.unlink()
+
+
+async def set_clock_back(trial: "Trial"):
+    await _restart_with_fault(trial, BENT_CLOCK=str(-trial.rng.randrange(1, 100_000)))
+
+
+async def _restart_with_fault(trial: "Trial", **fault_environment):
+    """Kill the server, and start one with a fault of its own."""
+    starts = trial.keeper.starts
+    trial.keeper.next_environment = fault_environment
+    trial.keeper.kill()
+    await until_async(lambda: trial.keeper.starts > starts, "another server")
+    await trial.keeper.wait_ready()

@@ -1,0 +1,129 @@
+"""Keeps a server running: whenever it ends, whyever, it is started again on the same address and store."""
+
+import asyncio
+import random
+import signal
+import socket
+import sys
+from collections import Counter, deque
+from pathlib import Path
+
+from tests.faults.signals import send_signal
+from tests.support.cli import CHATCTL, clean_environment
+from tests.support.waiting import until_async
+
+READY_PREFIX = b"listening on "
+FAULTY_CHATCTL = (sys.executable, str(Path(__file__).with_name("faulty_server.py")))
+LOWEST_PORT = 10_000
+
+
+def free_port():
+    """A port that no outgoing connection takes while the server is down."""
+    highest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(LOWEST_PORT, highest)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+class ServerSupervisor:
+    """The server of a store; an async context manager, in which it is ready at first and killed at last.
+
+    `prefix` is put before the server's command. `next_environment` are set in the environment of the next server only, see bent.py.
+    """
+
+    def __init__(self, store, prefix=()):
+        self.address = f"127.0.0.1:{free_port()}"
+        self.store = store
+        self.starts = 0
+        self.exit_codes = Counter()  # how often it ended with which code
+        self.unexpected_ends = []  # ends that should not have been
+        self.lines = deque(maxlen=30)  # the last it wrote on stderr
+        self.next_environment = {}
+        self.allowed_exit_codes = set()  # codes with which any server may end
+        self._expected_exit_codes = set()  # those with which the one that runs may end
+        self._prefix = prefix
+        self._process = None
+        self._ready = asyncio.Event()
+
+    async def __aenter__(self):
+        self._task = asyncio.create_task(self._supervise())
+        await self.wait_ready()
+        return self
+
+    async def __aexit__(self, *_):
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._process:
+            send_signal(self._process, signal.SIGKILL)
+            await self._process.communicate()
+
+    async def wait_ready(self):
+        """Return once it can serve."""
+        waiting = asyncio.ensure_future(self._ready.wait())
+        await until_async(lambda: waiting.done() or self._task.done(), "the server to be ready")
+        if self._task.done():
+            self._task.result()
+
+    async def _supervise(self):
+        while True:
+            self._expected_exit_codes.clear()
+            self._process = await self._start()
+            self.starts += 1
+            async for line in self._process.stderr:
+                self.lines.append(line.decode(errors="replace").rstrip())
+                if line.startswith(READY_PREFIX) and self._process.returncode is None:
+                    self._ready.set()
+            code = await self._process.wait()
+            self._ready.clear()
+            self.exit_codes[code] += 1
+            if code not in self.allowed_exit_codes | self._expected_exit_codes or any(
+                "Traceback" in line for line in self.lines
+            ):
+                self.unexpected_ends.append(f"the server ended with {code}: {list(self.lines)}")
+
+    async def _start(self):
+        bends, self.next_environment = self.next_environment, {}
+        serve = ("serve", "--listen", self.address, "--store", f"sqlite:{self.store}")
+        command = (*self._prefix, *(FAULTY_CHATCTL if bends else CHATCTL), *serve)
+        return await asyncio.create_subprocess_exec(
+            *command, env=clean_environment(env=bends), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        )
+
+    @property
+    def pid(self):
+        """Of the server that runs, or was the last to."""
+        return self._process.pid
+
+    @property
+    def kills(self):
+        """How many servers were killed."""
+        return self.exit_codes[-signal.SIGKILL]
+
+    @property
+    def is_serving(self):
+        return self._ready.is_set()
+
+    def kill(self):
+        """The end without warning, if it runs."""
+        if self._process.returncode is None:
+            self._ready.clear()
+            self.expect(-signal.SIGKILL)
+            self.signal(signal.SIGKILL)
+
+    def stop(self):
+        """Ask it to stop in order, if it runs."""
+        self._ready.clear()
+        self.expect(0)
+        self.signal(signal.SIGTERM)
+
+    def expect(self, code):
+        """The one that runs may end with this code, too."""
+        self._expected_exit_codes.add(code)
+
+    def signal(self, number):
+        send_signal(self._process, number)

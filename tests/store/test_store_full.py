@@ -1,0 +1,191 @@
+"""A store without space: messages are refused until there is some, readers go on, and nothing that has a receipt is lost."""
+
+import asyncio
+import errno
+import resource
+import sqlite3
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+
+from chatctl.errors import StoreFailed, StoreFull
+from chatctl.model.records import ReceiptStatus
+from chatctl.store.sqlite import disk_space
+from tests.support.logs import batch, messages, receipt_rows, run_on_log, texts
+from tests.support.small_disk import fill_disk, mounted_tmpfs
+from tests.support.stores import filled_store, open_error, run_killed
+
+MEGABYTE = 1024 * 1024
+
+
+def failure(name):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = name
+    return error
+
+
+def bulk(number):
+    return batch(*["x" * 1000] * 500, number=number)
+
+
+async def outcome(receipts):
+    """The receipts, or why there are none."""
+    return (await asyncio.gather(receipts, return_exceptions=True))[0]
+
+
+def resize(disk, megabytes):
+    subprocess.run(["mount", "-o", f"remount,size={megabytes}m", disk], check=True)
+
+
+async def send_until_full(log, number):
+    """Send on from a number until there is no space; the number that was refused first."""
+    while not isinstance(error := await outcome(log.append(bulk(number))), StoreFull):
+        number += 500
+    assert "space" in str(error)
+    return number
+
+
+async def check(log, stored):
+    """All that has a receipt can be read, and is known."""
+    assert log.head == stored
+    assert (await log.stats(1, ())).num_messages == stored == len(await messages(log))
+    for number in range(1, stored, 500):
+        (receipt,) = await log.append(bulk(number))
+        assert receipt.status is ReceiptStatus.DUPLICATE
+    assert not log.failed.done()
+
+
+def test_a_full_disk_refuses_messages_until_there_is_space_and_keeps_what_has_a_receipt(tmp_path):
+    with mounted_tmpfs(tmp_path / "disk", "size=8m") as disk:
+
+        async def live(log):
+            before = receipt_rows(await log.append(batch("before")))
+            ballast = fill_disk(disk)
+            large = batch(*["y" * 60_000] * 10, number=2)
+            futures = [log.append(large), log.append(batch("z" * 60_000, input_id="other"))]
+            for future in futures:
+                with pytest.raises(StoreFull, match="space"):
+                    await future
+            assert await texts(log) == ["before"]
+            assert (await log.stats(1, ())).num_messages == 1
+            ballast.unlink()
+            assert {line[1] for line in receipt_rows(await log.append(large))} == {ReceiptStatus.STORED}
+            again = receipt_rows(await log.append(batch("before")))
+            assert again[0][1:] == (ReceiptStatus.DUPLICATE, *before[0][2:])
+            assert not log.failed.done()
+            return len(await messages(log))
+
+        async def reopened(log):
+            return len(await messages(log))
+
+        assert run_on_log(f"sqlite:{disk}/chat.db", live, reopened) == [11, 11]
+
+
+def test_a_full_disk_is_no_place_for_a_new_store(tmp_path):
+    with mounted_tmpfs(tmp_path / "disk", "size=64k") as disk:
+        assert "full" in open_error(disk / "chat.db")
+
+
+def test_a_store_that_fills_its_disk_again_and_again_goes_on_each_time_there_is_more(tmp_path):
+    """Also where there is no space to move the write-ahead log into the file: the first disk is too small for that."""
+    with mounted_tmpfs(tmp_path / "disk", "size=24m") as disk:
+
+        async def live(log):
+            number = 1
+            for megabytes in (48, 96, 128):
+                before, number = number, await send_until_full(log, number)
+                assert number > before
+                await check(log, number - 1)
+                assert await send_until_full(log, number) == number
+                resize(disk, megabytes)
+            await log.append(batch("last", number=number))
+            return number
+
+        async def reopened(log):
+            return len(await messages(log))
+
+        first, then = run_on_log(f"sqlite:{disk}/chat.db", live, reopened)
+        assert first == then
+
+
+def test_a_killed_server_starts_again_on_a_full_disk_and_its_messages_can_be_read(tmp_path):
+    with mounted_tmpfs(tmp_path / "disk", "size=8m") as disk:
+        path = filled_store(disk / "chat.db")
+        run_killed(path, "await log.append(batch('kept', number=3))")
+        ballast = fill_disk(disk)
+
+        async def live(log):
+            assert await texts(log) == ["hello", "world", "kept"]
+            assert receipt_rows(await log.append(batch("kept", number=3)))[0][1] is ReceiptStatus.DUPLICATE
+            with pytest.raises(StoreFull):
+                await log.append(batch("y" * 60_000, number=4))
+            ballast.unlink()
+            await log.append(batch("y" * 60_000, number=4))
+            return len(await texts(log))
+
+        assert run_on_log(f"sqlite:{path}", live) == [4]
+
+
+@contextmanager
+def file_size_limit(size):
+    """As `ulimit -f` sets it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_limit_to_the_size_of_a_file_is_like_a_full_disk(tmp_path):
+    """SQLite calls it an I/O error."""
+
+    async def live(log):
+        with file_size_limit(4 * MEGABYTE):
+            number = await send_until_full(log, 1)
+            await check(log, number - 1)
+        (receipt,) = await log.append(bulk(number))
+        assert receipt.status is ReceiptStatus.STORED
+        await check(log, number + 499)
+        return log.head
+
+    async def reopened(log):
+        return len(await messages(log))
+
+    first, then = run_on_log(f"sqlite:{tmp_path}/chat.db", live, reopened)
+    assert first == then > 500
+
+
+@pytest.mark.parametrize(("number", "full"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, False)])
+def test_a_write_that_fails_is_lack_of_space_only_if_another_file_cannot_be_written_either(
+    tmp_path, monkeypatch, number, full
+):
+    """A used up quota has no error of its own in SQLite."""
+    path = filled_store(tmp_path / "chat.db")
+    for name in ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"):
+        assert not disk_space.is_full(failure(name), path)
+
+    def temporary(**_):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", temporary)
+    assert disk_space.is_full(failure("SQLITE_IOERR_WRITE"), path) is full
+    for name in ("SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC", "SQLITE_CORRUPT"):
+        assert not disk_space.is_full(failure(name), path)
+
+
+def test_a_sync_that_fails_ends_the_store_even_where_there_is_no_space(tmp_path):
+    with mounted_tmpfs(tmp_path / "disk", "size=8m") as disk:
+
+        async def live(log):
+            def commit(drafts):
+                raise failure("SQLITE_IOERR_FSYNC")
+
+            log._writer.commit = commit
+            fill_disk(disk)
+            with pytest.raises(StoreFailed):
+                await log.append(batch("a"))
+            return log.failed.done()
+
+        assert run_on_log(f"sqlite:{disk}/chat.db", live) == [True]
