@@ -93,7 +93,11 @@ def run(arguments: list[str]) -> int:
 def _prepare(arguments: list[str]) -> list[str]:
     """Get ready for the command that is called; its arguments as Typer can understand them."""
     register_commands([name for name in COMMANDS if name in arguments[:1]] or COMMANDS)
-    return import_module("chatctl.cli.stats.command").completed(arguments) if arguments[:1] == ["stats"] else arguments
+    return (
+        import_module("chatctl.cli.stats.command").with_default_interval(arguments)
+        if arguments[:1] == ["stats"]
+        else arguments
+    )
 
 
 TRUE_VALUES = ("1", "true", "t", "yes", "y", "on")  # as Click reads a flag's variable

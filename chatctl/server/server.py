@@ -1,6 +1,7 @@
 """The server: build it, run it until a signal, stop it in order."""
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ from chatctl.net.grpc_options import SERVER_OPTIONS
 from chatctl.server.health import HealthService
 from chatctl.server.interceptors import ErrorInterceptor
 from chatctl.server.listen import remove_stale_socket
-from chatctl.server.run import logger
+
 from chatctl.server.service import ChatService
 from chatctl.server.stream_registry import StreamRegistry
 from chatctl.server.tutorial_service import TutorialService
 from chatctl.tutorial import chat_pb2 as tutorial_pb2
 from chatctl.tutorial import chat_pb2_grpc as tutorial_pb2_grpc
 from chatctl.v1 import chat_pb2, chat_pb2_grpc
+
+logger = logging.getLogger(__name__)
 
 SERVICES = (
     chat_pb2.DESCRIPTOR.services_by_name["ChatService"].full_name,

@@ -76,7 +76,7 @@ async def latency(raw: str, chat: str, number: str) -> Figures:
                         await send([stamped(TEXT_BYTES)])
                         await asyncio.sleep(1 / LATENCY_RATE)
         for follower, _ in pairs:
-            await follower.reach(WARM_UP_MESSAGES + int(number))
+            await follower.wait_for_sequence(WARM_UP_MESSAGES + int(number))
         return dict(zip(("raw", "chat"), (milliseconds([seat]) for seat, _ in pairs), strict=True))
 
 
@@ -106,7 +106,7 @@ async def burst(kind: str, address: str, number: str, messages: str) -> Figures:
         for first in range(0, count, FRAME_TEXTS):
             await send(texts[first : first + FRAME_TEXTS])
         for seat in room_followers:
-            await seat.reach(count)
+            await seat.wait_for_sequence(count)
         rate = count * len(room_followers) / (time.perf_counter() - start)
         if any(seat.seen != count for seat in room_followers):
             raise RuntimeError(f"more than {count} messages came")
@@ -184,7 +184,7 @@ async def full_load(address: str, number: str, seconds: str) -> Figures:
         senders = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         texts = json.loads((await senders.communicate())[0])
         for seat in room_followers:
-            await seat.reach(len(texts))
+            await seat.wait_for_sequence(len(texts))
         took = (time.perf_counter_ns() - int(log[0][:STAMP])) / 1e9
         if texts != log or any(seat.seen != len(texts) for seat in room_followers):
             raise RuntimeError("the followers have not seen exactly what has receipts")

@@ -153,7 +153,7 @@ def test_claims_are_verified_in_order_and_the_failure_of_their_source_comes_last
         answers = chat.verify(batches())
         assert await anext(answers) == (claims[:3], [])
         told, faults = await anext(answers)
-        assert [told[fault.index].about for fault in faults] == ["spoilt"]
+        assert [told[fault.index].context for fault in faults] == ["spoilt"]
         with pytest.raises(OSError, match="the disk is gone"):
             await anext(answers)
         assert [answer async for answer in chat.verify(nothing())] == []

@@ -43,7 +43,7 @@ def said(clock):
 class Said:
     def __init__(self, clock, seconds):
         self.notices, self.gone = [], []
-        self.patience = ResponseWatchdog(
+        self.watchdog = ResponseWatchdog(
             seconds, lambda: self.gone.append(clock.now), lambda: self.notices.append(clock.now)
         )  # fmt: skip
 
@@ -53,7 +53,7 @@ def test_whoever_answers_all_the_time_is_never_said_to_be_silent(clock, said, se
     told = said(seconds)
     for _ in range(1000):
         clock.pass_by(min(seconds or 1, 1) / 7)
-        told.patience.heard(expecting=True)
+        told.watchdog.reset(expecting=True)
     assert (told.notices, told.gone) == ([], [])
 
 
@@ -62,7 +62,7 @@ def test_a_silence_is_told_once_when_it_has_lasted_over_two_seconds(clock, said,
     told = said(seconds)
     clock.pass_by(1.1)
     for _ in range(2):
-        told.patience.heard(expecting=True)
+        told.watchdog.reset(expecting=True)
         began = clock.now
         clock.pass_by(2.9)
         assert began + 2 <= told.notices.pop() <= clock.now
@@ -73,21 +73,21 @@ def test_a_silence_is_told_once_when_it_has_lasted_over_two_seconds(clock, said,
 def test_it_gives_up_once_when_the_time_is_over(clock, said, seconds):
     told = said(seconds)
     clock.pass_by(seconds * 0.33)
-    told.patience.heard(expecting=True)
+    told.watchdog.reset(expecting=True)
     clock.pass_by(seconds * 3)
     (gone,) = told.gone
     assert seconds * 0.33 + seconds * 0.94 <= gone <= seconds * 0.33 + seconds * 1.01
-    assert told.patience.gone
+    assert told.watchdog.gone
 
 
 def test_time_in_which_nothing_is_expected_does_not_count(clock, said):
     told = said(10)
-    told.patience.heard(expecting=False)
+    told.watchdog.reset(expecting=False)
     clock.pass_by(1000)
-    told.patience.expect()
+    told.watchdog.expect()
     clock.pass_by(9)
     assert told.gone == []
-    told.patience.expect()  # the silence goes on
+    told.watchdog.expect()  # the silence goes on
     clock.pass_by(1)
     assert len(told.gone) == 1
     assert len(told.notices) == 1
@@ -102,9 +102,9 @@ def test_never_is_never(clock, said):
 def test_one_that_has_given_up_measures_the_next_silence_all_the_same(clock, said):
     told = said(10)
     clock.pass_by(11)
-    told.patience.heard(expecting=True)  # it answered, too late for some
+    told.watchdog.reset(expecting=True)  # it answered, too late for some
     clock.pass_by(5)
-    assert 0 < told.patience.left <= 6
+    assert 0 < told.watchdog.left <= 6
     clock.pass_by(6)
-    assert told.patience.left <= 0
+    assert told.watchdog.left <= 0
     assert len(told.notices) == len(told.gone) == 2

@@ -49,7 +49,7 @@ def test_the_last_one_gone_leaves_nothing_behind(url, stage):
         for follower in followers:
             await follower.cancel()
         assert chat.feeds._feeds == {}
-        assert log._watches._calls == {}
+        assert log._listeners._listeners == {}
         reads.error = None
         reads.may_answer.set()
         await until_async(lambda: asyncio.all_tasks() == {asyncio.current_task()})

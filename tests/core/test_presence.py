@@ -175,11 +175,11 @@ def test_a_client_that_is_killed_is_gone(server, stub):
 
 _IMPATIENT = dedent("""
     import sys
-    import chatctl.server
-    from chatctl.cli import run
-    chatctl.server.OPTIONS = tuple(
+    from chatctl.server import server
+    from chatctl.cli.app import run
+    server.SERVER_OPTIONS = tuple(
         (name, {"grpc.keepalive_time_ms": 200, "grpc.http2.ping_timeout_ms": 500}.get(name, value))
-        for name, value in chatctl.server.OPTIONS
+        for name, value in server.SERVER_OPTIONS
     )
     sys.exit(run(sys.argv[1:]))
 """)

@@ -77,7 +77,7 @@ class RestartedFollower:
                 send_signal(self.process, signal.SIGKILL)
                 await self.process.wait()
         if code == -signal.SIGKILL:
-            self.check.was_killed()
+            self.check.allow_repeat()
         elif partial_line:
             raise UnexpectedEnd(f"{self.check.name} ended with {code} in the middle of a line: {partial_line[-100:]!r}")
         return code, stderr
@@ -90,6 +90,6 @@ class RestartedFollower:
             *lines, partial_line = (partial_line + chunk).split(b"\n")
             for message in map(json.loads, lines):
                 time = microseconds_of_text(message["time"])
-                self.check.see(message["sequence"], message["room"], message["user"], time, [message["text"]])
+                self.check.add(message["sequence"], message["room"], message["user"], time, [message["text"]])
             await self.may_read.wait()
         return partial_line

@@ -67,12 +67,12 @@ async def _end_follower(trial: "Trial", number, stall_seconds=0.0):
     )
     ends = follower.ends.total()
     if stall_seconds:
-        follower.reads.clear()
+        follower.may_read.clear()
     try:
         await asyncio.sleep(stall_seconds)
         follower.signal(number)
     finally:
-        follower.reads.set()
+        follower.may_read.set()
     await until_async(lambda: follower.ends.total() > ends, "the follower to end")
 
 

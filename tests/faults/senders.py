@@ -193,5 +193,5 @@ class StreamClient:
                     )
                 self._next_unconfirmed = receipt.number + receipt.count
             self._progressed.set()
-            add_runs(response.runs, self.check.see)
+            add_runs(response.runs, self.check.add)
             self._cursor = response.cursor or self._cursor

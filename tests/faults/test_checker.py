@@ -20,7 +20,7 @@ def judge(log=LOG, receipts=RECEIPTS, all_rooms=LOG, den=None, checks=(100,)):
         for receipt in receipts:
             if before < receipt[3] <= at:
                 checker.add_receipt(*receipt)
-        for tell, messages in ((checker.add_messages, log), *((reader.see, seen) for reader, seen in readers)):
+        for tell, messages in ((checker.add_messages, log), *((reader.add, seen) for reader, seen in readers)):
             for sequence, room, user, time, text in messages:
                 if before < sequence <= at:
                     tell(sequence, room, user, time, [text])
@@ -142,13 +142,13 @@ def test_a_double_in_a_follower(again):
     reader = checker.add_reader("all")
     for sequence, room, user, time, text in LOG:
         checker.add_messages(sequence, room, user, time, [text])
-        reader.see(sequence, room, user, time, [text])
+        reader.add(sequence, room, user, time, [text])
         if sequence == again:
-            reader.see(sequence, room, user, time, [text])
+            reader.add(sequence, room, user, time, [text])
         if sequence == 7:
             checker.check()
             if sequence == again:  # also of what was checked before
-                reader.see(sequence, room, user, time, [text])
+                reader.add(sequence, room, user, time, [text])
     checker.check()
     assert set(checker.violations) == {(ViolationKind.DOUBLED, f"all: saw sequence {again} again")}
 
@@ -224,7 +224,7 @@ def test_what_it_keeps_of_a_message_is_a_few_numbers():
         for number in range(first, first + part):
             checker.add_receipt("build", number, "stored", number, first)
         checker.add_messages(first, "den", "ann", first, texts)
-        reader.see(first, "den", "ann", first, texts)
+        reader.add(first, "den", "ann", first, texts)
         checker.check()
     checker.complete()
     del texts

@@ -85,7 +85,7 @@ def test_a_delay_is_taken_each_way():
 
 def test_what_is_held_comes_once_it_is_released():
     async def step(proxy, reader, writer, got):
-        proxy.hold()
+        proxy.blackhole()
         writer.write(b"held")
         other = await asyncio.open_connection(*proxy.address.split(":"))
         other[1].write(b"too")
@@ -106,7 +106,7 @@ def test_a_cut_breaks_both_sides_and_new_connections_work(holding):
         writer.write(b"a")
         assert await reader.readexactly(1) == b"a"
         if holding:
-            proxy.hold()
+            proxy.blackhole()
             writer.write(b"lost")
         proxy.cut()
         assert await rest(reader) == b""

@@ -17,10 +17,10 @@ def saw(*sequences):
         checker.add_messages(*message[:4], [message[4]])
     for sequence in sequences:
         if sequence is None:
-            reader.was_killed()
+            reader.allow_repeat()
         else:
             _, room, user, time, text = messages[sequence]
-            reader.see(sequence, room, user, time, [text])
+            reader.add(sequence, room, user, time, [text])
     checker.check()
     return kinds(checker.violations), reader.repeated
 
@@ -56,9 +56,9 @@ def test_no_more_than_a_page_comes_again(first, doubled):
     checker.add_input(what)
     reader = checker.add_reader("killed")
     checker.add_messages(1, "den", "ann", 5, what.texts(1, 3000))
-    reader.see(1, "den", "ann", 5, what.texts(1, 2500))
-    reader.was_killed()
-    reader.see(first, "den", "ann", 5, what.texts(first, 3000))
+    reader.add(1, "den", "ann", 5, what.texts(1, 2500))
+    reader.allow_repeat()
+    reader.add(first, "den", "ann", 5, what.texts(first, 3000))
     checker.check()
     assert checker.counts[ViolationKind.GAP] == 0
     assert (checker.counts[ViolationKind.DOUBLED] > 0) == (doubled > 0)

@@ -182,7 +182,7 @@ class Trial:
     async def final_check(self):
         """The last word: every record is there, and the log read again from its beginning is the same. Raises ViolationFound."""
         self.checker.complete()
-        await read_log(self.keeper.address, self.checker.add_reader("the log, read again").see)
+        await read_log(self.keeper.address, self.checker.add_reader("the log, read again").add)
         self.checker.check()
         async with Connection(self.keeper.address) as stub:
             counted = (await stub.GetStats(pb.GetStatsRequest())).num_messages

@@ -173,19 +173,19 @@ def test_a_flood_of_conflicts_fits_the_frames_that_clients_accept(stub, same):
 
 FAULTY = """
 import asyncio, sys
-from chatctl import server, store
-from chatctl.chat import Limits
-from chatctl.config import ServeSettings
-from chatctl.store import sqlite
+from chatctl.config.settings import ServeSettings
+from chatctl.model.limits import Limits
+from chatctl.server.run import serve
+from chatctl.store.sqlite.log import SQLiteLog
 
 async def read(*arguments):
     raise RuntimeError("secret")
 
-sqlite.SQLiteLog.read = sqlite.SQLiteLog.stats = read
-sqlite.SQLiteLog.append = lambda log, draft: asyncio.ensure_future(read())
+SQLiteLog.read = SQLiteLog.stats = read
+SQLiteLog.append = lambda log, batch: asyncio.ensure_future(read())
 settings = ServeSettings((sys.argv[2],), sys.argv[4], Limits())
 announce = lambda addresses: print("listening on", *addresses, file=sys.stderr, flush=True)
-asyncio.run(server.serve(settings, announce, lambda failure: sys.exit(1)))
+asyncio.run(serve(settings, announce, lambda failure: sys.exit(1)))
 """
 
 

@@ -39,7 +39,7 @@ def test_after_a_failed_sync_nothing_is_tried_again(url):
         begun.wait()
         futures.append(log.append(batch("b", number=2)))
         may_fail.set()
-        log._jobs.put(None)
+        log._append_queue.put(None)
         log._thread.join()  # the event loop hears of nothing in between
         for future in futures:
             with pytest.raises(StoreFailed):
@@ -47,7 +47,7 @@ def test_after_a_failed_sync_nothing_is_tried_again(url):
         with pytest.raises(StoreFailed):
             await asyncio.wait_for(log.append(batch("c", number=3)), 10)
         assert len(tried) == 1
-        assert isinstance(log.failed.result(), StoreFailed)
+        assert isinstance(log.failure.result(), StoreFailed)
 
     run_on_log(url, step)
 
@@ -125,7 +125,7 @@ def test_a_store_whose_file_is_gone_gives_no_receipts(url, tmp_path, replaced):
             path.touch()
         with pytest.raises(StoreFailed):
             await log.append(batch("b", number=2))
-        assert isinstance(log.failed.result(), StoreFailed)
+        assert isinstance(log.failure.result(), StoreFailed)
 
     run_on_log(url, step)
 
@@ -174,7 +174,7 @@ def test_a_sync_that_fails_while_the_log_is_moved_into_the_file_ends_the_store(u
         writer._db, writer._logged = Disk(), CHECKPOINT_BYTES
         with pytest.raises(StoreFailed):
             await log.append(batch("b", number=2))
-        assert isinstance(log.failed.result(), StoreFailed)
+        assert isinstance(log.failure.result(), StoreFailed)
 
     run_on_log(url, step)
 

@@ -53,7 +53,7 @@ async def check(log, stored):
     for number in range(1, stored, 500):
         (receipt,) = await log.append(bulk(number))
         assert receipt.status is ReceiptStatus.DUPLICATE
-    assert not log.failed.done()
+    assert not log.failure.done()
 
 
 def test_a_full_disk_refuses_messages_until_there_is_space_and_keeps_what_has_a_receipt(tmp_path):
@@ -73,7 +73,7 @@ def test_a_full_disk_refuses_messages_until_there_is_space_and_keeps_what_has_a_
             assert {line[1] for line in receipt_rows(await log.append(large))} == {ReceiptStatus.STORED}
             again = receipt_rows(await log.append(batch("before")))
             assert again[0][1:] == (ReceiptStatus.DUPLICATE, *before[0][2:])
-            assert not log.failed.done()
+            assert not log.failure.done()
             return len(await messages(log))
 
         async def reopened(log):
@@ -186,6 +186,6 @@ def test_a_sync_that_fails_ends_the_store_even_where_there_is_no_space(tmp_path)
             fill_disk(disk)
             with pytest.raises(StoreFailed):
                 await log.append(batch("a"))
-            return log.failed.done()
+            return log.failure.done()
 
         assert run_on_log(f"sqlite:{disk}/chat.db", live) == [True]

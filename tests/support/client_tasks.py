@@ -166,7 +166,7 @@ class FollowTask:
 
     @property
     def last_error(self):
-        return self._chat.trouble
+        return self._chat.last_error
 
     async def expect_first(self, count):
         """Wait until it has seen so many, and see that they are all, in order and once."""

@@ -164,7 +164,7 @@ def test_a_file_that_must_not_be_written_is_refused():
     """Not even by a reader that may replace it. Root has to become somebody else for that."""
     source = """
 import json, os, sys, typer
-from chatctl.cli.cursor_file import CursorFile
+from chatctl.cli.history.cursor_file import CursorFile
 if os.geteuid() == 0:
     os.setuid(65534)
 try:
@@ -203,7 +203,7 @@ def test_of_many_that_want_it_at_once_one_has_it(place):
     """Each that has it holds up a sign, which may not be there yet."""
     source = """
 import json, os, sys, typer
-from chatctl.cli.cursor_file import CursorFile
+from chatctl.cli.history.cursor_file import CursorFile
 path, me = sys.argv[1:]
 sign, had = path + ".sign", 0
 while had < 100:
@@ -244,7 +244,8 @@ def test_a_command_that_it_starts_does_not_hold_it(place):
 
 KILLED = """
 import json, os, signal, sys
-from chatctl.cli import cursor_file, files
+from chatctl.cli.history import cursor_file
+from chatctl.cli.streams import files
 
 def reader(path, last):
     "Killed before it does its line number `last`."
@@ -311,7 +312,7 @@ def test_a_save_that_fails_is_told_and_leaves_the_old_cursor(place, fill, words)
     """The disk is one that only the program sees."""
     source = """
 import json, os, resource, sys
-from chatctl.cli.cursor_file import CursorFile
+from chatctl.cli.history.cursor_file import CursorFile
 from chatctl.errors import CursorUnsaved
 path, fill = sys.argv[1:]
 file = CursorFile(path)

@@ -123,8 +123,8 @@ def test_a_text_that_no_variable_can_hold_is_left_out_and_so_is_an_inherited_one
 def test_no_locale_breaks_it(locale):
     source = """
 import asyncio
-from chatctl.cli.shell import Command
-asyncio.run(Command("env -0 > out", 0, "unix:s").run(17, "\\xfcn\\xef", "\\U0001f389", "\\u65e5\\u672c", 0, b"{}"))
+from chatctl.cli.history.exec_command import ExecCommand
+asyncio.run(ExecCommand("env -0 > out", 0, "unix:s").run(17, "\\xfcn\\xef", "\\U0001f389", "\\u65e5\\u672c", 0, b"{}"))
 """
     env = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     assert run(command=[sys.executable, "-c", source], env=env) == (0, "", "")
@@ -341,7 +341,7 @@ def test_after_an_interrupt_nothing_is_tried_again():
 
 @pytest.mark.parametrize("end", [ExecCommand.stop_retrying, ExecCommand.terminate])
 def test_an_interrupt_ends_a_pause(end, monkeypatch):
-    for name in ("BACKOFF_SECONDS", "MOST_BACKOFF_SECONDS"):
+    for name in ("INITIAL_EXEC_BACKOFF_SECONDS", "MAX_EXEC_BACKOFF_SECONDS"):
         monkeypatch.setattr(exec_command, name, 3600)
 
     async def main():

@@ -130,13 +130,13 @@ def test_what_is_typed_without_a_server_settles_once_in_one_order(start_server, 
 def test_ctrl_c_restores_the_terminal_and_tells_the_draft(join, room):
     script = 'before=$(stty -g); "$@"; echo "it ended with $?"; [ $(stty -g) = $before ] && exec cat -v'
     ann = join("ann", command=("sh", "-c", script, "sh", *CHATCTL))
-    assert [ann.ask(flag) for flag in ("alternate_on", "mouse_any_flag")] == ["1", "1"]
+    assert [ann.format_value(flag) for flag in ("alternate_on", "mouse_any_flag")] == ["1", "1"]
     ann.type("never sent")
     ann.shows("never sent")
     ann.press("C-c")
     told = ann.shows("it ended with 130")
     assert told.rstrip("\n") == f"chatctl: typed, but not sent (room {room}):\nnever sent\nit ended with 130"
-    assert [ann.ask(flag) for flag in ("alternate_on", "mouse_any_flag", "cursor_flag")] == ["0", "0", "1"]
+    assert [ann.format_value(flag) for flag in ("alternate_on", "mouse_any_flag", "cursor_flag")] == ["0", "0", "1"]
     ann.paste("without brackets")
     ann.press("Enter")
     ann.shows("with 130\nwithout brackets\nwithout brackets\n")
@@ -229,10 +229,10 @@ def test_a_connection_that_swallows_everything_is_noticed_and_left(join, address
         ann = join("ann", room, server=proxy.address, env={"CHATCTL_TIMEOUT": "6s"})  # after half of it a stream is suspect
         say(ann, "before")
         until(lambda: stored(room, address) == ["before"])
-        proxy.swallowed.update(range(1, 100))
+        proxy.blackholed.update(range(1, 100))
         say(ann, "into nothing")
         ann.shows("…", "reconnecting: ", "into nothing")
-        proxy.swallowed.clear()
+        proxy.blackholed.clear()
         loop.call_soon_threadsafe(proxy.cut)
         ann.hides("…")
         ann.shows(" connected")
@@ -255,7 +255,7 @@ HOSTILE = {
 
 def test_hostile_texts_and_names_are_shown_and_not_obeyed(address, join, tmp_path):
     ann = join("ann", "safe", ROOM, columns=100, rows=30)
-    title = ann.ask("pane_title")
+    title = ann.format_value("pane_title")
     ann.log(tmp_path / "drawn")
     names = ("--room", ROOM, "--user", USER)
     assert run("send", *names, "--split", "null", piped="\0".join(HOSTILE), server=address).code == 0
@@ -271,7 +271,7 @@ def test_hostile_texts_and_names_are_shown_and_not_obeyed(address, join, tmp_pat
         assert all(row[column:].startswith(shown) for row, shown in zip(last, HOSTILE.values(), strict=True))
     say(ann, "/search [BOLD RED]")
     ann.shows('search "[BOLD RED]" (Esc leaves) in ', "[bold red]b[/] [@click")
-    assert (ann.ask("pane_title"), ann.ask("alternate_on")) == (title, "1")
+    assert (ann.format_value("pane_title"), ann.format_value("alternate_on")) == (title, "1")
     drawn = DRAWING.sub("", (tmp_path / "drawn").read_text())
     assert "漢字" in drawn
     assert {character for character in drawn if not character.isprintable()} == {"\u200b", "\u200d"}  # which do no harm

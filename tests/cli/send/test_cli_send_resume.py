@@ -111,12 +111,12 @@ def test_a_resume_without_a_server_loses_nothing_from_its_file(start_server, kep
 
 INTERRUPTED = """
 import os, signal, sys
-from chatctl.client.sending import Sending
-welcomed = Sending.welcomed
-async def welcomed_and_interrupted(sending):
-    await welcomed(sending)
+from chatctl.client.send_stream import SendStream
+wait_ready = SendStream.wait_ready
+async def wait_and_interrupt(stream):
+    await wait_ready(stream)
     os.kill(os.getpid(), signal.SIGINT)
-Sending.welcomed = welcomed_and_interrupted
+SendStream.wait_ready = wait_and_interrupt
 sys.argv[0] = "chatctl"
 from chatctl.__main__ import main
 main()

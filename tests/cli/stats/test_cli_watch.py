@@ -191,7 +191,7 @@ def test_a_screen_shows_all_of_it(watch, busy):
     assert re.search(r"^den +30 █+ ", screen, re.MULTILINE)
     assert re.search(r"█", screen.partition("now")[2].partition("15 minutes ago")[0])
     assert re.search(r"den +2 +ann, bob", screen)
-    assert pane.ask("alternate_on") == "1"
+    assert pane.format_value("alternate_on") == "1"
     assert len(pane.lines) == 24
 
 
