@@ -209,7 +209,7 @@ def test_a_unix_socket_is_served_to_one_server_and_a_stale_one_is_reused(start_s
     listen = f"unix:{tmp_path}/chat.sock"
     first = start_server(listen=listen)
     other = ("--listen", listen, "--store", f"sqlite:{tmp_path}/other.db")
-    assert "another server" in start_server.refused(*other)
+    assert "another server" in start_server.start_error(*other)
     stub = chat_pb2_grpc.ChatServiceStub(connect(first))
     assert send_frames(stub, send_request("a", user="ann", room="den"))
     first.kill()
@@ -222,26 +222,26 @@ def test_a_unix_socket_is_served_to_one_server_and_a_stale_one_is_reused(start_s
 def test_a_path_that_is_no_socket_is_refused_and_left_alone(start_server, tmp_path):
     (tmp_path / "diary").write_text("dear diary")
     store = f"sqlite:{tmp_path}/chat.db"
-    assert "no socket" in start_server.refused("--listen", f"unix:{tmp_path}/diary", "--store", store)
+    assert "no socket" in start_server.start_error("--listen", f"unix:{tmp_path}/diary", "--store", store)
     assert (tmp_path / "diary").read_text() == "dear diary"
-    assert "no directory" in start_server.refused("--listen", f"unix:{tmp_path}/no/where", "--store", store)
+    assert "no directory" in start_server.start_error("--listen", f"unix:{tmp_path}/no/where", "--store", store)
 
 
 def test_a_taken_port_is_refused(start_server, server, tmp_path):
     store = f"sqlite:{tmp_path}/other.db"
-    assert "taken" in start_server.refused("--listen", server.address, "--store", store)
+    assert "taken" in start_server.start_error("--listen", server.address, "--store", store)
     with socket.create_server(("127.0.0.1", 0)) as somebody:
         address = f"127.0.0.1:{somebody.getsockname()[1]}"
-        assert "taken" in start_server.refused("--listen", address, "--store", store)
+        assert "taken" in start_server.start_error("--listen", address, "--store", store)
 
 
 def test_a_store_in_use_is_refused(start_server, server):
-    assert "in use" in start_server.refused("--listen", "127.0.0.1:0", "--store", f"sqlite:{server.store}")
+    assert "in use" in start_server.start_error("--listen", "127.0.0.1:0", "--store", f"sqlite:{server.store}")
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"])
 def test_an_address_beyond_this_machine_needs_insecure(start_server, tmp_path, listen):
-    said = start_server.refused("--listen", listen, "--store", f"sqlite:{tmp_path}/chat.db")
+    said = start_server.start_error("--listen", listen, "--store", f"sqlite:{tmp_path}/chat.db")
     assert "--insecure" in said
     assert not (tmp_path / "chat.db").exists()
 
