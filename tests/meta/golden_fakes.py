@@ -6,11 +6,11 @@ from contextlib import suppress
 
 
 class Fakes:
-    """Three of them: nobody listens, nobody answers, and a web server answers."""
+    """Three of them: a closed port, a silent one, and a web server."""
 
     def __init__(self) -> None:
         self._sockets = [socket.socket() for _ in range(3)]
-        nobody, silent, web = self._sockets
+        closed, silent, web = self._sockets
         for each in self._sockets:
             each.bind(("127.0.0.1", 0))
         silent.listen(128)  # the kernel accepts, and then there is silence
@@ -18,7 +18,7 @@ class Fakes:
         threading.Thread(target=self._answer, args=(web,), daemon=True).start()
         self.tokens = {
             token: f"127.0.0.1:{each.getsockname()[1]}"
-            for token, each in (("NOBODY", nobody), ("SILENT", silent), ("WEB", web))
+            for token, each in (("NOBODY", closed), ("SILENT", silent), ("WEB", web))
         }
 
     @staticmethod

@@ -27,7 +27,7 @@ MOST_LINES = 60  # shown of one stream
 
 
 class Step(NamedTuple):
-    """One command of a case. `show` are files to show afterwards; `lines`: SIGINT after so many lines on stdout.
+    """One command of a case. `show` are files to show afterwards; `lines`: SIGINT after this number of lines on stdout.
 
     `files` are those that take the place of stdin and stdout.
     """
@@ -188,7 +188,7 @@ class Running:
         return self._wait(lambda: (line for n in (STDERR, STDOUT) for line in self._lines(n) if text in line), text)
 
     def awaited_lines(self, count: int) -> None:
-        """Wait for so many lines on stdout."""
+        """Wait for this number of lines on stdout."""
         self._wait(lambda: self._lines(STDOUT)[count - 1 : count], f"{count} lines")
 
     def _lines(self, stream: int) -> list[str]:

@@ -1,6 +1,6 @@
 """Golden files: what every command prints, its errors and its exit codes, as files to compare with.
 
-GOLDEN_UPDATE=1 writes them anew; the difference then shows what a change changes for those who use chatctl.
+GOLDEN_UPDATE=1 rewrites them. The difference then shows what a change means for users.
 """
 
 import contextlib
