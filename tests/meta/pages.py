@@ -11,6 +11,7 @@ REFERENCE = ROOT / "docs/reference.md"
 _FENCE = re.compile(r"^(\s*)```(\w*)\s*$")
 _HEADING = re.compile(r"^(#{1,6}) (.+?)\s*$")
 _LINK = re.compile(r"(?<!\\)!?\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^()\s]+)(?: \"[^\"]*\")?\)")
+_PREPARATION = re.compile(r"^<!-- before the examples\n(.*?)^-->$", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"`([^`]+)`")
 
 
@@ -37,6 +38,11 @@ def blocks(page):
             opened, lines = (fence[2], number + 1), []
     assert opened is None, f"{page.name}:{opened[1]}: a block without an end"
     return found
+
+
+def preparation(page):
+    """The commands that run before the examples of a page, and that readers do not see."""
+    return [line for text in _PREPARATION.findall(page.read_text()) for line in text.splitlines()]
 
 
 def prose(page):

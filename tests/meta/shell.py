@@ -31,6 +31,8 @@ _SAME = (
     (re.compile(r"\b[0-9a-f]{12}\b"), "LOG"),
     (re.compile(r"─+"), "─"),
 )
+_CALL_INSIDE = re.compile(r"(?:^|[|;&(\n])\s*chatctl ")
+"""A call in a quoted command or substitution, and not the name in a sentence."""
 
 
 class Example(NamedTuple):
@@ -146,7 +148,7 @@ def calls(script):
         for at, word in enumerate(words):
             if Path(word).name == "chatctl":
                 yield words[at + 1 :]
-            elif "chatctl " in word:
+            elif _CALL_INSIDE.search(word):
                 yield from calls(word)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from chatctl.v1 import chat_pb2
 from tests.meta import program, shell
-from tests.meta.pages import PAGES, REFERENCE, ROOT, anchors, blocks, codes, links, prose, rows, section
+from tests.meta.pages import PAGES, REFERENCE, ROOT, anchors, blocks, codes, links, preparation, prose, rows, section
 from tests.support import grpcurl
 
 README_LINES = 80
@@ -257,6 +257,9 @@ def test_examples_run(page, tmp_path):
     try:
         if not any("chatctl serve" in example.command for _, group in found for example in group):
             bash.run(shell.Example(0, "chatctl serve &", "listening on 127.0.0.1:50051"))
+        for command in preparation(page):
+            bash.run(shell.Example(0, command, ""))
+            assert bash.status == 0, f"{page.name}: {command}"
         for block, group in found:
             for example in group or [python_example(block, tmp_path, bash)]:
                 output = bash.run(example)
