@@ -18,7 +18,6 @@ from chatctl.net.grpc_options import SERVER_OPTIONS
 from chatctl.server.health import HealthService
 from chatctl.server.interceptors import ErrorInterceptor
 from chatctl.server.listen import remove_stale_socket
-
 from chatctl.server.service import ChatService
 from chatctl.server.stream_registry import StreamRegistry
 from chatctl.server.tutorial_service import TutorialService
