@@ -7,7 +7,7 @@ import pytest
 
 from chatctl.core import feeds, page_cache
 from chatctl.core.chat import Chat
-from chatctl.core.filters import Filter
+from chatctl.core.filters import MessageFilter
 from chatctl.errors import StoreFailed
 from chatctl.model.limits import Limits
 from chatctl.server.service import ChatService
@@ -222,7 +222,7 @@ def test_the_bound_of_the_cache_is_about_what_it_really_takes(url, monkeypatch, 
         service = ChatService(chat, None)
         tracemalloc.start()
         for after in range(0, 8000, 1000):
-            for answer in await chat.feeds._cache.read(Filter(), after, log.head):
+            for answer in await chat.feeds._cache.read(MessageFilter(), after, log.head):
                 service._frame(answer)
         del answer
         taken, _ = tracemalloc.get_traced_memory()
