@@ -272,3 +272,20 @@ def test_a_read_that_fails_is_told_to_those_who_follow_and_the_next_ones_work(ur
             await again.cancel()
 
     run_on_log(url, step)
+
+
+@pytest.mark.parametrize("recent_runs", [0, 4096])
+def test_followers_of_an_input_get_its_messages_with_their_numbers(url, monkeypatch, recent_runs):
+    monkeypatch.setattr(feeds, "MAX_RECENT_RUNS", recent_runs)
+
+    async def step(log):
+        async with live_followers(log, 3, input_id="build") as (_, followers):
+            for n in range(1, 6):
+                await log.append(batch(f"other {n}", number=n, input_id="other"))
+                await log.append(batch(f"build {n}", number=n, input_id="build"))
+            for follower in followers:
+                await follower.expect_texts(*(f"build {n}" for n in range(1, 6)))
+                numbers = [run.number for page in follower.pages for run in page.runs]
+                assert numbers == [1, 2, 3, 4, 5]
+
+    run_on_log(url, step)

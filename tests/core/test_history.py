@@ -247,3 +247,45 @@ def test_a_query_that_cannot_be_answered_is_refused_by_name(url, kind, condition
             await answer(log, Query(**known))
 
     run_on_log(url, step)
+
+
+def test_an_input_is_read_with_its_numbers_and_other_conditions(url):
+    async def step(log):
+        for n in range(1, 11):
+            for input_id in ("build", "other"):
+                await log.append(batch(f"{input_id} {n}", number=n, input_id=input_id, room=f"room{n % 2}"))
+        chat = Chat(log, Limits())
+
+        async def numbers(**conditions):
+            found = [page async for page in history.read(chat, Query(input_id="build", **conditions))]
+            assert {text.split()[0] for page in found for *_, text in page_messages(page)} <= {"build"}
+            return [run.number + i for page in found for run in page.runs for i in range(len(run.texts))]
+
+        assert await numbers() == list(range(1, 11))
+        assert await numbers(rooms=("room1",)) == [1, 3, 5, 7, 9]
+        assert await numbers(last=3) == [8, 9, 10]
+        assert await numbers(limit=2, contains="0") == [10]
+        assert await numbers(users=("bob",)) == []
+        assert await numbers(after=chat.cursor(11)) == [7, 8, 9, 10]
+
+    run_on_log(url, step)
+
+
+def test_a_limit_and_a_search_in_the_middle_of_a_run_keep_the_numbers_right(url):
+    async def step(log):
+        await log.append(batch("a", "b", "needle 1", "needle 2", "c", "needle 3", number=11, input_id="build"))
+        chat = Chat(log, Limits())
+        query = Query(input_id="build", contains="needle", limit=2)
+        (page,) = [page async for page in history.read(chat, query) if page.runs]
+        assert [(run.number, run.texts) for run in page.runs] == [(13, ["needle 1", "needle 2"])]
+
+    run_on_log(url, step)
+
+
+@pytest.mark.parametrize("input_id", ["x" * 129, "a\nb"], ids=["long", "control"])
+def test_an_invalid_input_id_is_refused(url, input_id):
+    async def step(log):
+        with pytest.raises(errors.InvalidRequest, match="input id"):
+            history.validate(Chat(log, Limits()), Query(input_id=input_id))
+
+    run_on_log(url, step)
