@@ -21,7 +21,7 @@ import grpc
 from chatctl import config, wire, wire_stats
 from chatctl.activity import Activity
 from chatctl.chat import Limits
-from chatctl.client.call import Call
+from chatctl.client.call import Call, outdated
 from chatctl.client.following import Following, HistoryPage, pages
 from chatctl.client.joining import Connected, Here, Joining, Lost
 from chatctl.client.sending import Sending
@@ -74,6 +74,11 @@ class ServerStats:
     head: str
     activity: Activity
     present: list[Present]
+
+    @property
+    def has_activity(self) -> bool:
+        """Whether the server reports `activity` and `present`; one that is too old reports neither."""
+        return bool(self.activity.messages)
 
 
 class ChatClient:
@@ -207,7 +212,7 @@ class ChatClient:
         """Whether messages are stored as receipts claim, for batches of any size. Close the iterator to stop early.
 
         Raises InvalidRequest, CursorMalformed, CursorOtherLog, TooManyStreams, Unavailable, Stopping, TimedOut, StoreFailed,
-        Unexpected with code 12 (UNIMPLEMENTED) for a server that is too old, and what the iteration over the batches raises.
+        OtherVersion for a server that is too old, and what the iteration over the batches raises.
         """
         server = await self.stats(1)
         call = self._call(self._stub.VerifyMessages())
@@ -218,10 +223,6 @@ class ChatClient:
         except Unexpected as error:
             if error.code != UNIMPLEMENTED:
                 raise
-            raise Unexpected(
-                f"the server at {self.server} is chatctl {server.version}, which cannot verify yet: "
-                "upgrade it, then verify again",
-                UNIMPLEMENTED,
-            ) from None
+            raise outdated(self.server, "verification", server.version) from None
         finally:
             await verification.close()

@@ -10,7 +10,7 @@ import grpc
 
 from chatctl import wire
 from chatctl.client.patience import Patience
-from chatctl.errors import ChatError, TimedOut, Unavailable, Unexpected
+from chatctl.errors import ChatError, OtherVersion, TimedOut, Unavailable, Unexpected
 
 # Around the words of grpc's that tell something.
 _NOISE = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?(Stream removed \((?P<inner>.*)\)$)?")
@@ -149,3 +149,9 @@ def silence(server: str, seconds: float) -> TimedOut:
         f"{server} has not answered for {seconds:g} s: see whether a chatctl server listens there, "
         "or wait longer with --timeout"
     )
+
+
+def outdated(server: str, feature: str, version: str = "") -> OtherVersion:
+    """Return the error for a server that is too old for what this client needs."""
+    name = f"chatctl {version}" if version else "an older chatctl"
+    return OtherVersion(f"{server} runs {name}, which does not support {feature}: upgrade the server", 12)

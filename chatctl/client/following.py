@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from chatctl import wire
-from chatctl.client.call import Call, Dial
+from chatctl.client.call import Call, Dial, outdated
 from chatctl.client.patience import Patience
 from chatctl.client.retrying import Retrying
-from chatctl.errors import ChatError, Passing, Unavailable, Unexpected
+from chatctl.errors import ChatError, InvalidRequest, Passing, Unavailable, Unexpected
 from chatctl.history import Query
 from chatctl.log import Run
 from chatctl.v1 import chat_pb2 as pb
@@ -63,6 +63,9 @@ class Following:
                         async for page in found:
                             yield page
                     return
+                except InvalidRequest:
+                    await self._check_until()
+                    raise
                 except (Passing, Unexpected) as error:
                     if (task := asyncio.current_task()) and task.cancelling():  # just when the call was given up
                         raise asyncio.CancelledError from None
@@ -110,10 +113,19 @@ class Following:
     def _seconds(self) -> float:
         return min(self._retrying.seconds, self._patience.left)
 
+    async def _stats(self) -> pb.GetStatsResponse:
+        async with self._dial(self._seconds, lambda stub: stub.GetStats(pb.GetStatsRequest(top=1))) as call:
+            response: pb.GetStatsResponse = await call.answer()
+        return response
+
+    async def _check_until(self) -> None:
+        """Raise OtherVersion if the server is too old for `until` with `follow`: such servers report no activity."""
+        if self._query.until is not None and not (response := await self._stats()).HasField("activity"):
+            raise outdated(self._server, "following until a time", response.version) from None
+
     async def _start_now(self) -> None:
         """From now on: behind what is the newest message at this moment."""
-        async with self._dial(self._seconds, lambda stub: stub.GetStats(pb.GetStatsRequest(top=1))) as call:
-            response = await call.answer()
+        response = await self._stats()
         self._patience.heard(expecting=True)
         self._from_now = False
         self._query = replace(self._query, after=response.head)

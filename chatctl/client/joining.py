@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from chatctl import wire, wire_stats
-from chatctl.client.call import Call, Dial
+from chatctl.client.call import Call, Dial, outdated
 from chatctl.client.following import HistoryPage
 from chatctl.client.sending import Sending
 from chatctl.client.window import Outcome
@@ -144,6 +144,8 @@ class Joining(Sending):
 
     async def _take(self, call: Call, response: pb.SendAndReceiveMessageResponse) -> None:
         await super()._take(call, response)
+        if response.cursor and not response.receive:  # older servers do not say which `receive` it answers
+            raise outdated(self._server, "joining rooms")
         # What was on its way when the rooms changed says nothing of new ones; what is left out comes again.
         if response.receive == self._asked and not self._moved:
             if response.present:
