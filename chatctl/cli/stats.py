@@ -84,9 +84,12 @@ async def _watch(
 
 def as_line(utc: bool, answer: "ServerStats") -> str:
     """What --watch prints where no terminal is looking."""
-    from chatctl.cli.render.activity import latency, rate
+    from chatctl.cli.render.activity import latency, rate, unreported
 
     log, activity = answer.stats, answer.activity
+    if not answer.has_activity:
+        totals = f"{log.num_messages} messages  {log.num_rooms} rooms  {log.num_users} users"
+        return f"{formats.time_of_day(utc)}  {totals}  activity {unreported(answer.version)}"
     return (
         f"{formats.time_of_day(utc)}  {rate(activity.messages_per_second)}  {log.num_messages} messages  "
         f"{log.num_rooms} rooms  {log.num_users} users  {activity.followers} receiving  {activity.senders} sending  "
@@ -124,6 +127,8 @@ def as_object(answer: "ServerStats") -> dict[str, Any]:
         "activity": {
             **{name: getattr(answer.activity, name) for name in answer.activity.__slots__},
             "rooms": [room._asdict() for room in answer.activity.rooms],
-        },
-        "present": [present._asdict() for present in answer.present],
+        }
+        if answer.has_activity
+        else None,
+        "present": [present._asdict() for present in answer.present] if answer.has_activity else None,
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from chatctl.cli.formats import hue, visible_name
+from chatctl.cli.formats import hue, visible, visible_name
 from chatctl.cli.render.conversation import USERS_256
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ def latency(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
+
+
+def unreported(version: str) -> str:
+    """Return what to show in place of the activity that a server of an older version does not report."""
+    return f"not reported by chatctl {visible(version)}: upgrade the server"
 
 
 def commits(activity: "Activity") -> str:

@@ -59,9 +59,11 @@ def _print_summary(out: Console, answer: "ServerStats") -> None:
 
 
 def _print_activity(out: Console, answer: "ServerStats") -> None:
-    """What goes on there, if the server is new enough to tell."""
+    """Print the server's activity, or that it does not report any."""
     activity, table = answer.activity, _grid()
-    if not activity.messages:
+    if not answer.has_activity:
+        table.add_row("activity", drawn.unreported(answer.version))
+        show(out, table)
         return
     print()
     columns = min(out.width - LABEL_COLUMNS, len(activity.messages))

@@ -70,6 +70,14 @@ class Screen:
 
     def _parts(self, answer: "ServerStats", columns: int, rows: int) -> list[RenderableType]:
         activity = answer.activity
+        if not answer.has_activity:
+            return [
+                self._header(answer, columns),
+                Text(),
+                *_kept(answer),
+                Text(),
+                _named("activity", drawn.unreported(answer.version)),
+            ]
         left = max(rows - ROWS_AROUND - (0 if columns >= TWO_SIDES else 2), 2)
         high = max(min(GRAPH_ROWS, left // 2, left // 5 + 3), 1)
         return [
@@ -97,9 +105,16 @@ def _line(text: str, style: str) -> Text:
     return Text(text, style, no_wrap=True, overflow="crop")
 
 
+def _kept(answer: "ServerStats") -> list[Text]:
+    log = answer.stats
+    return [
+        Text(f"{log.num_messages:,} messages, {size(log.stored_bytes)}"),
+        Text(f"{log.num_rooms:,} rooms, {log.num_users:,} users"),
+    ]
+
+
 def _figures(answer: "ServerStats", side_by_side: bool) -> Table:
-    log, table = answer.stats, Table.grid(padding=(0, 3))
-    kept = [f"{log.num_messages:,} messages, {size(log.stored_bytes)}", f"{log.num_rooms:,} rooms, {log.num_users:,} users"]
+    kept, table = _kept(answer), Table.grid(padding=(0, 3))
     doing = [_named("streams", drawn.streams(answer.activity)), _named("commit", drawn.commits(answer.activity))]
     for _ in range(1 + side_by_side):
         table.add_column(no_wrap=True, overflow="ellipsis")
