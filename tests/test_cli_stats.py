@@ -10,6 +10,7 @@ from cli import run
 from conftest import Servers
 
 from chatctl import __version__
+from chatctl.version import full_version
 
 SPOKEN = {("den", "ann"): 3, ("den", "bob"): 2, ("war room", "ann"): 1}
 
@@ -34,7 +35,7 @@ def test_figures_for_scripts(address):
     assert [(user["user"], user["num_messages"]) for user in stats["users"]] == [("ann", 4), ("bob", 2)]
     assert stats["rooms"][1]["last_time"] == stats["users"][0]["last_time"] == last["time"]
     assert stats["uptime_seconds"] > 0
-    assert stats["version"] == __version__
+    assert stats["version"] == full_version()
     assert last["cursor"].startswith(stats["log"] + ":")
     assert stats["store"].startswith("sqlite")
     limits = {"text_bytes": 65_536, "name_bytes": 128, "batch_messages": 1000, "batch_bytes": 1 << 20, "streams": 10_000}

@@ -10,9 +10,9 @@ import pytest
 import typer
 from cli import CHATCTL, PATIENCE, environment, run
 
-from chatctl import __version__
 from chatctl.cli import COMMANDS as NAMES
 from chatctl.cli import app, register
+from chatctl.version import full_version
 
 register(NAMES)
 
@@ -102,7 +102,7 @@ def test_the_version_is_told():
     script = Path(sys.executable).with_name("chatctl")
     commands = [(sys.executable, "-m", "chatctl"), *([(script,)] if script.exists() else [])]
     for command in commands:
-        assert run("--version", command=command) == (0, f"chatctl {__version__}\n", "")
+        assert run("--version", command=command) == (0, f"chatctl {full_version()}\n", "")
 
 
 def test_every_output_stream_may_be_closed(server):

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
-from chatctl import __version__, history, wire, wire_stats
+from chatctl import history, wire, wire_stats
 from chatctl.chat import DEFAULT_TOP, Chat
 from chatctl.pages import Answer
 from chatctl.server.exchange import Exchange
@@ -16,6 +16,7 @@ from chatctl.server.streams import Streams
 from chatctl.server.verification import responses
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
+from chatctl.version import full_version
 
 
 class ChatService(chat_pb2_grpc.ChatServiceServicer):
@@ -24,6 +25,7 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
     def __init__(self, chat: Chat, streams: Streams) -> None:
         self._chat = chat
         self._streams = streams
+        self._version = full_version()
         self._started = time.monotonic()
 
     async def GetStats(self, request: pb.GetStatsRequest, context: Any) -> pb.GetStatsResponse:
@@ -40,7 +42,7 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
             rooms=wire_stats.room_stats(stats.rooms),
             users=wire_stats.user_stats(stats.users),
             uptime=uptime,
-            version=__version__,
+            version=self._version,
             log=chat.log.id,
             store=chat.log.kind,
             limits=wire.limits_message(chat.limits),
