@@ -41,22 +41,22 @@ class Case(NamedTuple):
 CASES = {
     "send a text": Case("send -r {room} four", err="1 stored"),
     "send stdin": Case("send -r {room}", piped="four\nfive\n", err="2 stored"),
-    "send stdin as -": Case("send -r {room} --user ann --json -", piped="four\nfive\n", out=f"{STORED}\n{STORED}"),
-    "send --split": Case("send -r {room} --split null", piped="four\0five\0", err="2 stored"),
+    "send --split": Case(
+        "send -r {room} --user ann --split null --json -", piped="four\0five\0", out=f"{STORED}\n{STORED}"
+    ),
     "send the same again": Case("send -r {seed} --sender {seed}", piped="one\ntwo\nthree\n", err="3 duplicate"),
     "send a conflict": Case("send -r {seed} --sender {seed} --json", piped="1\n", out=r"another --\S+", code=1),
     "send --receipts": Case("send -r {room} --receipts {folder}/r four", err="1 stored", since="83eaff5"),
     "history": Case("history -r {seed}", out="one\\b.*two\\b.*three\\b"),
-    "history --output text": Case("history -r {seed} -u tess -o text", out=ALL),
     "history --json": Case("history -r {seed} --json", out='"text":"one".*"text":"three"'),
-    "history --grep": Case("history -r {seed} --grep TWO -o text", out="^two\n$"),
-    "history --last": Case("history -r {seed} --last 2 -o text", out="^two\nthree\n$"),
+    "history with each filter": Case(
+        "history -r {seed} -u tess --since 1h --until 2100-01-01T00:00:00Z --grep T --last 2 -o text", out="^two\nthree\n$"
+    ),
     "history --after --limit": Case("history -r {seed} --after {cursor} --limit 1 -o text", out="^two\n$"),
-    "history --since --until": Case("history -r {seed} --since 1h --until 2100-01-01T00:00:00Z -o text", out=ALL),
     # Here belongs `history --input-id`: old servers ignore the field, so today's client must refuse with code 76.
     "history --cursor-file": Case("history -r {seed} --cursor-file {folder}/c -o text", out=ALL, since="83eaff5"),
     "history -f --last": Case("history -f -r {seed} --last 1 --count 1 --json", out='"text":"three"', since="83eaff5"),
-    "history -f --wait": Case("history -f -r {seed} --wait 0.1s -o text", out=ALL, err=r"0\.1 s", code=3, since="83eaff5"),
+    "history -f --wait": Case("history -f -r {seed} --wait 0.5s -o text", out=ALL, err=r"0\.5 s", code=3, since="83eaff5"),
     "history -f --until": Case(
         "history -f -r {seed} --until +0.1s -o text", out=ALL, since="83eaff5", unsupported="following until a time"
     ),
@@ -101,7 +101,7 @@ def test_a_client_works_with_a_server_of_another_version_or_says_which_to_upgrad
         assert re.search(case.err, done.err)
 
 
-def test_every_command_and_every_format_of_history_is_tried():
+def test_every_command_is_tried():
     calls = [shlex.split(case.arguments) for case in CASES.values()]
     assert {call[0] for call in calls} == set(COMMANDS) - {"serve"}  # which each pair starts
     assert {call[0] for call, case in zip(calls, CASES.values(), strict=True) if case.since == "fdb9ea1"} == set(
