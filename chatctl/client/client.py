@@ -18,7 +18,7 @@ from typing import Any
 
 import grpc
 
-from chatctl.client.call import Call
+from chatctl.client.call import Call, outdated_server_error
 from chatctl.client.follower import Follower, read_pages
 from chatctl.client.room_stream import RoomStream
 from chatctl.client.send_stream import SendStream
@@ -168,7 +168,7 @@ class ChatClient:
         """Whether messages are stored as receipts claim, for batches of any size. Close the iterator to stop early.
 
         Raises InvalidRequest, CursorMalformed, CursorOtherLog, TooManyStreams, Unavailable, Stopping, TimedOut, StoreFailed,
-        UnexpectedStatus with code 12 (UNIMPLEMENTED) for a server that is too old, and what the iteration over the batches raises.
+        IncompatibleServer for a server that is too old, and what the iteration over the batches raises.
         """
         server_stats = await self.stats(1)
         call = self._wrap_call(self._stub.VerifyMessages())
@@ -179,10 +179,6 @@ class ChatClient:
         except UnexpectedStatus as error:
             if error.code != UNIMPLEMENTED:
                 raise
-            raise UnexpectedStatus(
-                f"the server at {self.server} is chatctl {server_stats.version}, which cannot verify yet: "
-                "upgrade it, then verify again",
-                UNIMPLEMENTED,
-            ) from None
+            raise outdated_server_error(self.server, "verification", server_stats.version) from None
         finally:
             await stream.close()

@@ -63,9 +63,11 @@ def _print_summary(out: Console, server_stats: "ServerStats") -> None:
 
 
 def _print_activity(out: Console, server_stats: "ServerStats") -> None:
-    """What goes on there, if the server is new enough to tell."""
+    """Print the server's activity, or that it does not report any."""
     activity, table = server_stats.activity, _label_grid()
-    if not activity.messages:
+    if not server_stats.has_activity:
+        table.add_row("activity", charts.unreported_text(server_stats.version))
+        print_renderable(out, table)
         return
     print()
     columns = min(out.width - LABEL_COLUMNS, len(activity.messages))
