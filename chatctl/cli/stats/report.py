@@ -25,8 +25,7 @@ def print_stats(server_stats: "ServerStats", utc: bool, no_color: bool) -> None:
     """Print the report on stdout."""
     console, user_colours = make_console(no_color), UserColours()
     _print_summary(console, server_stats)
-    if server_stats.activity.messages:  # servers before 0.1.0 do not report it
-        _print_activity(console, server_stats, user_colours)
+    _print_activity(console, server_stats, user_colours)
     log = server_stats.stats
     if log.rooms:
         print()
