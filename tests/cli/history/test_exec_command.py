@@ -70,7 +70,7 @@ async def under_way(line, retries=0, notice=None):
     """A command that has made the file `begun`, and its run."""
     command = ExecCommand(line, retries, "127.0.0.1:50051", notice)
     task = asyncio.create_task(message(command))
-    await asyncio.to_thread(until, lambda: os.path.exists("begun"))
+    await until_async(lambda: os.path.exists("begun"))
     assert not task.done()
     yield command, task
     assert task.done()
