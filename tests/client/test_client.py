@@ -24,7 +24,7 @@ def use(server, steps, **options):
 async def sent(sending, *texts, room="lobby"):
     sending.put(room, texts)
     sending.finish()
-    return [outcome async for outcome in sending.outcomes()]
+    return [outcome async for outcome in sending.reports()]
 
 
 async def texts(chat, **conditions):
@@ -56,7 +56,7 @@ async def test_many_records_of_several_rooms_keep_their_order_and_numbers(server
         numbers = []
 
         async def collect(sending):
-            async for receipt, _, told in sending.outcomes():
+            async for receipt, _, told in sending.reports():
                 assert len(told) == (receipt.count if receipt.status is ReceiptStatus.STORED else 0)
                 numbers.extend(range(receipt.number, receipt.number + receipt.count))
 
@@ -87,13 +87,13 @@ async def test_what_has_no_receipt_when_the_server_dies_is_known(server):
     async with ChatClient(server.address, timeout=2) as chat:
         async with chat.send("ann") as sending:
             sending.put("lobby", ["stored"])
-            outcomes = sending.outcomes()
+            outcomes = sending.reports()
             assert (await anext(outcomes)).receipt.status is ReceiptStatus.STORED
             server.kill()
             sending.put("lobby", ["lost", "too"])
             with pytest.raises(Unavailable):
                 await anext(outcomes)
-        ((receipt, _, told),) = sending.remaining()
+        ((receipt, _, told),) = sending.undelivered()
         assert (receipt.status, receipt.number, told) == (ReceiptStatus.UNCONFIRMED, 2, ["lost", "too"])
 
 
@@ -139,7 +139,7 @@ async def test_claims_are_verified_in_order_and_the_failure_of_their_source_come
         async def batches():
             yield Claims(prefix, claims[:3])
             yield Claims(prefix, [])
-            yield Claims(prefix, [claims[3], claims[4]._replace(user="bob", about="spoilt")])
+            yield Claims(prefix, [claims[3], claims[4]._replace(user="bob", context="spoilt")])
             raise OSError("the disk is gone")
 
         answers = chat.verify(batches())
@@ -172,7 +172,7 @@ async def test_whoever_reads_the_answers_may_take_longer_than_the_timeout(server
 
 async def test_a_server_that_is_silent_or_gone_is_given_up(server):
     notices = []
-    async with ChatClient(server.address, timeout=0.5, notice=notices.append) as chat:
+    async with ChatClient(server.address, timeout=0.5, notify=notices.append) as chat:
         server.process.send_signal(19)
         with pytest.raises(TimedOut):
             await chat.stats()

@@ -67,7 +67,7 @@ async def test_one_that_is_live_notices_it_too(server, monkeypatch):
     options = [
         (key, 100 if "timeout" in key else 1000 if "keepalive" in key else n) for key, n in grpc_options.CLIENT_OPTIONS
     ]
-    monkeypatch.setattr("chatctl.client.client.CLIENT_OPTIONS", options)
+    monkeypatch.setattr("chatctl.net.channel.CLIENT_OPTIONS", options)
 
     async with TcpProxy(server.address) as proxy, follow_task(proxy.address) as follower:
         await until_async(lambda: follower.live)

@@ -160,7 +160,7 @@ async def test_one_that_is_closed_leaves_nothing_behind(start_server, state):
 
     await once()
     timers = [timer for timer in asyncio.get_running_loop()._scheduled if not timer.cancelled()]
-    assert not [timer for timer in timers if "Patience" in repr(timer)]
+    assert not [timer for timer in timers if "ResponseWatchdog" in repr(timer)]
     threads = set(threading.enumerate())  # grpc.aio keeps one of its own
     if state in ("live", "reading", "finished", "closed"):  # the server is there for another
         await once()

@@ -124,7 +124,7 @@ async def test_a_page_that_comes_before_the_server_has_heard_of_a_new_room_does_
         joining._first_request()
         joining._cursor = "log:1"
         joining.set_rooms(["old", "new"])
-        call = SimpleNamespace(patience=SimpleNamespace(heard=lambda expecting: None))
+        call = SimpleNamespace(watchdog=SimpleNamespace(reset=lambda expecting: None))
         await joining._on_response(call, pb.SendAndReceiveMessageResponse(cursor="log:7", live=True, receive=1))
         assert joining._next_request().receive == pb.Receive(rooms=["old", "new"], after="log:1", presence=True)
 
