@@ -11,7 +11,7 @@ from chatctl.model.limits import Limits
 from chatctl.model.messages import Query
 from chatctl.model.records import ReceiptStatus
 from tests.support.feed_followers import append_each, live_followers
-from tests.support.logs import FIRST_LATE, STORES, batch, page_messages, run_on_log
+from tests.support.logs import FIRST_LATE, STORES, batch, opened_log, page_messages
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ async def found(log, **conditions):
     return [sequence for page in pages for sequence, *_ in page_messages(page)]
 
 
-def test_history_finds_the_messages_that_are_kept(url):
-    async def step(log):
+async def test_history_finds_the_messages_that_are_kept(url):
+    async with opened_log(url) as log:
         assert (log.first, log.head) == (FIRST_LATE, FIRST_LATE - 1)
         assert await found(log) == await found(log, last=3) == await found(log, since=0) == []
         times = []
@@ -47,20 +47,19 @@ def test_history_finds_the_messages_that_are_kept(url):
         assert await found(log, contains="TEXT", rooms=("room1",)) == everything[1::2]
         assert await found(log, last=1, rooms=("room0",), input_id="input") == [everything[-2]]
 
-    run_on_log(url, step)
 
-
-def test_a_restart_keeps_the_first_sequence_and_the_duplicates(url):
-    async def store(log):
-        return await log.append(batch("a", "b", "c"))
-
-    (stored,), (again,) = run_on_log(url, store, store)
+async def test_a_restart_keeps_the_first_sequence_and_the_duplicates(url):
+    async with opened_log(url) as log:
+        (stored,) = await log.append(batch("a", "b", "c"))
+    async with opened_log(url) as log:
+        (again,) = await log.append(batch("a", "b", "c"))
+        assert log.first == FIRST_LATE
     assert (stored.status, again.status) == (ReceiptStatus.STORED, ReceiptStatus.DUPLICATE)
     assert (stored.sequence, stored.time) == (again.sequence, again.time) == (FIRST_LATE, stored.time)
 
 
-def test_followers_get_every_message(url):
-    async def step(log):
+async def test_followers_get_every_message(url):
+    async with opened_log(url) as log:
         async with live_followers(log, 3) as (_, followers):
             await append_each(log, "one", "two")
             for follower in followers:
@@ -70,11 +69,9 @@ def test_followers_get_every_message(url):
             for follower in followers:
                 await follower.expect_texts("two")
 
-    run_on_log(url, step)
 
-
-def test_verification_misses_what_was_removed_and_finds_the_rest(url):
-    async def step(log):
+async def test_verification_misses_what_was_removed_and_finds_the_rest(url):
+    async with opened_log(url) as log:
         await log.append(batch("a", "b"))
         digest = sha256(b"b").digest()
         claims = [Claim(sequence, "lobby", "ann", digest) for sequence in (1, FIRST_LATE - 1, FIRST_LATE + 1, FIRST_LATE)]
@@ -85,13 +82,9 @@ def test_verification_misses_what_was_removed_and_finds_the_rest(url):
             (3, FaultKind.OTHER_TEXT),
         ]
 
-    run_on_log(url, step)
 
-
-def test_statistics_count_the_messages_that_are_kept(url):
-    async def step(log):
+async def test_statistics_count_the_messages_that_are_kept(url):
+    async with opened_log(url) as log:
         await log.append(batch("a", "bc"))
         stats = await log.stats(10, ())
         assert (stats.num_messages, stats.stored_bytes, stats.num_rooms, stats.num_users) == (2, 3, 1, 1)
-
-    run_on_log(url, step)

@@ -8,7 +8,7 @@ import pytest
 from chatctl.model.messages import Selection
 from chatctl.model.stats import NameStats
 from chatctl.store.sqlite import block_queries
-from tests.support.logs import STORES, batch, messages, page_messages, pages, receipt_rows, run_on_log
+from tests.support.logs import STORES, batch, messages, opened_log, page_messages, pages, receipt_rows, run_on_log
 
 
 @pytest.fixture(params=STORES)
@@ -29,8 +29,8 @@ ROOMS = [(), ("room0",), ("room1", "room0"), ("nowhere",), ("room0", "nowhere", 
 USERS = [(), ("user1",), ("user2", "user0"), ("nobody",)]
 
 
-def test_filters_find_the_same_forwards_and_backwards_whatever_the_page(url):
-    async def step(log):
+async def test_filters_find_the_same_forwards_and_backwards_whatever_the_page(url):
+    async with opened_log(url) as log:
         await mixture(log)
         everything = await messages(log)
         for rooms, users, count in itertools.product(ROOMS, USERS, (1, 3, 1000)):
@@ -44,11 +44,9 @@ def test_filters_find_the_same_forwards_and_backwards_whatever_the_page(url):
                 found, end = page_messages(page) + found, page.position
             assert found == expected
 
-    run_on_log(url, step)
 
-
-def test_a_page_holds_what_lies_between_its_bounds_also_in_the_middle_of_a_run(url):
-    async def step(log):
+async def test_a_page_holds_what_lies_between_its_bounds_also_in_the_middle_of_a_run(url):
+    async with opened_log(url) as log:
         await mixture(log)
         everything = await messages(log)
         for after, end in itertools.product((0, *range(log.first - 1, log.first + 29)), repeat=2):
@@ -56,11 +54,9 @@ def test_a_page_holds_what_lies_between_its_bounds_also_in_the_middle_of_a_run(u
             for backwards in (False, True):
                 assert page_messages(await log.read(Selection(), after, end, 1000, backwards)) == expected
 
-    run_on_log(url, step)
 
-
-def test_a_page_is_bounded_in_messages_and_in_bytes(url):
-    async def step(log):
+async def test_a_page_is_bounded_in_messages_and_in_bytes(url):
+    async with opened_log(url) as log:
         for n in range(5):
             await log.append(batch(*["x"] * 1000, number=1 + 1000 * n))
         for n in range(40):
@@ -71,31 +67,24 @@ def test_a_page_is_bounded_in_messages_and_in_bytes(url):
             assert len(page_messages(page)) <= 1000
             assert sum(len(text) for *_, text in page_messages(page)) <= 1024 * 1024
 
-    run_on_log(url, step)
 
-
-async def two_users_inputs(log, turns, size=3):
-    """Store turns of two users' inputs `build` and `other`, in two rooms; every third message is in the room `den`."""
+async def append_inputs(log, turns, size=3):
+    """Store the inputs `build` and `other` of two users in turns, every third message in the room `den`, the rest in `lobby`."""
     stored = []
     for turn in range(turns):
-        for user, input_id in itertools.product(("ann", "bob"), ("build", "other")):
-            number = 1 + turn * size
-            for i in range(size):
-                room = "den" if (turn + i) % 3 == 0 else "lobby"
-                (receipt,) = await log.append(
-                    batch(f"{turn}.{i}", number=number + i, user=user, input_id=input_id, room=room)
-                )
-                stored.append((receipt.sequence, user, input_id, room, number + i))
+        for user, input_id, i in itertools.product(("ann", "bob"), ("build", "other"), range(size)):
+            number, room = 1 + turn * size + i, "lobby" if (turn + i) % 3 else "den"
+            (receipt,) = await log.append(batch(f"{turn}.{i}", number=number, user=user, input_id=input_id, room=room))
+            stored.append((receipt.sequence, user, input_id, room, number))
     return stored
 
 
 @pytest.mark.parametrize("limits", [{}, {"MAX_SORTED_BLOCKS": 10}, {"MAX_MERGED_INPUTS": 1}], ids=str)
-def test_an_input_is_found_with_its_numbers(url, monkeypatch, limits):
+async def test_an_input_is_found_with_its_numbers(url, monkeypatch, limits):
     for name, limit in limits.items():
         monkeypatch.setattr(block_queries, name, limit)
-
-    async def step(log):
-        stored = await two_users_inputs(log, 20)
+    async with opened_log(url) as log:
+        stored = await append_inputs(log, 20)
         for rooms, users, count in itertools.product([(), ("den",), ("den", "lobby")], [(), ("bob",)], (1, 7, 1000)):
             expected = [
                 (sequence, number)
@@ -115,19 +104,15 @@ def test_an_input_is_found_with_its_numbers(url, monkeypatch, limits):
         assert await messages(log, rooms=("nowhere",), input_id="build") == []
         assert {run.number async for page in pages(log) for run in page.runs} == {0}
 
-    run_on_log(url, step)
 
-
-def test_a_slice_of_a_block_has_the_number_of_its_first_text(url):
-    async def step(log):
+async def test_a_part_of_a_block_has_the_number_of_its_first_text(url):
+    async with opened_log(url) as log:
         await log.append(batch(*map(str, range(50)), number=101, input_id="build"))
         first = log.first
         (run,) = (await log.read(Selection(input_id="build"), first + 9, first + 20, 5)).runs
         assert (run.sequence, run.number, run.texts) == (first + 10, 111, ["10", "11", "12", "13", "14"])
         (run,) = (await log.read(Selection(input_id="build"), first + 9, first + 20, 5, backwards=True)).runs
         assert (run.sequence, run.number, run.texts) == (first + 16, 117, ["16", "17", "18", "19", "20"])
-
-    run_on_log(url, step)
 
 
 async def picked(log, sequences):
@@ -143,8 +128,8 @@ async def picked(log, sequences):
     return found
 
 
-def test_messages_are_picked_by_sequence_however_far_apart_they_lie(url):
-    async def step(log):
+async def test_messages_are_picked_by_sequence_however_far_apart_they_lie(url):
+    async with opened_log(url) as log:
         await mixture(log)
         everything = await messages(log)
         for offset, stride in itertools.product(range(-2, 8), (1, 2, 3, 5, 40)):
@@ -152,11 +137,9 @@ def test_messages_are_picked_by_sequence_however_far_apart_they_lie(url):
             assert await picked(log, wanted) == [m for m in everything if m[0] in wanted]
         assert await picked(log, [log.head, log.head + 1, 2**63 - 1]) == everything[-1:]
 
-    run_on_log(url, step)
 
-
-def test_what_is_picked_comes_in_small_pages_when_texts_are_long(url):
-    async def step(log):
+async def test_what_is_picked_comes_in_small_pages_when_texts_are_long(url):
+    async with opened_log(url) as log:
         sizes = [1, 60_000, 999, 1000, 1001, 300_000, 0, 60_000] * 10
         for n, size in enumerate(sizes, 1):
             await log.append(batch("ü" * (size // 2), number=n))
@@ -164,11 +147,9 @@ def test_what_is_picked_comes_in_small_pages_when_texts_are_long(url):
         wanted = range(log.first, log.head + 1, 2)
         assert [len(text.encode()) for *_, text in await picked(log, wanted)] == [size // 2 * 2 for size in sizes]
 
-    run_on_log(url, step)
 
-
-def test_a_time_is_found_by_the_first_message_stored_then_or_later(url, monkeypatch):
-    async def step(log):
+async def test_a_time_is_found_by_the_first_message_stored_then_or_later(url, monkeypatch):
+    async with opened_log(url) as log:
         assert await log.sequence_at(0) == log.first
         stored = []
         for n, seconds in enumerate((10, 10, 20, 40, 40, 50)):
@@ -177,8 +158,6 @@ def test_a_time_is_found_by_the_first_message_stored_then_or_later(url, monkeypa
         for micros in {0, 2**62} | {line[3] + d for line in stored for d in (-1, 0, 1)}:
             expected = next((sequence for _, _, sequence, time in stored if time >= micros), log.head + 1)
             assert await log.sequence_at(micros) == expected
-
-    run_on_log(url, step)
 
 
 def test_figures_are_those_of_a_count_from_scratch(url):

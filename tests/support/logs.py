@@ -1,13 +1,14 @@
-"""Logs as tests use them: the stores, drafts, and everything of a log read back."""
+"""Logs for tests: the stores, batches, and everything of a log read back."""
 
 import asyncio
-import contextlib
 import itertools
 import sqlite3
+from contextlib import asynccontextmanager, closing
 
 from chatctl.model.messages import Selection
 from chatctl.model.records import RecordBatch
 from chatctl.store import open_log
+from chatctl.store.sqlite.file import StoreFile
 
 FIRST_LATE = 1000
 
@@ -17,16 +18,15 @@ def _sqlite_url(directory):
 
 
 def _late_sqlite_url(directory):
-    """As retention leaves a log: its oldest messages were removed, and the next one has the sequence FIRST_LATE."""
-    url = _sqlite_url(directory)
-    run_on_log(url, texts)
-    with contextlib.closing(sqlite3.connect(f"{directory}/chat.db")) as db, db:
+    """Create a log as retention leaves it: its messages were removed, and the next one has the sequence FIRST_LATE."""
+    StoreFile(f"{directory}/chat.db", lambda: "0123456789ab").close()
+    with closing(sqlite3.connect(f"{directory}/chat.db")) as db, db:
         db.execute("UPDATE log SET head = ?", (FIRST_LATE - 1,))
-    return url
+    return _sqlite_url(directory)
 
 
 STORES = {"sqlite": _sqlite_url, "sqlite-late": _late_sqlite_url}
-"""For each store, the URL of an empty log. The log of a "late" one begins at FIRST_LATE."""
+"""For each store, a function that returns the URL of an empty log. That of a "late" one begins at FIRST_LATE."""
 
 
 def batch(*texts, number=1, room="lobby", user="ann", input_id="input"):
@@ -69,14 +69,21 @@ async def texts(log):
     return [text for *_, text in await messages(log)]
 
 
+@asynccontextmanager
+async def opened_log(url):
+    """Open the log of a store, and close it at the end."""
+    log = await open_log(url)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
 def run_on_log(url, *steps):
-    """Run each async function on the log, opened anew for each; their results."""
+    """Run async functions in tests that are not async, each on a newly opened log, and return their results."""
 
     async def run_step(step):
-        log = await open_log(url)
-        try:
+        async with opened_log(url) as log:
             return await step(log)
-        finally:
-            await log.close()
 
     return [asyncio.run(run_step(step)) for step in steps]
