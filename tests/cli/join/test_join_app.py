@@ -11,7 +11,7 @@ HOSTILE = ["\x1b[31mred\x1b]0;t\x07", "\u202eevil\u2066", "[bold]b[/] [@click=ap
 
 def rows(who):
     """The lines with messages on a screen, without the sidebar."""
-    return [line[20:] for line in who.shown.splitlines()[1:-2]]
+    return [line[20:] for line in who.screen_text.splitlines()[1:-2]]
 
 
 @run_async
@@ -79,7 +79,7 @@ async def test_keys_that_come_at_once_are_done_in_their_order(address, room):
 @run_async
 async def test_a_click_takes_the_input_nothing_away(address, room):
     async with joined_app(address, room) as ann:
-        for where in ("Messages", "Sidebar", "#status", "#header"):
+        for where in ("MessageView", "Sidebar", "#status", "#header"):
             await ann.pilot.click(where)
             await ann.press("x")
         assert ann.input_text == "xxxx"
