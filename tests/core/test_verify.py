@@ -96,8 +96,8 @@ def test_long_texts_are_compared_to_their_last_character_a_small_page_at_a_time(
         class Watched:
             head = log.head
 
-            async def pick(self, sequences):
-                pages.append(await log.pick(sequences))
+            async def lookup(self, sequences):
+                pages.append(await log.lookup(sequences))
                 return pages[-1]
 
         claims = [Claim(n, "lobby", "ann", digest(text)) for n, text in enumerate(texts, 1)]

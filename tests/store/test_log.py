@@ -203,7 +203,8 @@ def test_who_watches_gets_the_new_messages_of_their_rooms_when_the_head_has_move
     async def step(log):
         calls = {rooms: [] for rooms in watched}
         stops = [
-            log.watch(rooms, lambda runs, size, seen=calls[rooms]: seen.append((log.head, runs, size))) for rooms in watched
+            log.subscribe(rooms, lambda runs, size, seen=calls[rooms]: seen.append((log.head, runs, size)))
+            for rooms in watched
         ]
         await log.append(batch("1", number=1, room="a"))
         await log.append(batch("1", number=1, room="a"))  # a duplicate moves nothing

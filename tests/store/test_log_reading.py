@@ -76,7 +76,7 @@ async def picked(log, sequences):
     """The messages with these sequences, picked in as many turns as it takes, none of which holds much."""
     found, wanted = [], list(sequences)
     while wanted:
-        messages, position = await log.pick(wanted)
+        messages, position = await log.lookup(wanted)
         assert position in wanted
         assert sum(len(message.text) for message in messages.values()) <= 1024 * 1024
         assert all(sequence == message.sequence <= position for sequence, message in messages.items())

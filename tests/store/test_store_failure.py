@@ -40,7 +40,7 @@ def test_after_a_failed_sync_nothing_is_tried_again(url):
         futures.append(log.append(batch("b", number=2)))
         may_fail.set()
         log._append_queue.put(None)
-        log._thread.join()  # the event loop hears of nothing in between
+        log._writer_thread.join()  # the event loop hears of nothing in between
         for future in futures:
             with pytest.raises(StoreFailed):
                 await asyncio.wait_for(future, 10)
@@ -171,7 +171,7 @@ def test_a_sync_that_fails_while_the_log_is_moved_into_the_file_ends_the_store(u
                     raise failure("SQLITE_IOERR_FSYNC")
                 return real.execute(sql, *arguments)
 
-        writer._db, writer._logged = Disk(), CHECKPOINT_BYTES
+        writer._db, writer._wal_bytes = Disk(), CHECKPOINT_BYTES
         with pytest.raises(StoreFailed):
             await log.append(batch("b", number=2))
         assert isinstance(log.failure.result(), StoreFailed)

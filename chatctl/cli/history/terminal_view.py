@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatctl.cli.terminal.colours import colour_index, colours_enabled
+from chatctl.cli.terminal.colours import USER_COLOURS_8, USER_COLOURS_256, UserColours, colours_enabled
 from chatctl.cli.terminal.escape import escape_name, escape_text
 from chatctl.cli.terminal.messages import say
 from chatctl.cli.terminal.screen import terminal_columns
@@ -16,7 +16,6 @@ from chatctl.cli.terminal.wrap import pad_text, terminal_cells, wrap_text
 if TYPE_CHECKING:
     from chatctl.client import HistoryPage
     from chatctl.model.messages import Run
-from chatctl.cli.terminal.colours import USER_COLOURS_8, USER_COLOURS_256
 
 TIME_COLUMNS, TEXT_COLUMNS = 8, 24  # with fewer for texts, something else on the line goes
 ROOM_COLUMNS, USER_COLUMNS, NAME_COLUMNS = 6, 8, 20  # at least, and of either at most
@@ -149,6 +148,7 @@ class _AnsiStyle:
         self._user_codes = (
             [f"38;5;{code}" for code in USER_COLOURS_256] if has_256_colours else [str(code) for code in USER_COLOURS_8]
         )
+        self._user_colours = UserColours(len(self._user_codes))
 
     def dim(self, text: str) -> str:
         """What is there to be looked up."""
@@ -156,4 +156,4 @@ class _AnsiStyle:
 
     def user_template(self, name: str) -> str:
         """What a user's name is put into, in place of {}, so that it has their colour."""
-        return f"\x1b[1;{self._user_codes[colour_index(name, len(self._user_codes))]}m{{}}\x1b[0m" if self._enabled else "{}"
+        return f"\x1b[1;{self._user_codes[self._user_colours.index(name)]}m{{}}\x1b[0m" if self._enabled else "{}"
