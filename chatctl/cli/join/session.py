@@ -63,7 +63,7 @@ class Session:
     @property
     def server(self) -> str:
         """The server's address."""
-        return self.client.server
+        return str(self.client.endpoint)
 
     @property
     def last_error(self) -> ChatError | None:
