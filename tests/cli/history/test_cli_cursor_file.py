@@ -166,8 +166,8 @@ def test_a_file_from_beyond_the_end_is_refused_by_name(send, history, place, add
     place.write_text(beyond)
     done = history("--follow", "--json")
     assert (done.code, done.out) == (75, "")
-    assert done.said[0]["reason"] == "CURSOR_BEYOND_HEAD"
-    assert str(place) in done.said[0]["error"]
+    assert done.stderr_objects[0]["reason"] == "CURSOR_BEYOND_HEAD"
+    assert str(place) in done.stderr_objects[0]["error"]
     assert place.read_text() == beyond
 
 
