@@ -67,7 +67,9 @@ class CursorFile:
 
     def _read(self) -> str:
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)  # a file without write permission is not replaced either
+            descriptor = os.open(
+                self.path, os.O_RDWR | os.O_CLOEXEC
+            )  # a file without write permission is not replaced either
         except FileNotFoundError:
             return ""
         with open(descriptor, "rb") as file:

@@ -71,9 +71,7 @@ class ExecCommand:
         self._notify = notify
         prefix = MESSAGE_VARIABLE_PREFIX.encode()
         self._environment = {
-            name: value
-            for name, value in os.environb.items()
-            if not name.startswith(prefix) and name not in RUN_VARIABLES
+            name: value for name, value in os.environb.items() if not name.startswith(prefix) and name not in RUN_VARIABLES
         }
         self._environment[b"CHATCTL_SERVER"] = os.fsencode(server)
         self._stop_requested = asyncio.Event()

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from chatctl.client import HistoryPage
 
 
-MAX_TABLE_ROWS, MAX_TABLE_CHARS = 1000, 1_000_000  # of a Rich table; longer output is written as lines and not kept in memory
+MAX_TABLE_ROWS, MAX_TABLE_CHARS = (
+    1000,
+    1_000_000,
+)  # of a Rich table; longer output is written as lines and not kept in memory
 MIN_TABLE_COLUMNS = 72  # a narrower table would have columns of one or two letters, so lines are written instead
 
 TableRow = tuple[str, str, str, str, str]

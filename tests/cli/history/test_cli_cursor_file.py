@@ -171,7 +171,7 @@ def test_a_file_from_beyond_the_end_is_refused_by_name(send, history, place, add
     assert place.read_text() == beyond
 
 
-@pytest.mark.parametrize(("content", "words"), [("", "is empty"), ("half of someth", "something else than a cursor")])
+@pytest.mark.parametrize(("content", "words"), [("", "is empty"), ("half of someth", "does not hold a cursor")])
 def test_a_file_that_holds_no_cursor_is_refused(history, place, content, words):
     place.write_text(content)
     done = history()

@@ -25,7 +25,7 @@ def test_wait_ends_it_when_nothing_that_matches_has_come_for_so_long(follow, say
     say("one", room=room)
     done = run("history", "--room", room, "--wait", "0.3s", "-o", "text", server=address)
     assert (done.code, done.out) == (3, "one\n")
-    assert done.err == "chatctl: nothing came for 0.3 s (--wait)\n"
+    assert done.err == "chatctl: no matching message arrived for 0.3 s (--wait)\n"
     done = run("history", "--json", "--room", "empty", "--wait", "0.3s", server=address)
     assert (done.code, done.out) == (3, "")
     assert [(said["reason"], said["exit_code"]) for said in done.stderr_objects] == [("SILENCE", 3)]
