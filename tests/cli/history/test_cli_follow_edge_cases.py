@@ -1,14 +1,17 @@
 """`chatctl history` in odd company: no server, a closed or shared stdout, a full disk, a terminal that is asked for."""
 
+import asyncio
 import os
 import resource
 import signal
 import subprocess
 import sys
 
+import grpc
 import pytest
 
 from tests.support.cli import CHATCTL, FollowProcess, Process, Terminal, clean_environment, run
+from tests.support.fake_servers import fake_server, page
 from tests.support.waiting import TIMEOUT_SECONDS, until
 
 
@@ -31,6 +34,18 @@ def test_without_a_server_nobody_knows_whether_it_came(start_server, away):
     never = run("history", "--wait", "1s", "--timeout", "0.5s", server=away)
     assert (never.code, never.out) == (78, "")
     assert "gave up after 0.5 s" in never.err
+
+
+async def test_another_server_on_the_port_ends_a_wait_with_its_status():
+    """The error keeps its type and code when --wait adds its own words."""
+    other = (grpc.StatusCode.UNIMPLEMENTED,)
+    async with fake_server((page(1, live=True), *other), other) as (address, _):
+        arguments = ("history", "-f", "-o", "text", "--wait", "1s", "--timeout", "60s")
+        done = await asyncio.to_thread(run, *arguments, server=address)
+    assert (done.code, done.out) == (64 + 12, "1\n")
+    *_, last = done.err.splitlines()
+    assert last.startswith("chatctl: no matching message arrived for 1 s (--wait), but ")
+    assert address in last
 
 
 def test_wait_is_for_what_comes_and_not_for_what_is_stored(start_server, tmp_path):
