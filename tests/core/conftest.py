@@ -1,4 +1,4 @@
-"""Followers in the process of a test, before a log that counts what it is asked."""
+"""Fixtures for tests of feeds."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from chatctl.core import feeds, history
 
 @pytest.fixture
 def soon(monkeypatch):
-    """Quiet followers are told at once how far the log has come."""
+    """Report progress to idle followers at once."""
     monkeypatch.setattr(feeds, "PROGRESS_INTERVAL_SECONDS", 0.02)
     monkeypatch.setattr(feeds, "PROGRESS_TICKS", 2)
     monkeypatch.setattr(history, "SEARCH_PROGRESS_SECONDS", 0)
@@ -15,5 +15,5 @@ def soon(monkeypatch):
 
 @pytest.fixture
 def unkept(monkeypatch):
-    """What was just stored is not kept at hand: it is read from the log, as what comes in bulk is."""
+    """Keep no recent messages in memory: followers read them from the log, as after a bulk load."""
     monkeypatch.setattr(feeds, "MAX_RECENT_RUNS", 0)
