@@ -25,11 +25,11 @@ def full_while_file_exists(path):
     """Allow half of the commits no new pages, as on a disk where other programs write and delete."""
     commit = Writer.commit
 
-    def bounded(writer, drafts):
+    def bounded(writer, *arguments):
         (pages,) = writer._db.execute("PRAGMA page_count").fetchone()
         is_full = os.path.exists(path) and random.random() < 0.5
         writer._db.execute(f"PRAGMA max_page_count = {pages if is_full else MAX_PAGES}")
-        return commit(writer, drafts)
+        return commit(writer, *arguments)
 
     Writer.commit = bounded
 
@@ -38,7 +38,7 @@ def fail_once_file_exists(path):
     """Open the write-ahead log for reading only, so that SQLite gets an error from the system at its next write."""
     commit = Writer.commit
 
-    def failing(writer, drafts):
+    def failing(writer, *arguments):
         if os.path.exists(path):
             for descriptor in map(int, os.listdir("/proc/self/fd")):
                 with contextlib.suppress(OSError):  # the descriptor that listed them is closed
@@ -46,7 +46,7 @@ def fail_once_file_exists(path):
                     if name.endswith("-wal"):
                         with open(name, "rb") as reading:
                             os.dup2(reading.fileno(), descriptor)
-        return commit(writer, drafts)
+        return commit(writer, *arguments)
 
     Writer.commit = failing
 
