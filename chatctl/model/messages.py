@@ -54,6 +54,7 @@ class Query:
     last: int = 0
     limit: int = 0
     follow: bool = False
+    input_id: str = ""
 
 
 class HistoryPage(NamedTuple):

@@ -8,7 +8,7 @@ from chatctl import errors
 from chatctl.model import records
 from chatctl.model.claims import Claim, Fault, FaultKind
 from chatctl.model.limits import Limits
-from chatctl.model.messages import Query, Run
+from chatctl.model.messages import HistoryPage, Query, Run
 from chatctl.v1 import chat_pb2 as pb
 
 MIN_SECONDS, MAX_SECONDS = -62_000_000_000, 253_000_000_000  # since 1970: some years within what calendars have
@@ -53,6 +53,7 @@ def query_to_pb(query: Query) -> pb.GetMessagesRequest:
         last=query.last,
         limit=query.limit,
         follow=query.follow,
+        input_id=query.input_id,
     )
 
 
@@ -66,6 +67,11 @@ def runs_to_pb(runs: Iterable[Run]) -> list[pb.Run]:
 def runs_from_pb(messages: Iterable[pb.Run]) -> list[Run]:
     """Runs of a response."""
     return [Run(run.sequence, run.room, run.user, time_from_pb(run.create_time), list(run.texts)) for run in messages]
+
+
+def history_page_from_pb(response: pb.GetMessagesResponse | pb.SendAndReceiveMessageResponse) -> HistoryPage:
+    """Return the page in a response. Raises IncompatibleServer."""
+    return HistoryPage(runs_from_pb(response.runs), response.cursor, response.cursor_prefix, response.live)
 
 
 def time_from_pb(time: Timestamp) -> int:

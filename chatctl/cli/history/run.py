@@ -3,7 +3,7 @@
 import asyncio
 import os
 import stat
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from chatctl.net.endpoint import Endpoint
 if TYPE_CHECKING:
     from chatctl.cli.history.cursor_file import CursorFile
     from chatctl.cli.history.exec_command import ExecCommand
-    from chatctl.client import HistoryPage
+    from chatctl.client import Follower, HistoryPage
     from chatctl.client.client import ChatClient
 from chatctl.cli.exit_codes import WAIT_EXPIRED
 
@@ -89,7 +89,8 @@ class HistoryRun:
             return self._report_error(f"nothing came for {self._request.wait:g} s (--wait)", "SILENCE", WAIT_EXPIRED)
         except _WaitWithoutServer as error:
             last_error = error.last_error
-            raise type(last_error)(f"nothing came for {self._request.wait:g} s (--wait), but {last_error}") from None
+            message = f"nothing came for {self._request.wait:g} s (--wait), but {last_error.message}"
+            raise last_error.replace(message) from None
         except ExecFailed as error:
             return self._report_error(f"{error}; {self._resume_hint()}", "COMMAND_FAILED", self._signals.exit_code or 1)
         except CursorWriteError as error:
@@ -111,7 +112,7 @@ class HistoryRun:
     def _with_cursor_file(self, error: ChatError) -> ChatError:
         """The error, with the file that the cursor is from."""
         if self._cursor_file and self._cursor_file.cursor:
-            return type(error)(f"{self._cursor_file.path}: {error}")
+            return error.with_context(str(self._cursor_file.path))
         return error
 
     # --- what ends it early
@@ -139,12 +140,13 @@ class HistoryRun:
         request = self._request
         try:
             async with ChatClient(request.endpoint, request.timeout, self._notify) as client:
+                pages = self._pages(client)
                 try:
-                    async with aclosing(self._pages(client)) as pages, asyncio.timeout(None) as wait_timeout:
+                    async with aclosing(pages), asyncio.timeout(None) as wait_timeout:
                         await self._process_pages(pages, wait_timeout)
                 except TimeoutError:
-                    if client.last_error:
-                        raise _WaitWithoutServer(client.last_error) from None
+                    if last_error := getattr(pages, "last_error", None):
+                        raise _WaitWithoutServer(last_error) from None
                     raise
             if self._printer:
                 self._printer.finish()
@@ -153,12 +155,12 @@ class HistoryRun:
             if self._cursor_file:
                 self._cursor_file.close()
 
-    def _pages(self, client: "ChatClient") -> "AsyncGenerator[HistoryPage, None]":
+    def _pages(self, client: "ChatClient") -> "AsyncGenerator[HistoryPage, None] | Follower":
         if self._request.query.follow:
             return client.follow(self._request.query, self._request.from_now)
         return _head_page(client) if self._request.from_now else client.read(self._request.query)
 
-    async def _process_pages(self, pages: "AsyncGenerator[HistoryPage, None]", wait_timeout: asyncio.Timeout) -> None:
+    async def _process_pages(self, pages: "AsyncIterator[HistoryPage]", wait_timeout: asyncio.Timeout) -> None:
         clock = asyncio.get_running_loop().time
         self._read_cursor, live = self._done_cursor, False
         async for page in pages:
@@ -211,7 +213,4 @@ def _is_regular_file(descriptor: int) -> bool:
 
 async def _head_page(client: "ChatClient") -> "AsyncGenerator[HistoryPage, None]":
     """Nothing of what is stored, but the cursor behind it."""
-    from chatctl.client import HistoryPage
-
-    head = (await client.stats(1)).head
-    yield HistoryPage([], head, head.rpartition(":")[0] + ":", live=True)
+    yield await client.head()
