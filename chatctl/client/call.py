@@ -10,7 +10,7 @@ import grpc
 
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.compat.grpc_call import StatusPreservingCall
-from chatctl.errors import ChatError, TimedOut, Unavailable, UnexpectedStatus
+from chatctl.errors import ChatError, IncompatibleServer, TimedOut, Unavailable, UnexpectedStatus
 from chatctl.wire import status
 
 # What gRPC writes around the useful part of its error texts.
@@ -29,7 +29,7 @@ class Call:
     """
 
     def __init__(self, server: str, grpc_call: Any, timeout: float, notify: Callable[[str], None] | None) -> None:
-        self._server = server
+        self.server = server
         if hasattr(grpc_call, "_cython_call"):
             grpc_call._cython_call = StatusPreservingCall(grpc_call._cython_call)
         self._grpc_call = grpc_call
@@ -107,7 +107,7 @@ class Call:
             raise self._timeout_error() from None
 
     def _timeout_error(self) -> TimedOut:
-        return timeout_error(self._server, self._timeout)
+        return timeout_error(self.server, self._timeout)
 
     def _error_from_status(self, error: grpc.aio.AioRpcError) -> ChatError:
         """Return the error for a status. Statuses that gRPC itself sets, without a reason of chatctl's, get texts here."""
@@ -117,14 +117,14 @@ class Call:
             return status.error_from_status(code, details, trailers)
         detail = _GRPC_NOISE.sub(lambda noise: noise["inner"] or "", details.rpartition("last error: ")[2])
         if code == CANCELLED:  # what gRPC answers to a call that arrives while its server stops
-            return Unavailable(f"{self._server} stopped during the call", "try again")
+            return Unavailable(f"{self.server} stopped during the call", "try again")
         if self._responded and code in (UNKNOWN, INTERNAL, Unavailable.code):  # chatctl's server would send a reason
-            return Unavailable(f"the connection to {self._server} broke ({detail})")
+            return Unavailable(f"the connection to {self.server} broke ({detail})")
         if code == Unavailable.code:
-            return Unavailable(f"no chatctl server answers at {self._server} ({detail})", NO_SERVER_HINT)
+            return Unavailable(f"no chatctl server answers at {self.server} ({detail})", NO_SERVER_HINT)
         if code in (UNKNOWN, UNIMPLEMENTED, INTERNAL):  # what other gRPC servers send
             return UnexpectedStatus(
-                f"{self._server} is not a chatctl server, or runs an incompatible version ({detail})", code
+                f"{self.server} is not a chatctl server, or runs an incompatible version ({detail})", code
             )
         return status.error_from_status(code, details, trailers)
 
@@ -135,3 +135,10 @@ def timeout_error(server: str, seconds: float) -> TimedOut:
         f"no response from {server} for {seconds:g} s",
         "check that a chatctl server is listening there, or wait longer with --timeout",
     )
+
+
+def outdated_server_error(server: str, feature: str, version: str = "") -> IncompatibleServer:
+    """Return the error for a server that is too old for what this client needs."""
+    name = f"chatctl {version}" if version else "an older chatctl"
+    message = f"{server} runs {name}, which does not support {feature}"
+    return IncompatibleServer(message, UNIMPLEMENTED, "upgrade the server")

@@ -6,14 +6,14 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from chatctl.client.call import UNIMPLEMENTED, Call
+from chatctl.client.call import UNIMPLEMENTED, Call, outdated_server_error
 from chatctl.client.connector import Connector
 from chatctl.client.follower import Follower, read_pages
 from chatctl.client.room_stream import RoomStream
 from chatctl.client.send_stream import SendStream
 from chatctl.client.stats_poller import StatsPoller
 from chatctl.client.verify_stream import VerifyResult, VerifyStream
-from chatctl.errors import IncompatibleServer, UnexpectedStatus
+from chatctl.errors import UnexpectedStatus
 from chatctl.model.claims import Claims
 from chatctl.model.cursor import prefix_of
 from chatctl.model.messages import HistoryPage, Query
@@ -151,10 +151,6 @@ class ChatClient:
         except UnexpectedStatus as error:
             if error.code != UNIMPLEMENTED:
                 raise
-            raise IncompatibleServer(
-                f"the server at {self.endpoint} is chatctl {server_stats.version}, which cannot verify",
-                UNIMPLEMENTED,
-                "upgrade it, then verify again",
-            ) from None
+            raise outdated_server_error(str(self.endpoint), "verification", server_stats.version) from None
         finally:
             await stream.close()

@@ -6,11 +6,11 @@ from contextlib import aclosing
 from dataclasses import replace
 from types import TracebackType
 
-from chatctl.client.call import UNIMPLEMENTED, Call
+from chatctl.client.call import Call, outdated_server_error
 from chatctl.client.connector import Connector
 from chatctl.client.retry import Attempts, RetryState
 from chatctl.client.watchdog import ResponseWatchdog
-from chatctl.errors import ChatError, IncompatibleServer, Unavailable
+from chatctl.errors import ChatError, InvalidRequest, Unavailable
 from chatctl.model.messages import HistoryPage, Query
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert
@@ -26,11 +26,7 @@ async def read_pages(call: Call, query: Query, on_response: Callable[[bool], Non
     while (response := await call.read()) is not None:
         on_response(False)  # the caller's time does not count
         if query.input_id and any(run.number == 0 for run in response.runs):
-            raise IncompatibleServer(
-                "the server cannot select messages by input id: it runs a chatctl before 0.2.0",
-                UNIMPLEMENTED,
-                "upgrade the server, or read without an input id",
-            )
+            raise outdated_server_error(call.server, "reading by input id")
         yield convert.history_page_from_pb(response)
         # After a live page, the server responds only once there are new messages.
         on_response(not response.live)
@@ -79,9 +75,13 @@ class Follower:
         try:
             async for attempt in Attempts(self._retry_state, self._watchdog, self._is_past_until):
                 with attempt:
-                    async with aclosing(self._pages_of_call()) as pages:
-                        async for page in pages:
-                            yield page
+                    try:
+                        async with aclosing(self._pages_of_call()) as pages:
+                            async for page in pages:
+                                yield page
+                    except InvalidRequest:
+                        await self._check_until()
+                        raise
         finally:
             self._watchdog.close()
 
@@ -118,12 +118,20 @@ class Follower:
     def _call_timeout(self) -> float:
         return min(self._retry_state.call_timeout, self._watchdog.remaining)
 
+    async def _stats(self) -> pb.GetStatsResponse:
+        request = pb.GetStatsRequest(top=1)
+        async with self._connector.open_call(self._call_timeout, lambda stub: stub.GetStats(request)) as call:
+            response: pb.GetStatsResponse = await call.response()
+        return response
+
+    async def _check_until(self) -> None:
+        """Raise IncompatibleServer if the server is too old for `until` with `follow`: it reports no activity."""
+        if self._query.until is not None and not (response := await self._stats()).HasField("activity"):
+            raise outdated_server_error(self._connector.server, "following until a time", response.version) from None
+
     async def _start_at_head(self) -> None:
         """Move the query past the newest message of this moment."""
-        async with self._connector.open_call(
-            self._call_timeout, lambda stub: stub.GetStats(pb.GetStatsRequest(top=1))
-        ) as call:
-            response = await call.response()
+        response = await self._stats()
         self._watchdog.reset(expecting=True)
         self._from_now = False
         self._query = replace(self._query, after=response.head)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from chatctl.client.call import outdated_server_error
 from chatctl.client.connector import Connector
 from chatctl.client.reliable_stream import ReliableStream, StreamHooks
 from chatctl.client.send_stream import RecordStream
@@ -41,7 +42,8 @@ RoomEvent = Connected | Disconnected | PresenceChanged | HistoryPage | DeliveryR
 class RoomSubscription(StreamHooks):
     """The rooms to receive, the cursor received up to, and the events that the caller has not taken."""
 
-    def __init__(self, rooms: Sequence[str]) -> None:
+    def __init__(self, server: str, rooms: Sequence[str]) -> None:
+        self._server = server
         self.rooms = list(dict.fromkeys(rooms))
         self._changed = False  # whether the server does not know the rooms yet
         self._id = 0  # how many subscriptions were sent on this stream
@@ -81,6 +83,8 @@ class RoomSubscription(StreamHooks):
         self._connection_event = Connected()
 
     def on_response(self, response: pb.SendAndReceiveMessageResponse) -> bool:
+        if response.cursor and not response.receive:  # older servers do not name the `receive` that a response is for
+            raise outdated_server_error(self._server, "joining rooms")
         # A response that was in flight when the rooms changed lacks the new ones. The server sends its messages again.
         if response.receive == self._id and not self._changed:
             if response.present:
@@ -102,7 +106,7 @@ class RoomStream(RecordStream):
 
     def __init__(self, connector: Connector, user: str, rooms: Sequence[str]) -> None:
         """Use `ChatClient.join`."""
-        self._subscription = RoomSubscription(rooms)
+        self._subscription = RoomSubscription(connector.server, rooms)
         super().__init__(ReliableStream(connector, self._subscription, user, stream_timeout=STREAM_TIMEOUT_SECONDS))
 
     def set_rooms(self, rooms: Sequence[str]) -> None:

@@ -182,11 +182,9 @@ async def test_a_server_that_is_silent_or_gone_is_given_up(server):
         server.process.send_signal(18)
     server.kill()
 
-    async def gone(chat):
+    async with ChatClient(server.address) as chat:
         with pytest.raises(Unavailable):
             await chat.stats()
-
-    use(server.address, gone)
 
 
 def test_an_address_that_is_none_is_refused():

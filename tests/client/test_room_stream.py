@@ -120,7 +120,7 @@ async def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_b
 
 
 def test_a_page_that_comes_before_the_server_has_heard_of_a_new_room_does_not_move_the_cursor():
-    subscription = RoomSubscription(["old"])
+    subscription = RoomSubscription("server", ["old"])
     subscription.first_request(pb.SendAndReceiveMessageRequest())
     assert subscription.on_response(pb.SendAndReceiveMessageResponse(cursor="log:1", live=True, receive=1))
     assert subscription.take_event() == HistoryPage([], "log:1", "", live=True)
