@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 from types import TracebackType
 
-from chatctl.client.call import timeout_error
+from chatctl.client.call import NO_SERVER_HINT, timeout_error
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.errors import (
     ChatError,
@@ -98,8 +98,9 @@ class RetryState:
         if error is None or isinstance(error, TimedOut):
             return timeout_error(self._server, self._timeout or self.call_timeout)
         message = f"{self._describe(error)}; gave up" + (f" after {self._timeout:g} s" if self._timeout else "")
-        start_hint = "" if self.server_seen else error.hint  # to start a server does not help where one has responded
-        hints = [start_hint, "wait longer with --timeout" if self._timeout else ""]
+        hints = [error.hint, "wait longer with --timeout" if self._timeout else ""]
+        if self.server_seen and error.hint == NO_SERVER_HINT:
+            del hints[0]  # there is a server; it may be down
         hint = ", or ".join(filter(None, hints))
         return Unavailable(message, hint) if isinstance(error, UnexpectedStatus) else error.replace(message, hint)
 

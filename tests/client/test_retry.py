@@ -56,6 +56,14 @@ def test_who_has_seen_a_server_gets_no_hint_to_start_one(state):
     assert str(state.final_error()) == f"{NO_SERVER.message}; gave up after 5 s: wait longer with --timeout"
 
 
+def test_a_hint_of_the_server_stays_in_the_final_error(state):
+    state.server_seen = True
+    state.record_failure(StoreFull("no space left", "free space on its disk"))
+    assert str(state.final_error()) == (
+        "no space left; gave up after 5 s: free space on its disk, or wait longer with --timeout"
+    )
+
+
 def test_without_a_timeout_there_is_no_hint_to_wait_longer(notices):
     state = RetryState("here", 0, notices.append)
     state.record_failure(NO_SERVER)
@@ -65,6 +73,7 @@ def test_without_a_timeout_there_is_no_hint_to_wait_longer(notices):
 
 @pytest.mark.parametrize("error", [StoreFull("no space"), ServerStopping("stopping"), TimedOut("silent")])
 def test_the_final_error_keeps_its_type(state, error):
+    state.server_seen = True
     state.record_failure(error)
     assert type(state.final_error()) is type(error)
     assert "--timeout" in state.final_error().hint
