@@ -74,7 +74,7 @@ def sanitize(text: str) -> str:
 
 
 def _row_starts(text: str, width: int) -> Iterator[int]:
-    """Yield where the rows start: after a newline, else between words, else (in a word longer than a row) between characters."""
+    """Yield where the rows start: after a newline, else between words, else between the characters of a long word."""
     begin = 0
     for line in text.split("\n"):
         yield begin

@@ -21,7 +21,7 @@ def bottom_index(source: LineSource) -> int:
 
 
 class VisibleRows(NamedTuple):
-    """The lines on the screen: from `top` to `bottom`, without the first `skipped_rows` rows. They may not fill the screen."""
+    """The lines on the screen, from `top` to `bottom`, without the first `skipped_rows` rows. They may leave rows empty."""
 
     top: int
     bottom: int
@@ -29,7 +29,7 @@ class VisibleRows(NamedTuple):
 
 
 class Viewport:
-    """A screen of `rows` rows over a source with lines. `height` returns the rows of a line. Valid until the lines change."""
+    """A screen of `rows` rows over a source with lines, valid until they change. `height` returns the rows of a line."""
 
     def __init__(self, source: LineSource, height: Callable[[int], int], rows: int) -> None:
         self._source, self._row_count, self._rows = source, height, rows
