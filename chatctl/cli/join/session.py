@@ -129,7 +129,7 @@ class Session:
             async for event in self._stream.events():
                 self._handle_event(event)
                 if isinstance(event, HistoryPage):
-                    # Handle keys between the pages of a flood. Only here, so that the rooms cannot change between other events.
+                    # Handle keys between the pages of a flood. Only here: the rooms cannot change between other events.
                     await asyncio.sleep(0)
         finally:
             latency_task.cancel()
