@@ -125,5 +125,5 @@ async def _abort(method: str, context: Any, error: BaseException) -> NoReturn:
         logger.error("%s failed, fault %s", method, error_id, exc_info=error)
         sent_error = InternalServerError(f"the server failed to answer; its log says why, under fault {error_id}")
     logger.debug("%s refused: %s", method, sent_error)
-    await context.abort(status.STATUS_CODES[sent_error.code], str(sent_error), ((status.REASON_KEY, sent_error.reason),))
+    await context.abort(*status.status_of_error(sent_error))
     raise AssertionError("abort raises")
