@@ -4,13 +4,13 @@ import os
 import sys
 from contextlib import suppress
 
-from chatctl import __version__
-
 
 def main() -> None:
     """Run the command line; `--version` alone is answered before anything heavy is imported."""
     if sys.argv[1:] == ["--version"]:
-        print(f"chatctl {__version__}")
+        from chatctl.version import full_version
+
+        print(f"chatctl {full_version()}")
         return
     _open_closed_descriptors()
     from chatctl.cli.app import run

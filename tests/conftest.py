@@ -1,5 +1,7 @@
 """What most tests need: servers as real processes, each with a store of its own, and channels to them."""
 
+import asyncio
+import inspect
 import os
 
 import grpc
@@ -16,6 +18,16 @@ settings.register_profile("chatctl", deadline=None)  # no test measures time
 settings.load_profile("chatctl")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Run an `async def` test in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    asyncio.run(pyfuncitem.obj(**arguments))
+    return True
+
+
 @pytest.fixture
 def start_server(tmp_path):
     servers = ServerFactory(tmp_path)
@@ -29,11 +41,17 @@ def server(start_server):
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """That of a server which the tests of a module share; each of them has a room of its own."""
+def start_shared_server(tmp_path_factory):
+    """Start servers that the tests of a module share."""
     servers = ServerFactory(tmp_path_factory.mktemp("server"))
-    yield servers().address
+    yield servers
     servers.close()
+
+
+@pytest.fixture(scope="module")
+def address(start_shared_server):
+    """That of a server which the tests of a module share; each of them has a room of its own."""
+    return start_shared_server().address
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from itertools import pairwise
 
 import typer
 
-from chatctl import __version__
 from chatctl.cli.exit_codes import INTERRUPTED, STATUS_OFFSET
 from chatctl.cli.terminal import messages
 from chatctl.compat.typer_usage import UsageError
@@ -31,7 +30,9 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"chatctl {__version__}")
+        from chatctl.version import full_version
+
+        print(f"chatctl {full_version()}")
         raise typer.Exit
 
 

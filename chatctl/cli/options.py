@@ -13,7 +13,7 @@ from chatctl.cli.terminal import escape, messages
 from chatctl.config.values import parse_duration, parse_time
 from chatctl.model import limits
 from chatctl.model.limits import name_error
-from chatctl.net import address
+from chatctl.net.endpoint import Endpoint
 
 T = TypeVar("T")
 
@@ -60,10 +60,9 @@ def is_past_duration(text: str) -> bool:
     return text[-1:] in "smhd" and not text.startswith("+")
 
 
-def parse_address(text: str) -> str:
-    """The value of --server, as it was written."""
-    parse_value("--server", address.parse_address, text)
-    return text
+def parse_endpoint(text: str) -> Endpoint:
+    """Return the endpoint that the value of --server names. Raises BadParameter."""
+    return parse_value("--server", Endpoint.parse, text)
 
 
 MAX_NUMBER = 2**53 - 1

@@ -70,3 +70,8 @@ class ServerStats:
     head: str
     activity: Activity
     presence: list[RoomPresence]
+
+    @property
+    def has_activity(self) -> bool:
+        """Whether the server reports `activity` and `presence`; servers of 0.1.0 do not."""
+        return bool(self.activity.messages)

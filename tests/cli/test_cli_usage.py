@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from chatctl import __version__
 from chatctl.cli.app import COMMANDS as NAMES
 from chatctl.cli.app import app, register_commands
+from chatctl.version import full_version
 from tests.support.cli import CHATCTL, clean_environment, run
 from tests.support.waiting import TIMEOUT_SECONDS
 
@@ -103,7 +103,7 @@ def test_the_version_is_told():
     script = Path(sys.executable).with_name("chatctl")
     commands = [(sys.executable, "-m", "chatctl"), *([(script,)] if script.exists() else [])]
     for command in commands:
-        assert run("--version", command=command) == (0, f"chatctl {__version__}\n", "")
+        assert run("--version", command=command) == (0, f"chatctl {full_version()}\n", "")
 
 
 def test_every_output_stream_may_be_closed(server):

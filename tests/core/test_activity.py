@@ -86,24 +86,21 @@ def test_how_long_commits_took_is_known_to_a_tenth(meter, clock):
     assert seen(meter).commit_median is None
 
 
-def test_only_what_is_stored_counts(meter, clock):
-    async def watch():
-        futures = [asyncio.get_running_loop().create_future() for _ in range(4)]
-        for future in futures:
-            meter.track("lobby", future)
-        clock.now += 0.5
-        futures[0].set_result(
-            [
-                Receipt(1, 3, ReceiptStatus.STORED),
-                Receipt(4, 2, ReceiptStatus.DUPLICATE),
-                Receipt(6, 1, ReceiptStatus.STORED),
-            ]
-        )
-        futures[1].set_result([Receipt(1, 3, ReceiptStatus.REJECTED)])
-        futures[2].set_exception(OSError())
-        futures[3].cancel()
-        await asyncio.sleep(0)
-
-    asyncio.run(watch())
+async def test_only_what_is_stored_counts(meter, clock):
+    futures = [asyncio.get_running_loop().create_future() for _ in range(4)]
+    for future in futures:
+        meter.track("lobby", future)
+    clock.now += 0.5
+    futures[0].set_result(
+        [
+            Receipt(1, 3, ReceiptStatus.STORED),
+            Receipt(4, 2, ReceiptStatus.DUPLICATE),
+            Receipt(6, 1, ReceiptStatus.STORED),
+        ]
+    )
+    futures[1].set_result([Receipt(1, 3, ReceiptStatus.REJECTED)])
+    futures[2].set_exception(OSError())
+    futures[3].cancel()
+    await asyncio.sleep(0)
     assert seen(meter).messages[-1] == 4
     assert seen(meter).commit_p99 == pytest.approx(0.5, rel=0.1)

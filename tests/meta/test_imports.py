@@ -9,7 +9,8 @@ OUTSIDE = {"grpc", "google", "grpc_health", "grpc_reflection", "typer", "click",
 # For each part of the package: what of the package it may import, and what from outside the standard library.
 MAY = {
     "__init__": (set(), set()),
-    "__main__": ({"__init__", "cli"}, set()),
+    "version": ({"__init__"}, set()),
+    "__main__": ({"version", "cli"}, set()),
     "errors": (set(), set()),
     "log": ({"errors"}, set()),
     "filters": ({"log"}, set()),
@@ -32,12 +33,12 @@ MAY = {
         {"grpc"},
     ),
     "server": (
-        {"__init__", "errors", "log", "pages", "presence", "chat", "history", "verify", "config", "store"}
+        {"version", "errors", "log", "pages", "presence", "chat", "history", "verify", "config", "store"}
         | {"wire", "wire_stats", "server", "v1", "tutorial"},
         {"grpc", "google", "grpc_health", "grpc_reflection"},
     ),
     "cli": (
-        {"__init__", "errors", "log", "activity", "presence", "chat", "history", "verify", "config", "client", "cli"},
+        {"version", "errors", "log", "activity", "presence", "chat", "history", "verify", "config", "client", "cli"},
         {"typer", "rich", "textual", "platformdirs"},
     ),
 }

@@ -73,7 +73,7 @@ def send(
 ) -> int:
     """Send a message, or every line of stdin, and wait until each has its receipt: then it is on disk."""
     message = " ".join(text) if text and text != ["-"] else None
-    seconds, server = options.parse_seconds("--timeout", timeout), options.parse_address(server)
+    seconds, endpoint = options.parse_seconds("--timeout", timeout), options.parse_endpoint(server)
     user = login_name() if user is None else options.parse_name("--user", user)
     interactive = sys.stdin.isatty() and message is None and resume is None
     record_input: RecordInput = StdinInput(SEPARATORS[split], interactive) if message is None else TextInput(message)
@@ -97,7 +97,7 @@ def send(
     with output_files({"--receipts": receipts, "--rejects": rejects, "--unconfirmed": unconfirmed}, resume) as files:
         report = SendReport(server_option, room, user, sender, record_input, files, as_json, quiet)
         run = SendRun(report, "type messages, one a line; Ctrl-D ends" if interactive and not quiet else "")
-        return asyncio.run(run.run(server, seconds, show_progress, no_color))
+        return asyncio.run(run.run(endpoint, seconds, show_progress, no_color))
 
 
 @contextmanager

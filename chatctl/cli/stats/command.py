@@ -13,6 +13,7 @@ import typer
 from chatctl.cli import options
 from chatctl.cli.terminal import messages, screen, times
 from chatctl.net import address
+from chatctl.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from chatctl.model.stats import ServerStats
@@ -46,9 +47,9 @@ def stats(
     seconds = options.parse_seconds("--timeout", timeout)
     if watch is not None:
         return asyncio.run(
-            _watch(options.parse_address(server), seconds, _watch_interval(watch), top, rooms, as_json, utc, no_color)
+            _watch(options.parse_endpoint(server), seconds, _watch_interval(watch), top, rooms, as_json, utc, no_color)
         )
-    server_stats = asyncio.run(_fetch(options.parse_address(server), seconds, top, rooms, as_json))
+    server_stats = asyncio.run(_fetch(options.parse_endpoint(server), seconds, top, rooms, as_json))
     if as_json:
         print(json.dumps(to_json(server_stats), ensure_ascii=False))
     else:
@@ -75,7 +76,7 @@ def _watch_interval(text: str) -> float:
 
 
 async def _watch(
-    server: str, timeout: float, interval: float, top: int, rooms: list[str], as_json: bool, utc: bool, no_color: bool
+    endpoint: Endpoint, timeout: float, interval: float, top: int, rooms: list[str], as_json: bool, utc: bool, no_color: bool
 ) -> int:
     from chatctl.cli.stats.watch import StatsLineView, StatsView, WatchRun, json_line_format
 
@@ -83,17 +84,20 @@ async def _watch(
     if full_screen:
         from chatctl.cli.stats.dashboard import Dashboard
 
-        view: StatsView = Dashboard(server, utc, no_color)
+        view: StatsView = Dashboard(str(endpoint), utc, no_color)
     else:
         view = StatsLineView(json_line_format(to_json) if as_json else partial(to_line, utc), as_json)
-    return await WatchRun(server, timeout, interval, top, rooms).run(view, full_screen)
+    return await WatchRun(endpoint, timeout, interval, top, rooms).run(view, full_screen)
 
 
 def to_line(utc: bool, server_stats: "ServerStats") -> str:
     """What --watch prints where no terminal is looking."""
-    from chatctl.cli.stats.charts import format_latency, format_rate
+    from chatctl.cli.stats.charts import format_latency, format_rate, unreported_text
 
     log, activity = server_stats.stats, server_stats.activity
+    if not server_stats.has_activity:
+        totals = f"{log.num_messages} messages  {log.num_rooms} rooms  {log.num_users} users"
+        return f"{times.current_time_of_day(utc)}  {totals}  activity {unreported_text(server_stats.version)}"
     return (
         f"{times.current_time_of_day(utc)}  {format_rate(activity.messages_per_second)}  {log.num_messages} messages  "
         f"{log.num_rooms} rooms  {log.num_users} users  {activity.followers} receiving  {activity.senders} sending  "
@@ -101,10 +105,10 @@ def to_line(utc: bool, server_stats: "ServerStats") -> str:
     )
 
 
-async def _fetch(server: str, seconds: float, top: int, rooms: list[str], as_json: bool) -> "ServerStats":
+async def _fetch(endpoint: Endpoint, seconds: float, top: int, rooms: list[str], as_json: bool) -> "ServerStats":
     from chatctl.client.client import ChatClient
 
-    async with ChatClient(server, seconds, None if as_json else messages.say) as client:
+    async with ChatClient(endpoint, seconds, None if as_json else messages.say) as client:
         return await client.stats(top, rooms)
 
 
@@ -131,6 +135,8 @@ def to_json(server_stats: "ServerStats") -> dict[str, Any]:
         "activity": {
             **{name: getattr(server_stats.activity, name) for name in server_stats.activity.__slots__},
             "rooms": [room._asdict() for room in server_stats.activity.rooms],
-        },
-        "present": [present._asdict() for present in server_stats.presence],
+        }
+        if server_stats.has_activity
+        else None,
+        "present": [present._asdict() for present in server_stats.presence] if server_stats.has_activity else None,
     }

@@ -26,7 +26,7 @@ def verify(
     quiet: QuietOption = False,
 ) -> int:
     """Ask a server whether everything that has a receipt is stored as it says, and show what is not."""
-    server, seconds = options.parse_address(server), options.parse_seconds("--timeout", timeout)
+    endpoint, seconds = options.parse_endpoint(server), options.parse_seconds("--timeout", timeout)
     try:
         descriptor = STDIN if file == "-" else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         if os.path.isdir(descriptor):
@@ -34,4 +34,4 @@ def verify(
     except OSError as error:
         name = escape.escape_text(file)
         raise typer.BadParameter(f"cannot open {name}: {error.strerror}", param_hint="'RECEIPTS'") from None
-    return asyncio.run(VerifyReport(as_json, quiet).run(server, seconds, descriptor))
+    return asyncio.run(VerifyReport(as_json, quiet).run(endpoint, seconds, descriptor))

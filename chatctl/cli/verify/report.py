@@ -13,6 +13,7 @@ from chatctl.cli.verify import receipt_file
 from chatctl.errors import ChatError, CursorOtherLog
 from chatctl.model.claims import Claims, FaultKind
 from chatctl.model.records import ReceiptStatus
+from chatctl.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from chatctl.client import VerifyResult
@@ -40,7 +41,7 @@ class VerifyReport:
         self._invalid_lines = 0
         self._cursor_prefix = ""  # that of the first receipt
 
-    async def run(self, server: str, seconds: float, descriptor: int) -> int:
+    async def run(self, endpoint: Endpoint, seconds: float, descriptor: int) -> int:
         """Verify everything; the exit code comes back, and all is told."""
         from chatctl.client.client import ChatClient
 
@@ -48,7 +49,7 @@ class VerifyReport:
         notify = None if self._as_json else messages.say
         try:
             async with (
-                ChatClient(server, seconds, notify) as client,
+                ChatClient(endpoint, seconds, notify) as client,
                 aclosing(client.verify(self._read_claims(descriptor))) as results,
             ):
                 async for result in results:
