@@ -125,5 +125,5 @@ async def _abort(method: str, context: Any, error: BaseException) -> NoReturn:
         logger.error("%s failed, error %s", method, error_id, exc_info=error)
         sent_error = InternalServerError(f"internal server error {error_id}", "look for this id in the server's log")
     logger.debug("%s rejected: %s", method, sent_error)
-    await context.abort(status.STATUS_CODES[sent_error.code], str(sent_error), ((status.REASON_KEY, sent_error.reason),))
+    await context.abort(*status.status_of_error(sent_error))
     raise AssertionError("abort raises")
