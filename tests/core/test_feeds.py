@@ -198,7 +198,7 @@ async def test_the_bound_of_the_cache_is_close_to_its_memory(url, monkeypatch, t
         # Each message is its own run, as in a conversation.
         await asyncio.gather(*(log.append(batch(text, number=n, room=f"room {n % 3}")) for n in range(1, 8001)))
         chat = Chat(log, Limits())
-        service = ChatService(chat, None)
+        service = ChatService(chat, None, None)
         tracemalloc.start()
         for after in range(0, 8000, 1000):
             for answer in await chat.feeds._cache.read(MessageFilter(), after, log.head):

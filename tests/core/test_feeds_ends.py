@@ -20,7 +20,7 @@ def url(tmp_path):
 
 
 @pytest.mark.parametrize("stage", ["at once", "reading", "asleep", "looking", "woken", "stalled", "failed", "ended"])
-@pytest.mark.usefixtures("soon", "unkept")
+@pytest.mark.usefixtures("quick_progress", "uncached")
 async def test_the_last_follower_leaves_nothing_behind(url, stage):
     async with opened_log(url) as log:
         await append_many(log, 10)

@@ -236,7 +236,9 @@ def test_a_taken_port_is_refused(start_server, server, tmp_path):
 
 
 def test_a_store_in_use_is_refused(start_server, server):
-    assert "another server uses it" in start_server.start_error("--listen", "127.0.0.1:0", "--store", f"sqlite:{server.store}")
+    assert "another server uses it" in start_server.start_error(
+        "--listen", "127.0.0.1:0", "--store", f"sqlite:{server.store}"
+    )
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"])
