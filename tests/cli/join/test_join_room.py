@@ -180,7 +180,7 @@ def test_older_messages_that_arrive_too_late_are_ignored():
     room = watched()
     room.add([stored(n) for n in range(5000, 5010)])
     asked = room.oldest_sequence
-    room.add([stored(n) for n in range(5010, 9000)])  # so many that the requested ones would leave a gap
+    room.add([stored(n) for n in range(5010, 9000)])  # more than the bound, so the requested ones would leave a gap
     assert room.oldest_sequence > asked
     room.prepend([stored(n) for n in range(4800, 5000)], False, asked)
     assert room.oldest_sequence > asked
