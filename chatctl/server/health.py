@@ -18,6 +18,8 @@ class HealthService(health.aio.HealthServicer):
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
         with self._streams.wakeup() as wakeup:
             health_watch = asyncio.ensure_future(super().Watch(request, context))
+            # Retrieve its error, or asyncio logs it: a write to a call that just ended fails while this task is cancelled.
+            health_watch.add_done_callback(lambda watch: watch.cancelled() or watch.exception())
             stop_wait = asyncio.ensure_future(wakeup.wait())
             try:
                 await asyncio.wait({health_watch, stop_wait}, return_when=asyncio.FIRST_COMPLETED)
