@@ -1,8 +1,10 @@
 """The standard health service, grpc.health.v1."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
+import grpc
 from grpc_health.v1 import health, health_pb2
 
 from chatctl.server.stream_registry import StreamRegistry, stopping_error
@@ -25,7 +27,8 @@ class HealthService(health.aio.HealthServicer):
                 await asyncio.wait({health_watch, stop_wait}, return_when=asyncio.FIRST_COMPLETED)
                 if not health_watch.done():
                     raise stopping_error()
-                await health_watch
+                with suppress(grpc.aio.InternalError):  # the client left while a response was being written
+                    await health_watch
             finally:
                 health_watch.cancel()
                 stop_wait.cancel()
