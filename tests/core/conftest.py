@@ -1,4 +1,4 @@
-"""Fixtures for tests of feeds."""
+"""Settings of followers in the process of a test."""
 
 import pytest
 
@@ -6,14 +6,14 @@ from chatctl.core import feeds, history
 
 
 @pytest.fixture
-def soon(monkeypatch):
-    """Report progress to idle followers at once."""
+def quick_progress(monkeypatch):
+    """Report progress to followers without matches at once."""
     monkeypatch.setattr(feeds, "PROGRESS_INTERVAL_SECONDS", 0.02)
     monkeypatch.setattr(feeds, "PROGRESS_TICKS", 2)
     monkeypatch.setattr(history, "SEARCH_PROGRESS_SECONDS", 0)
 
 
 @pytest.fixture
-def unkept(monkeypatch):
-    """Keep no recent messages in memory: followers read them from the log, as after a bulk load."""
+def uncached(monkeypatch):
+    """Keep no recent messages: feeds read from the log, as they do after bulk."""
     monkeypatch.setattr(feeds, "MAX_RECENT_RUNS", 0)

@@ -71,8 +71,8 @@ class Pane:
 
     @property
     def coloured(self):
-        """The screen with the escape sequences for colours."""
-        return self._tmux("capture-pane", "-p", "-e", "-t", "main")
+        """The screen, with trailing blanks and the escape sequences for colours."""
+        return self._tmux("capture-pane", "-p", "-e", "-N", "-t", "main")
 
     @property
     def scrollback(self):

@@ -9,7 +9,7 @@ from chatctl.cli.streams.rejects import RejectsFile
 from chatctl.cli.streams.splitter import decode_record
 
 if TYPE_CHECKING:
-    from chatctl.client import SendStream
+    from chatctl.client import RecordStream
 from chatctl.cli.streams.stdin_input import StopPosition, put_results
 
 
@@ -27,7 +27,7 @@ class RecordInput(Protocol):
     total_bytes: int | None
     """Its bytes, if that is known before they are read."""
 
-    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+    async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
         """Put all records, as fast as they go out."""
 
     def unread_records(self) -> list[tuple[int, list[str]]]:
@@ -54,7 +54,7 @@ class TextInput:
     def __init__(self, text: str) -> None:
         self._text = text
 
-    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+    async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
         record = os.fsencode(self._text)  # what is not UTF-8 came with surrogates
         result = decode_record(record, stream.limits.text_bytes)
         if rejects and not isinstance(result, list):
@@ -86,7 +86,7 @@ class ResumeInput:
         self.log = unconfirmed.log
         self._unconfirmed = unconfirmed
 
-    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+    async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
         for number, texts in self._unconfirmed.runs:
             stream.put(room, texts, number)
 

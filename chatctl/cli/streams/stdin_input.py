@@ -12,7 +12,7 @@ from chatctl.cli.streams.splitter import RecordSplitter, SplitResult
 from chatctl.cli.streams.stdin import read_chunks, read_ready_byte
 
 if TYPE_CHECKING:
-    from chatctl.client import SendStream
+    from chatctl.client import RecordStream
 from chatctl.cli.streams.stdin import STDIN
 
 
@@ -40,7 +40,7 @@ class StdinInput:
         self._at_end = False
         self._record_count = 0
 
-    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+    async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
         on_rejected_bytes = rejects.spool if rejects else lambda _: None
         self._splitter = splitter = RecordSplitter(self._split_at, stream.limits.text_bytes, on_rejected_bytes)
         try:
@@ -88,7 +88,7 @@ def _stdin_size() -> int | None:
         return None
 
 
-def put_results(stream: "SendStream", room: str, results: Iterable[SplitResult], rejects: RejectsFile | None) -> int:
+def put_results(stream: "RecordStream", room: str, results: Iterable[SplitResult], rejects: RejectsFile | None) -> int:
     """Put what was cut; how many records it is."""
     records = 0
     for result in results:

@@ -223,7 +223,7 @@ def test_a_store_that_stays_full_is_given_up_with_72(start_server, tmp_path):
         job = ("send", "--sender", "job", "--timeout", "0.5s")
         full = run(*job, piped="\n".join(lines), server=server.address)
         assert full.code == 72
-        assert full.err.count("space") == 2  # when it began, and in the end
+        assert full.err.count("no space left") == 2  # when it began, and in the end
         process = Process("send", "--sender", "job", "--timeout", "0", server=server.address)
         process.write("\n".join(lines))
         process.close()
