@@ -1,13 +1,12 @@
 """`history` at a terminal: a colour for each user, dates where they change, texts wrapped under each other."""
 
-import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatctl.cli.terminal.colours import colour_index, colours_enabled
+from chatctl.cli.terminal.colours import USER_COLOURS_8, USER_COLOURS_256, colour_index, colours_enabled, has_256_colours
 from chatctl.cli.terminal.escape import escape_name, escape_text
 from chatctl.cli.terminal.messages import say
 from chatctl.cli.terminal.screen import terminal_columns
@@ -16,7 +15,6 @@ from chatctl.cli.terminal.wrap import pad_text, terminal_cells, wrap_text
 if TYPE_CHECKING:
     from chatctl.client import HistoryPage
     from chatctl.model.messages import Run
-from chatctl.cli.terminal.colours import USER_COLOURS_8, USER_COLOURS_256
 
 TIME_COLUMNS, TEXT_COLUMNS = 8, 24  # with fewer for texts, something else on the line goes
 ROOM_COLUMNS, USER_COLUMNS, NAME_COLUMNS = 6, 8, 20  # at least, and of either at most
@@ -145,9 +143,8 @@ class _AnsiStyle:
 
     def __init__(self) -> None:
         self._enabled = colours_enabled(sys.stdout)
-        has_256_colours = "256" in os.environ.get("TERM", "") or "COLORTERM" in os.environ
         self._user_codes = (
-            [f"38;5;{code}" for code in USER_COLOURS_256] if has_256_colours else [str(code) for code in USER_COLOURS_8]
+            [f"38;5;{code}" for code in USER_COLOURS_256] if has_256_colours() else [str(code) for code in USER_COLOURS_8]
         )
 
     def dim(self, text: str) -> str:

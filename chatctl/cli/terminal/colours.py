@@ -1,37 +1,42 @@
-"""Colours of users, for dark themes and for light ones."""
+"""Colours of users and of charts, for dark and light backgrounds."""
 
 import os
 from functools import cache
 from typing import TYPE_CHECKING, TextIO
 from zlib import crc32
 
-from chatctl.cli.terminal.screen import DUMB_TERMINALS
+from chatctl.cli.terminal.screen import is_dumb
 
 if TYPE_CHECKING:
     from rich.style import Style
 
 
 def colours_enabled(stream: TextIO) -> bool:
-    """Whether to write colours to it: a terminal is looking, and nobody wants it otherwise."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in DUMB_TERMINALS
+    """Return whether to write colours to the stream: it is a terminal with colours, and NO_COLOR is not set."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and not is_dumb()
+
+
+def has_256_colours() -> bool:
+    """Return whether the terminal has the colours of USER_COLOURS_256."""
+    return "256" in os.environ.get("TERM", "") or "COLORTERM" in os.environ
 
 
 def colour_index(user: str, count: int) -> int:
-    """Which of so many colours is a user's: always the same, here and on every machine."""
+    """Return the index of a user's colour among `count`, the same on every machine."""
     return crc32(user.encode("utf-8", "surrogatepass")) % count
 
 
-CHART_COLOUR = "color(32)"  # reads well on dark and on light
+CHART_COLOUR = "color(32)"  # readable on dark and light backgrounds
 
 
-# Of the 256 colours, which no theme changes, those with a contrast of 3.8 or more both to black and to white; else of the 8.
-# As many and in the same order as those of `join`.
+# Of the 256 colours, which no theme changes, those with a contrast of at least 3.8 to black and to white. There are as
+# many as `join` has, in the same order. Terminals without them get four of the 8 basic colours.
 USER_COLOURS_256 = (160, 166, 130, 100, 28, 29, 30, 31, 27, 99, 134, 162)
 USER_COLOURS_8 = (31, 32, 35, 36)
 
 
-# Each in the dark and in the light. All contrast alike with their background: 7 to 1 in the dark, 4.8 to 1 in the light,
-# where what contrasts more has no colour left.
+# Each for a dark and for a light background. The contrast is the same for all: 7 to 1 on dark, 4.8 to 1 on light, where
+# a higher contrast leaves no colour.
 _COLOURS = (
     ("#e69694", "#ae1e19"),
     ("#de9e73", "#8f4514"),
@@ -56,5 +61,5 @@ def _styles() -> "list[tuple[Style, Style]]":
 
 
 def user_style(user: str, dark: bool) -> "Style":
-    """The colour of a user, which is the same everywhere."""
+    """Return the style of a user's name in `join`."""
     return _styles()[colour_index(user, len(_COLOURS))][dark]
