@@ -1,5 +1,7 @@
 """What most tests need: servers as real processes, each with a store of its own, and channels to them."""
 
+import asyncio
+import inspect
 import os
 
 import grpc
@@ -14,6 +16,16 @@ os.environ.update(NO_COLOR="1", GRPC_VERBOSITY="NONE")
 
 settings.register_profile("chatctl", deadline=None)  # no test measures time
 settings.load_profile("chatctl")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Run an `async def` test in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    asyncio.run(pyfuncitem.obj(**arguments))
+    return True
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from chatctl import errors
 from chatctl.config.values import parse_duration, parse_time
 from chatctl.model import limits
 from chatctl.model.limits import name_error
-from chatctl.net import address
+from chatctl.net.address import DEFAULT_SERVER
+from chatctl.net.endpoint import Endpoint
 
 T = TypeVar("T")
 
@@ -87,10 +88,9 @@ def is_past_duration(text: str) -> bool:
     return text[-1:] in "smhd" and not text.startswith("+")
 
 
-def parse_address(text: str) -> str:
-    """Return the value of --server as it was written. Raises BadParameter."""
-    parse_value("--server", address.parse_address, text)
-    return text
+def parse_endpoint(text: str) -> Endpoint:
+    """Return the endpoint that the value of --server names. Raises BadParameter."""
+    return parse_value("--server", Endpoint.parse, text)
 
 
 def parse_text(option: str, value: str | None) -> str:
@@ -126,4 +126,4 @@ def repeated(values: list[str] | None, name: str) -> list[str]:
 
 def needs_server_option(server: str) -> bool:
     """Return whether a command needs --server to find the same server again in this environment."""
-    return server != (variable("CHATCTL_SERVER") or address.DEFAULT_SERVER)
+    return server != (variable("CHATCTL_SERVER") or DEFAULT_SERVER)

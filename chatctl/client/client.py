@@ -16,8 +16,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-import grpc
-
 from chatctl.client.call import Call
 from chatctl.client.follower import Follower, read_pages
 from chatctl.client.room_stream import RoomStream
@@ -27,8 +25,8 @@ from chatctl.errors import ChatError, UnexpectedStatus
 from chatctl.model.claims import Claims
 from chatctl.model.messages import HistoryPage, Query
 from chatctl.model.stats import ServerStats
-from chatctl.net import address
-from chatctl.net.grpc_options import CLIENT_OPTIONS
+from chatctl.net.channel import open_channel
+from chatctl.net.endpoint import Endpoint
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 from chatctl.wire import convert
@@ -40,24 +38,19 @@ UNIMPLEMENTED = 12
 class ChatClient:
     """A connection to a server; an async context manager, which closes it."""
 
-    def __init__(self, server: str, timeout: float = 10.0, notify: Callable[[str], None] | None = None) -> None:
-        """`server` is HOST:PORT or unix:PATH; nothing is connected before the first call.
+    def __init__(self, endpoint: Endpoint | str, timeout: float = 10.0, notify: Callable[[str], None] | None = None) -> None:
+        """`endpoint` may be the text that `Endpoint.parse` reads; nothing is connected before the first call.
 
         `timeout` is how many seconds of silence, when an answer is due, end a call with TimedOut; 0 is never. `notify` is
         called with a sentence when such a silence lasts over two seconds. Raises InvalidValue for an address that is none.
         """
-        self.server = server
+        self.endpoint = Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint
+        self._server = str(self.endpoint)
         self._timeout = timeout
         self._notify = notify
-        self._target = address.parse_address(server)
-        self._channel = self._open_channel()
+        self._channel = open_channel(self.endpoint)
         self._stub = chat_pb2_grpc.ChatServiceStub(self._channel)
         self._follower: Follower | None = None
-
-    def _open_channel(self) -> grpc.aio.Channel:
-        # A proxy for the web (http_proxy) is no way to this very machine.
-        proxy = (("grpc.enable_http_proxy", 0),) if address.is_loopback(self._target) else ()
-        return grpc.aio.insecure_channel(self._target, options=(*CLIENT_OPTIONS, *proxy))
 
     async def __aenter__(self) -> "ChatClient":
         return self
@@ -72,7 +65,7 @@ class ChatClient:
         await self._channel.close()
 
     def _wrap_call(self, grpc_call: Any) -> Call:
-        return Call(self.server, grpc_call, self._timeout, self._notify)
+        return Call(self._server, grpc_call, self._timeout, self._notify)
 
     async def stats(self, top: int = 0, rooms: Sequence[str] = ()) -> ServerStats:
         """Figures; of the `top` rooms and users with most messages (0 is 100), or of the rooms named.
@@ -117,7 +110,7 @@ class ChatClient:
         Raises what `read` raises; what passes (see `TransientError`) only if it did not do so in time.
         """
         query = replace(query, follow=True)
-        self._follower = Follower(self._open_call, self.server, query, from_now, self._timeout, self._notify)
+        self._follower = Follower(self._open_call, self._server, query, from_now, self._timeout, self._notify)
         async with aclosing(self._follower.pages()) as found:
             async for page in found:
                 yield page
@@ -134,7 +127,7 @@ class ChatClient:
         Connects again for as long as the timeout allows; see SendStream. Raises InvalidRequest, LogChanged, StoreFailed,
         InternalServerError, UnexpectedStatus, and what did not pass in time: Unavailable, Stopping, TimedOut, StoreFull, TooManyStreams.
         """
-        stream = SendStream(self._open_call, self.server, user, input_id, log, self._timeout, self._notify)
+        stream = SendStream(self._open_call, self._server, user, input_id, log, self._timeout, self._notify)
         try:
             await stream.wait_ready()
             yield stream
@@ -148,7 +141,7 @@ class ChatClient:
         Connects again and goes on without a gap for as long as the timeout allows; see RoomStream, whose `events` raise what
         `follow` and `send` raise.
         """
-        stream = RoomStream(self._open_call, self.server, user, input_id, log, self._timeout, rooms)
+        stream = RoomStream(self._open_call, self._server, user, input_id, log, self._timeout, rooms)
         try:
             yield stream
         finally:
@@ -157,8 +150,8 @@ class ChatClient:
     @asynccontextmanager
     async def _open_call(self, seconds: float, method: Callable[[Any], Any]) -> AsyncIterator[Call]:
         """A call on a connection of its own: one that broke may be dead for minutes without anybody knowing."""
-        async with self._open_channel() as channel:
-            call = Call(self.server, method(chat_pb2_grpc.ChatServiceStub(channel)), seconds, None)
+        async with open_channel(self.endpoint) as channel:
+            call = Call(self._server, method(chat_pb2_grpc.ChatServiceStub(channel)), seconds, None)
             try:
                 yield call
             finally:
@@ -180,7 +173,7 @@ class ChatClient:
             if error.code != UNIMPLEMENTED:
                 raise
             raise UnexpectedStatus(
-                f"the server at {self.server} is chatctl {server_stats.version}, which cannot verify yet: "
+                f"the server at {self._server} is chatctl {server_stats.version}, which cannot verify yet: "
                 "upgrade it, then verify again",
                 UNIMPLEMENTED,
             ) from None

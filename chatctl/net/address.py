@@ -1,4 +1,4 @@
-"""Settings as people write them, read once at the door into frozen values."""
+"""Addresses of servers, as people write them."""
 
 import ipaddress
 import re

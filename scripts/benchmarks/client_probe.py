@@ -1,8 +1,8 @@
-"""Clients for what no command of chatctl's shows: single round trips. Prints figures as a JSON object.
+"""Clients for measurements that no chatctl command offers: single round trips. Print figures as a JSON object.
 
-As a process: `round-trip RAW CHAT COUNT`, `stats FULL EMPTY COUNT` (addresses of servers), `crowd CHAT COUNT` (64 senders at
-once, COUNT messages each), and `fill_scattered STORE COUNT`, which fills a new store in which no message has the room or
-user of its neighbours.
+Arguments: `round-trip RAW CHAT COUNT`, `stats FULL EMPTY COUNT` (addresses of servers), `crowd CHAT COUNT` (64
+concurrent senders, COUNT messages each), and `scatter STORE COUNT`, which fills a new store in which no message has the
+room or user of its neighbours.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from itertools import count
 from statistics import median
+from typing import Any
 
 import grpc
 
@@ -21,8 +22,8 @@ from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
 WARM_UP_CALLS = 200
-CALLS_PER_TURN = 50  # calls of one kind before the next kind has its turn, so that all meet the same machine
-ROOMS, USERS = 997, 1000  # no common divisor: every pair of them comes up
+CALLS_PER_TURN = 50  # calls of one kind before those of the next kind, so that all kinds see the same machine load
+ROOMS, USERS = 997, 1000  # no common divisor, so every pair occurs
 BATCHES_AT_ONCE = 4000
 SENDERS = 64
 
@@ -30,7 +31,7 @@ Call = Callable[[], Awaitable[object]]
 
 
 async def medians(calls: dict[str, Call], number: int) -> dict[str, float]:
-    """Microseconds of each call, one at a time."""
+    """Return the median microseconds of each call; calls run one at a time."""
     for call in calls.values():
         for _ in range(min(WARM_UP_CALLS, number)):
             await call()
@@ -45,14 +46,14 @@ async def medians(calls: dict[str, Call], number: int) -> dict[str, float]:
 
 
 def open_stream(channel: grpc.aio.Channel) -> Call:
-    """A stream on which a call sends one text of 100 bytes and waits for what comes back."""
+    """Open a stream. Each call sends one text of 100 bytes and waits for the response."""
     stream = chat_pb2_grpc.ChatServiceStub(channel).SendAndReceiveMessage()
     numbers = count(1)
 
     async def call() -> None:
         number = next(numbers)
-        names = {"user": "bench", "room": "bench"} if number == 1 else {}
-        await stream.write(pb.SendAndReceiveMessageRequest(texts=[f"{number:0100d}"], **names))
+        name = "bench" if number == 1 else ""
+        await stream.write(pb.SendAndReceiveMessageRequest(texts=[f"{number:0100d}"], user=name, room=name))
         response = await stream.read()
         while response.HasField("welcome") and not response.receipts:
             response = await stream.read()
@@ -64,7 +65,7 @@ def open_stream(channel: grpc.aio.Channel) -> Call:
 
 async def round_trip(raw: str, chat: str, number: int) -> dict[str, float]:
     async with grpc.aio.insecure_channel(raw) as raw_channel, grpc.aio.insecure_channel(chat) as chat_channel:
-        echo = raw_channel.unary_unary("/raw/Echo")
+        echo: Any = raw_channel.unary_unary("/raw/Echo")
         calls = {
             "raw unary": lambda: echo(b"x" * 100),
             "raw stream": open_stream(raw_channel),
@@ -84,7 +85,7 @@ async def stats(full: str, empty: str, number: int) -> dict[str, float]:
 
 
 async def concurrent_senders(chat: str, number: int) -> dict[str, float]:
-    """Senders of single messages, each of which waits for its receipt before the next."""
+    """Send single messages on many streams; each sender waits for the receipt before it sends the next message."""
     async with grpc.aio.insecure_channel(chat) as channel:
         calls = [open_stream(channel) for _ in range(SENDERS)]
         await asyncio.gather(*(call() for call in calls))

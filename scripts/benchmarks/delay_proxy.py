@@ -1,20 +1,20 @@
-"""A TCP proxy that delays what passes by the same time in each direction, without limiting how much is on its way.
+"""A TCP proxy that delays data by the same time in each direction, without a limit on data in flight.
 
-As a process: `MILLISECONDS ADDRESS`.
+Arguments: MILLISECONDS ADDRESS.
 """
 
 import asyncio
 import sys
 
 CHUNK_BYTES = 256 * 1024
-BUFFER_BYTES = 256 * 1024 * 1024  # on its way in one direction: more than any sender has without receipts
+BUFFER_BYTES = 256 * 1024 * 1024  # in flight in one direction: more than any sender has without receipts
 
 Chunk = tuple[float, bytes]
-"""When it is due, and the data; empty at the end."""
+"""The time at which to write, and the data; empty data ends the stream."""
 
 
 async def read_chunks(reader: asyncio.StreamReader, chunks: "asyncio.Queue[Chunk]", delay: float) -> None:
-    """Read until the end, and note when each chunk is due."""
+    """Read until the end, and set the time for each chunk."""
     clock = asyncio.get_running_loop().time
     while data := await reader.read(CHUNK_BYTES):
         await chunks.put((clock() + delay, data))
@@ -22,7 +22,7 @@ async def read_chunks(reader: asyncio.StreamReader, chunks: "asyncio.Queue[Chunk
 
 
 async def write_chunks(chunks: "asyncio.Queue[Chunk]", writer: asyncio.StreamWriter) -> None:
-    """Write each chunk once it is due."""
+    """Write each chunk at its time."""
     clock = asyncio.get_running_loop().time
     while True:
         due, data = await chunks.get()

@@ -1,25 +1,24 @@
-"""The measurements of those who follow a room: what many of them get, what they cost, and what they do to each other."""
+"""The measurements of followers: throughput, delay, cost, and influence on each other."""
 
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from benchmarks.inputs import Figures, Inputs, new_chat_server
+from benchmarks.inputs import Figures, Inputs, new_chat_server, parse_figures
 from benchmarks.processes import Server, program, run, running_server
 
 
 def measure(*arguments: object) -> Figures:
-    """What this program found."""
-    return json.loads(run(program("fan_out", *arguments)).output)
+    """Return the figures of the fan_out program."""
+    return parse_figures(run(program("fan_out", *arguments)))
 
 
 def prefixed(name: str, figures: Figures) -> Figures:
-    """The figures by names of their own."""
+    """Return the figures with a prefix before their names."""
     return {f"{name} {figure}": value for figure, value in figures.items()}
 
 
 def raw_server(inputs: Inputs) -> AbstractContextManager[Server]:
-    """The raw relay."""
+    """Run the raw relay."""
     return running_server(program("grpc_baseline", "serve"), inputs.folder / "raw.log")
 
 
@@ -43,7 +42,7 @@ def fan_out(inputs: Inputs, kind: str, server: Server) -> Figures:
 
 
 def raw_burst(inputs: Inputs) -> Figures:
-    """So few messages that it takes seconds: with all of chatctl's it would take minutes."""
+    """Send few messages: with as many as chatctl gets, the relay would take minutes."""
     with raw_server(inputs) as server:
         return prefixed("raw burst", measure("burst", "raw", server.address, 100, 200 if inputs.quick else 2000))
 
@@ -79,7 +78,7 @@ def full_load(inputs: Inputs) -> Figures:
 def typing_latency(inputs: Inputs) -> Figures:
     with new_chat_server(inputs) as server:
         size = (20, 5000) if inputs.quick else (200, 200_000)
-        return prefixed("keys", json.loads(run(program("typing_latency", "type", server.address, *size)).output))
+        return prefixed("keys", parse_figures(run(program("typing_latency", "type", server.address, *size))))
 
 
 STEPS: dict[str, tuple[Callable[[Inputs], Figures], ...]] = {

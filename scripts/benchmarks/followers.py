@@ -1,7 +1,7 @@
-"""Followers and senders of one room, of chatctl's or of the raw relay's (see raw.py): the same frames, the same client.
+"""Followers and senders of one room, for chatctl and for the raw relay (grpc_baseline): the same frames, the same client.
 
-A follower checks that no message is missing, doubled or out of order: the room is all there is in its store, so its
-sequences have no gaps.
+A follower checks that no message is missing, doubled or out of order: the store holds only this room, so its sequences
+have no gaps.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import asynccontextmanager
 from itertools import count
 from statistics import median
+from typing import Any, TypeAlias
 
 import grpc
 
@@ -20,16 +21,17 @@ ROOM, USER = "bench", "user"
 CHANNELS = 40  # at most; the followers are spread over them
 CHANNEL_OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
 FOLLOW_METHODS = {"chat": "/chatctl.v1.ChatService/GetMessages", "raw": "/raw/Follow"}
-CURSOR_PREFIX = "000000000000:"  # as long as a real cursor's prefix
-TIMESTAMP_DIGITS = 20  # digits: when a text was sent, in nanoseconds
+CURSOR_PREFIX = "000000000000:"  # as long as the prefix of a real cursor
+TIMESTAMP_DIGITS = 20  # of the time in nanoseconds at which a text was sent
 
+UnaryStreamCall: TypeAlias = Any  # the stubs type what a call reads as object
 SendTexts = Callable[[list[str]], Awaitable[None]]
 StartTask = Callable[[Coroutine[object, object, None]], None]
 
 
 @asynccontextmanager
 async def background_tasks() -> AsyncIterator[StartTask]:
-    """Start what runs beside the block: it ends with it, and if it fails the block fails."""
+    """Run tasks in the background of the block: they end with it, and their failure fails it."""
     tasks: list[asyncio.Task[None]] = []
     async with asyncio.TaskGroup() as group:
         yield lambda work: tasks.append(group.create_task(work))
@@ -38,12 +40,12 @@ async def background_tasks() -> AsyncIterator[StartTask]:
 
 
 def channels(address: str, number: int = CHANNELS) -> list[grpc.aio.Channel]:
-    """So many connections."""
+    """Open this number of connections."""
     return [grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) for _ in range(number)]
 
 
-def follow(kind: str, channel: grpc.aio.Channel, room: str = ROOM) -> grpc.aio.UnaryStreamCall:
-    """A stream of the room's messages; the relay has only one room."""
+def follow(kind: str, channel: grpc.aio.Channel, room: str = ROOM) -> UnaryStreamCall:
+    """Open a stream of the room's messages; the relay has only one room."""
     method = channel.unary_stream(
         FOLLOW_METHODS[kind],
         request_serializer=pb.GetMessagesRequest.SerializeToString,
@@ -53,24 +55,26 @@ def follow(kind: str, channel: grpc.aio.Channel, room: str = ROOM) -> grpc.aio.U
 
 
 class BenchFollower:
-    """A follower, and what it has seen: all sequences up to `last_sequence`."""
+    """A follower that has received all sequences up to `last_sequence`."""
 
     def __init__(self) -> None:
         self.last_sequence = 0
         self.live = asyncio.Event()
-        self.delays: list[int] | None = None  # nanoseconds of each message, if wanted: it costs time
-        self.expected_texts: list[str] | None = None  # all texts, if wanted: shared by all who have to see the same
+        self.delays: list[int] | None = None  # nanoseconds of each message; None: not measured, as that costs time
+        self.expected_texts: list[str] | None = (
+            None  # shared by all followers that must receive the same; None: not compared
+        )
         self._target_sequence = 0
         self._target_reached = asyncio.Event()
 
-    async def run(self, call: grpc.aio.UnaryStreamCall) -> None:
-        """Take what comes, until cancelled."""
+    async def run(self, call: UnaryStreamCall) -> None:
+        """Handle responses until cancelled."""
         async for response in call:
             self.handle_response(response)
-        raise RuntimeError("the server has ended a stream that follows")
+        raise RuntimeError("the server ended a following stream")
 
     def handle_response(self, response: pb.GetMessagesResponse) -> None:
-        """See what is in it."""
+        """Check the messages of one response."""
         for run in response.runs:
             self._handle_run(run)
         if response.live:
@@ -91,29 +95,29 @@ class BenchFollower:
     def _compare(self, texts: Sequence[str], log: list[str]) -> None:
         expected = log[self.last_sequence : self.last_sequence + len(texts)]
         if texts[: len(expected)] != expected:
-            raise RuntimeError(f"others have seen other texts after sequence {self.last_sequence}")
+            raise RuntimeError(f"followers received different texts after sequence {self.last_sequence}")
         log.extend(texts[len(expected) :])
 
     async def wait_for_sequence(self, sequence: int) -> None:
-        """Wait until this one has been seen."""
+        """Wait until the follower has this sequence."""
         self._target_sequence = sequence
         self._target_reached.clear()
         if self.last_sequence < sequence:
             await self._target_reached.wait()
 
 
-async def start_followers(start_task: StartTask, calls: list[grpc.aio.UnaryStreamCall]) -> list[BenchFollower]:
-    """A follower for each stream, once all are live."""
+async def start_followers(start_task: StartTask, calls: list[UnaryStreamCall]) -> list[BenchFollower]:
+    """Start a follower for each stream, and wait until all are live."""
     started = [BenchFollower() for _ in calls]
-    for seat, call in zip(started, calls, strict=True):
-        start_task(seat.run(call))
-    for seat in started:
-        await seat.live.wait()
+    for follower, call in zip(started, calls, strict=True):
+        start_task(follower.run(call))
+    for follower in started:
+        await follower.live.wait()
     return started
 
 
 async def start_room_followers(start_task: StartTask, kind: str, address: str, number: int) -> list[BenchFollower]:
-    """So many of the room, once all are live."""
+    """Start this number of followers of the room, and wait until all are live."""
     shared_channels = channels(address, min(number, CHANNELS))
     return await start_followers(
         start_task, [follow(kind, shared_channels[i % len(shared_channels)]) for i in range(number)]
@@ -121,12 +125,12 @@ async def start_room_followers(start_task: StartTask, kind: str, address: str, n
 
 
 def median_milliseconds(measured: list[BenchFollower]) -> float:
-    """The median delay of what they have seen since `delays` were wanted."""
-    return median(delay for seat in measured for delay in seat.delays or ()) / 1e6
+    """Return the median of the measured delays."""
+    return median(delay for follower in measured for delay in follower.delays or ()) / 1e6
 
 
 def open_sender(start_task: StartTask, kind: str, address: str) -> SendTexts:
-    """Sends texts to the room: to chatctl in one frame, to the relay each in a frame of its own."""
+    """Return a function that sends texts: to chatctl in one frame, to the relay in one frame each."""
     (channel,) = channels(address, 1)
     return _raw_sender(channel) if kind == "raw" else _chat_sender(start_task, channel)
 
@@ -147,7 +151,7 @@ def _chat_sender(start_task: StartTask, channel: grpc.aio.Channel) -> SendTexts:
 
 
 def _raw_sender(channel: grpc.aio.Channel) -> SendTexts:
-    call = channel.stream_unary("/raw/Send")()
+    call: Any = channel.stream_unary("/raw/Send")()
     numbers = count(1)
 
     async def send(texts: list[str]) -> None:
@@ -158,7 +162,7 @@ def _raw_sender(channel: grpc.aio.Channel) -> SendTexts:
 
 
 def _relay_frame(number: int, text: str) -> bytes:
-    """What a follower of chatctl's gets for one message, byte for byte."""
+    """Return the bytes that a follower of chatctl gets for one message."""
     run = pb.Run(sequence=number, room=ROOM, user=USER, texts=[text])
     run.create_time.GetCurrentTime()
     frame = pb.GetMessagesResponse(runs=[run], cursor=f"{CURSOR_PREFIX}{number}", cursor_prefix=CURSOR_PREFIX, live=True)
@@ -166,19 +170,19 @@ def _relay_frame(number: int, text: str) -> bytes:
 
 
 def require_stored(receipt: pb.Receipt) -> pb.Receipt:
-    """The same, if its messages are stored."""
+    """Return the receipt. Raises RuntimeError unless its messages are stored."""
     if receipt.status != pb.RECEIPT_STATUS_STORED:
         raise RuntimeError(f"not stored: {receipt}")
     return receipt
 
 
 def timestamped_text(size: int) -> str:
-    """A text of so many bytes that says when it was made."""
+    """Return a text of this size in bytes that begins with the current time."""
     return f"{time.perf_counter_ns():0{TIMESTAMP_DIGITS}d}".ljust(size, "x")
 
 
 async def send_at_rate(send: SendTexts, rate: float, size: int) -> None:
-    """Send so many texts a second for ever; what the loop was too busy for is made up for."""
+    """Send texts at this rate per second until cancelled, and catch up after delays."""
     start = time.perf_counter()
     for number in count():
         if (wait := start + number / rate - time.perf_counter()) > 0:

@@ -1,8 +1,8 @@
-"""Raw grpc.aio without any work: what the transport alone takes.
+"""Raw grpc.aio without any work: the cost of the transport alone.
 
-As a process: `serve`, and `send ADDRESS` (lines from stdin, 500 a frame), which prints how many replies came.
-The echo is of bytes; the stream has the contract's frames, and answers each with an empty one. The relay gives each frame of
-bytes from a sender (`/raw/Send`) to all followers (`/raw/Follow`) as it is; they begin with a frame that says they are live.
+Arguments: `serve`, or `send ADDRESS`, which sends lines from stdin, 500 per frame, and prints the number of replies.
+The echo returns bytes. The stream uses the contract's frames and answers each with an empty one. The relay passes each frame
+of a sender (`/raw/Send`) unchanged to all followers (`/raw/Follow`), whose first frame says that they are live.
 """
 
 import asyncio
@@ -16,29 +16,29 @@ import grpc
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
-FRAME_TEXTS = 500  # as many as `chatctl send` puts into one
+FRAME_TEXTS = 500  # as in a frame of `chatctl send`
 
 
 class NoOpService(chat_pb2_grpc.ChatServiceServicer):
-    """Takes frames and does nothing with them."""
+    """Receives frames and does nothing with them."""
 
     async def SendAndReceiveMessage(  # noqa: N802
         self, requests: AsyncIterator[pb.SendAndReceiveMessageRequest], context: Any
     ) -> AsyncIterator[pb.SendAndReceiveMessageResponse]:
-        """One empty response for each frame."""
+        """Answer each frame with an empty response."""
         async for _ in requests:
             yield pb.SendAndReceiveMessageResponse()
 
 
 class FrameRelay:
-    """Its followers are positions in one list of frames, woken all at once; nothing is parsed, serialised or copied."""
+    """Relays frames: followers are positions in one list and wake together; nothing is parsed, serialised or copied."""
 
     def __init__(self) -> None:
         self._frames: list[bytes] = []
-        self._frame_added = asyncio.Event()  # a new one for each frame
+        self._frame_added = asyncio.Event()  # replaced after each frame
 
     async def send(self, frames: AsyncIterator[bytes], context: Any) -> bytes:
-        """Take the frames of a sender."""
+        """Receive the frames of a sender."""
         async for frame in frames:
             self._frames.append(frame)
             more, self._frame_added = self._frame_added, asyncio.Event()
@@ -46,7 +46,7 @@ class FrameRelay:
         return b""
 
     async def follow(self, request: bytes, context: Any) -> None:
-        """Give a follower each frame from now on, until it leaves."""
+        """Send each new frame to a follower until it cancels."""
         position = len(self._frames)
         await context.write(pb.GetMessagesResponse(live=True).SerializeToString())
         while True:
@@ -64,7 +64,7 @@ async def serve() -> None:
     server = grpc.aio.server()
     chat_pb2_grpc.add_ChatServiceServicer_to_server(NoOpService(), server)
     relay = FrameRelay()
-    handlers = {
+    handlers: dict[str, Any] = {
         "Echo": grpc.unary_unary_rpc_method_handler(echo_bytes),
         "Send": grpc.stream_unary_rpc_method_handler(relay.send),
         "Follow": grpc.unary_stream_rpc_method_handler(relay.follow),
@@ -82,7 +82,7 @@ async def frames() -> AsyncIterator[pb.SendAndReceiveMessageRequest]:
 
 
 async def send(address: str) -> int:
-    """How many replies came."""
+    """Send the frames and return the number of replies."""
     async with grpc.aio.insecure_channel(address) as channel:
         replies = 0
         async for _ in chat_pb2_grpc.ChatServiceStub(channel).SendAndReceiveMessage(frames()):

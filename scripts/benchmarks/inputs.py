@@ -1,5 +1,6 @@
-"""What the measurements start from: the lines, the stores, and new servers."""
+"""Inputs of the measurements: lines, stores and new servers."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,48 +9,54 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from benchmarks.processes import Server, chat_server, program, run
+from benchmarks.processes import ProcessResult, Server, chat_server, program, run
 
 TEXT_BYTES = 100  # of each line, without its newline
 
 Figures = dict[str, float]
 
 
+def parse_figures(done: ProcessResult) -> Figures:
+    """Return the figures that a program printed as a JSON object."""
+    figures: Figures = json.loads(done.output)
+    return figures
+
+
 @dataclass(frozen=True)
 class Inputs:
-    """What the measurements start from, made when it is first asked for."""
+    """Inputs of the measurements, created when they are first used."""
 
     folder: Path
     count: int
-    """Lines to send; memory and stats take twice as many, the slow tutorial fewer (see below)."""
+    """Lines to send; memory and stats send twice as many, the slow tutorial fewer (see below)."""
     round_trips: int
     """Round trips of each kind in a round."""
     quick: bool
-    """Fewer followers, for a shorter time."""
+    """Use fewer followers, for a shorter time."""
 
     @property
     def tutorial_sends(self) -> int:
-        """How many lines the tutorial gets: so many that its start-up is some 4 % of its time."""
+        """Number of lines for the tutorial; its start-up is then about 4 % of its time."""
         return self.count // 20
 
     @property
     def tutorial_reads(self) -> int:
-        """How many messages are read from the tutorial, with the same in mind."""
+        """Number of messages read from the tutorial, chosen likewise."""
         return self.count // 10
 
     @cached_property
     def lines(self) -> Path:
-        """A file of `count` distinct lines."""
+        """A file with `count` distinct lines."""
         return self._lines("lines", self.count)
 
     @cached_property
     def fewer_lines(self) -> Path:
-        """As many of them as the tutorial gets."""
+        """A file with as many lines as the tutorial gets."""
         return self._lines("fewer-lines", self.tutorial_sends)
 
     @cached_property
     def more_lines(self) -> Path:
-        """Twice as many."""
+        """A file with twice as many lines."""
         return self._lines("more-lines", 2 * self.count)
 
     def _lines(self, name: str, count: int) -> Path:
@@ -63,7 +70,7 @@ class Inputs:
 
     @cached_property
     def scattered(self) -> Path:
-        """A store in which every message has another room and user than the one before: the worst case for reading."""
+        """A store where each message has another room and user than its predecessor: the worst case for reading."""
         path = self.folder / "scattered"
         run(program("client_probe", "scatter", path, self.count))
         return path
@@ -71,13 +78,13 @@ class Inputs:
 
 @contextmanager
 def new_store_path(inputs: Inputs) -> Iterator[Path]:
-    """A path for a new store on the disk; what was there is deleted afterwards."""
+    """A path for a new store on the disk, deleted after the block."""
     with TemporaryDirectory(dir=inputs.folder) as folder:
         yield Path(folder, "store")
 
 
 @contextmanager
 def new_chat_server(inputs: Inputs) -> Iterator[Server]:
-    """`chatctl serve` with a new store."""
+    """Run `chatctl serve` with a new store."""
     with new_store_path(inputs) as store, chat_server(store) as server:
         yield server

@@ -1,8 +1,8 @@
-"""Many clients at once, as processes of their own. Prints a JSON object.
+"""Many concurrent clients in one process. Print a JSON object.
 
-`send ADDRESS SENDERS TEXTS SECONDS` sends frames of so many texts on so many streams, each frame after the receipt for the
-one before, and prints the messages stored a second. `follow ADDRESS FOLLOWERS` follows as many quiet rooms until its stdin
-ends, and prints how many messages came.
+`send ADDRESS SENDERS TEXTS SECONDS` sends frames of TEXTS texts on SENDERS streams, each frame after the receipts for the
+one before, and prints the messages stored per second. `follow ADDRESS FOLLOWERS` follows as many quiet rooms until its
+stdin ends, and prints the number of received messages.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
 STREAMS_PER_CHANNEL = 25
-WARM_UP_SECONDS = 0.5  # seconds: opening hundreds of streams is not what is measured
+WARM_UP_SECONDS = 0.5  # excludes the opening of hundreds of streams
 CHANNEL_OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
 
 
 def stubs(address: str, count: int) -> list[chat_pb2_grpc.ChatServiceStub]:
-    """A stub for each of so many streams, some of them sharing a connection."""
+    """Return a stub for each stream; 25 streams share a connection."""
     channels = [grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) for _ in range(-(-count // STREAMS_PER_CHANNEL))]
     return [chat_pb2_grpc.ChatServiceStub(channels[i // STREAMS_PER_CHANNEL]) for i in range(count)]
 
@@ -73,7 +73,7 @@ async def follow(address: str, followers: int) -> dict[str, float]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    return {"came": received}
+    return {"received": received}
 
 
 async def main(what: str, address: str, *numbers: str) -> None:

@@ -1,4 +1,4 @@
-"""Processes: started, timed, and ended whatever happens."""
+"""Start processes, time them, and end them in every case."""
 
 import os
 import re
@@ -18,19 +18,22 @@ from typing import IO
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = str(ROOT / ".venv/bin/python")
 CHATCTL = str(ROOT / ".venv/bin/chatctl")
-PROGRAMS = Path(__file__).resolve().parent
-LIMIT_SECONDS = 180  # no measurement takes a tenth of it: what takes longer hangs
+LIMIT_SECONDS = 180  # no measurement takes a tenth of it: a process that takes longer hangs
 START_SECONDS = 20
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("CHATCTL_")}
+ENVIRONMENT["PYTHONPATH"] = str(ROOT / "scripts")  # for `python -m benchmarks.NAME`
+
+
+Stream = int | IO[bytes] | None
 
 
 class BenchmarkFailed(Exception):
-    """A process did not do what it should; the text says which and what it said."""
+    """A process failed; the text names it and quotes its stderr."""
 
 
 @dataclass(frozen=True)
 class ProcessResult:
-    """What a process that ended well took, and said. `lines` counts all of its output, `output` is the end of it."""
+    """Time, memory and output of a process that succeeded. `lines` counts all lines of its output, `output` is its end."""
 
     seconds: float
     peak_mb: float
@@ -40,7 +43,7 @@ class ProcessResult:
 
 @dataclass
 class Server:
-    """A server that can serve. The peak of its memory is known when it has ended."""
+    """A running server. `peak_mb`, its peak memory, is set when it has ended."""
 
     address: str
     pid: int
@@ -48,14 +51,16 @@ class Server:
 
 
 def program(name: str, *arguments: object) -> list[str]:
-    """The command for a program of this folder."""
-    return [PYTHON, str(PROGRAMS / f"{name}.py"), *map(str, arguments)]
+    """Return the command for a program of this folder."""
+    return [PYTHON, "-m", f"benchmarks.{name}", *map(str, arguments)]
 
 
 @contextmanager
-def _running(command: Sequence[str], **streams: int | IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process that outlives neither the block nor its time."""
-    process = subprocess.Popen(command, env=ENVIRONMENT, **streams)
+def _running(
+    command: Sequence[str], stdin: Stream = subprocess.DEVNULL, stdout: Stream = None, stderr: Stream = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a process until the block ends, at most for the time limit."""
+    process = subprocess.Popen(command, env=ENVIRONMENT, stdin=stdin, stdout=stdout, stderr=stderr)
     kill_timer = threading.Timer(LIMIT_SECONDS, process.kill)
     kill_timer.start()
     try:
@@ -70,9 +75,9 @@ def _running(command: Sequence[str], **streams: int | IO[bytes]) -> Iterator["su
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> float:
-    """Wait for the end; the peak of the memory comes back, in MB.
+    """Wait for the end and return the peak memory in MB.
 
-    The kernel counts what this process had when it started the other, so this one has to stay small: no grpc here.
+    The kernel includes the memory of this process at the time of the fork, so this process must stay small: no grpc here.
     """
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -80,25 +85,24 @@ def _wait(process: "subprocess.Popen[bytes]") -> float:
 
 
 def _failed(process: "subprocess.Popen[bytes]", reason: str, stderr: bytes) -> BenchmarkFailed:
-    command = shlex.join(str(part) for part in process.args)
-    return BenchmarkFailed(
-        f"{command}\n{reason}; it said:\n{stderr.decode(errors='replace')[-2000:].strip() or '(nothing)'}"
-    )
+    command = shlex.join(map(str, process.args)) if isinstance(process.args, Sequence) else str(process.args)
+    return BenchmarkFailed(f"{command}\n{reason}; stderr:\n{stderr.decode(errors='replace')[-2000:].strip() or '(nothing)'}")
 
 
 def run(command: Sequence[str], source: Path | None = None) -> ProcessResult:
-    """Run to the end with the source on stdin, through a pipe from `cat`. Its output is read as fast as it comes."""
+    """Run to the end with the source on stdin, through a pipe from `cat`. Reads the output without delay."""
     with ExitStack() as stack:
         stderr = stack.enter_context(tempfile.TemporaryFile())
         start = time.perf_counter()
-        stdin: int | IO[bytes] = subprocess.DEVNULL
+        stdin: Stream = subprocess.DEVNULL
         if source:
             cat = stack.enter_context(_running(["cat", str(source)], stdout=subprocess.PIPE))
             stdin = cat.stdout
         process = stack.enter_context(_running(command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr))
-        if source:
+        if source and cat.stdout:
             cat.stdout.close()  # so that cat ends when the process does
         lines, output = 0, b""
+        assert process.stdout
         while data := os.read(process.stdout.fileno(), 1 << 20):
             lines += data.count(b"\n")
             output = (output + data)[-4096:]
@@ -112,9 +116,8 @@ def run(command: Sequence[str], source: Path | None = None) -> ProcessResult:
 
 @contextmanager
 def running_server(command: Sequence[str], log: Path) -> Iterator[Server]:
-    """A server from when it says `listening on ADDRESS` on stderr (which goes to `log`) to the end of the block."""
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    with log.open("wb") as stderr, _running(command, stderr=stderr, **streams) as process:
+    """Run a server for the block, which begins when stderr (written to `log`) has `listening on ADDRESS`."""
+    with log.open("wb") as stderr, _running(command, stdout=subprocess.DEVNULL, stderr=stderr) as process:
         server = Server(_wait_for_address(process, log), process.pid)
         yield server
         process.terminate()
@@ -124,7 +127,7 @@ def running_server(command: Sequence[str], log: Path) -> Iterator[Server]:
 
 
 def _wait_for_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    """Where the server listens, once it does."""
+    """Wait until the server listens, and return its address."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         ended = process.poll() is not None
@@ -137,5 +140,5 @@ def _wait_for_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
 
 
 def chat_server(store: Path) -> AbstractContextManager[Server]:
-    """`chatctl serve` with this store."""
+    """Run `chatctl serve` with this store."""
     return running_server([CHATCTL, "serve", "--listen", "127.0.0.1:0", "--store", f"sqlite:{store}"], Path(f"{store}.log"))

@@ -1,4 +1,4 @@
-"""The rows of the report: what is compared with what, and how it came out."""
+"""The rows of the report: each compares a figure with a baseline."""
 
 import os
 import platform
@@ -14,13 +14,13 @@ from rich.table import Table
 
 from benchmarks.inputs import Figures
 
-TABLE_WIDTH = 140  # narrower, the columns are cut; where the output goes may say 80, or nothing
+TABLE_WIDTH = 140  # columns are cut below this width
 STYLES = {"aim": "green", "floor": "yellow", "missed": "bold red", "": "dim"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A figure against a baseline, or (`baseline` empty) as it is. Without a floor it is only for information."""
+    """A figure, as a ratio to `baseline` unless that is empty. Without a floor it is for information only."""
 
     step: str
     what: str
@@ -40,9 +40,9 @@ ROWS = (
     Row("again", "the same again, all duplicates, against the first", "send again", "first send", "/s", 1.1, 1.5),
     Row("distance", "50 ms away, against 0 ms, both by a proxy", "send far", "send near", "/s", 0.5, 0.65),
     Row("crowd", "messages a commit, 64 senders of single ones", "messages a commit", "", "", 8, 20),
-    Row("crowd", "… and a second", "crowd", "", "/s"),
+    Row("crowd", "… and per second", "crowd", "", "/s"),
     Row("history", "chatctl history --json, against the tutorial", "history", "tutorial history", "/s", 20, 40),
-    Row("history", "… each message of another room and user", "scattered history", "tutorial history", "/s"),
+    Row("history", "… each message with another room and user", "scattered history", "tutorial history", "/s"),
     Row("round-trip", "a receipt, against a raw grpc.aio unary echo", "receipt", "raw unary", "µs", 2.0, 1.3, at_most=True),
     Row("round-trip", "… against an echo on a raw grpc.aio stream", "receipt", "raw stream", "µs"),
     Row("memory", "memory of the server while sending", "server while sending", "", "MB", 100, 60, at_most=True),
@@ -52,9 +52,9 @@ ROWS = (
     Row("stats", "GetStats, against an empty store", "stats full", "stats empty", "µs", 1.2, 1.0, at_most=True),
     Row("start-up", "chatctl --version, against python -c pass", "version", "python", "ms", 3, 1.5, at_most=True),
     Row("start-up", "chatctl stats --json, against python -c pass", "stats", "python", "ms", 20, 12, at_most=True),
-    Row("follow", "send to seen, against a raw relay", "follow chat", "follow raw", "ms", 3, 2, at_most=True),
+    Row("follow", "send to delivery, against a raw relay", "follow chat", "follow raw", "ms", 3, 2, at_most=True),
     Row("fan-out", "1,000 followers, against raw", "fan-out rate", "raw fan-out rate", "/s", 1.2, 1.7),
-    Row("fan-out", "… send to seen", "fan-out delay", "raw fan-out delay", "ms"),
+    Row("fan-out", "… send to delivery", "fan-out delay", "raw fan-out delay", "ms"),
     Row("fan-out", "… the server's share of a core", "fan-out cpu", "raw fan-out cpu", "%"),
     Row("burst", "burst to 100 followers, against raw", "burst rate", "raw burst rate", "/s", 50, 150),
     Row("idle", "server memory of an idle follower", "idle memory", "", "kB", 40, 25, at_most=True),
@@ -73,14 +73,14 @@ ROWS = (
     ),
     Row("full-house", "200 senders, 200 followers: stored", "house stored", "", "/s"),
     Row("full-house", "… deliveries", "house deliveries", "", "/s"),
-    Row("full-house", "… send to seen, median", "house lag", "", "ms"),
-    Row("full-house", "… send to seen, slowest", "house slowest", "", "ms"),
+    Row("full-house", "… send to delivery, median", "house lag", "", "ms"),
+    Row("full-house", "… send to delivery, slowest", "house slowest", "", "ms"),
     Row("full-house", "… memory of the server, peak", "house memory", "", "MB"),
-    Row("keys", "join: a key until it shows, flood against quiet", "keys flood median", "keys quiet median", "ms"),
+    Row("keys", "join: key press to screen, flood against quiet", "keys flood median", "keys quiet median", "ms"),
     Row("keys", "… 99 of 100 keys", "keys flood p99", "", "ms", 100, 50, at_most=True),
     Row("keys", "… against 10 ms of bare work beside it", "keys flood p99", "keys work p99", "ms"),
     Row("keys", "… the slowest, likewise", "keys flood slowest", "keys work slowest", "ms"),
-    Row("keys", "… 99 of 100 in the quiet", "keys quiet p99", "", "ms"),
+    Row("keys", "… 99 of 100 in a quiet room", "keys quiet p99", "", "ms"),
     Row("keys", "… join's share of a core in the flood", "keys cpu", "", "%"),
     Row("keys", "… memory after 200,000 messages, against none", "keys memory", "keys memory before", "MB"),
 )
@@ -88,7 +88,7 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Result:
-    """A row's medians over all rounds. A ratio is formed within a round; without a baseline it is the figure itself."""
+    """A row's medians over all rounds. Ratios are computed within a round; without a baseline it is the figure itself."""
 
     row: Row
     figure: float
@@ -99,17 +99,17 @@ class Result:
 
     @property
     def reached(self) -> str:
-        """`aim`, `floor` or `missed`; empty where there is nothing to reach."""
+        """`aim`, `floor` or `missed`; empty for rows without a floor."""
         row = self.row
         for name, bound in (("aim", row.aim), ("floor", row.floor)):
-            # As precisely as the table shows it.
+            # Rounded as in the table.
             if bound is not None and (round(self.ratio, 2) <= bound if row.at_most else round(self.ratio, 2) >= bound):
                 return name
         return "" if row.floor is None else "missed"
 
 
 def results(rounds: Sequence[Figures], steps: Sequence[str]) -> list[Result]:
-    """One for each row of these steps."""
+    """Return a result for each row of these steps."""
     return [_result(row, rounds) for row in ROWS if row.step in steps]
 
 
@@ -123,9 +123,9 @@ def _result(row: Row, rounds: Sequence[Figures]) -> Result:
 
 
 def print_table(found: Sequence[Result], title: str) -> None:
-    """The table, on stdout."""
+    """Print the table on stdout."""
     table = Table(title=title, title_justify="left", caption_justify="left")
-    table.caption = "Medians of all rounds. Ratios are formed within a round; beside their median stand lowest and highest."
+    table.caption = "Medians of all rounds. Ratios are computed within a round, with their median, lowest and highest value."
     for heading in ("what", "chatctl", "baseline", "ratio", "lowest", "highest", "floor", "aim", "reached"):
         table.add_column(heading, justify="left" if heading in ("what", "reached") else "right", no_wrap=heading != "what")
     for result in found:
@@ -139,7 +139,10 @@ def print_table(found: Sequence[Result], title: str) -> None:
 def _cells(result: Result) -> list[str]:
     row = result.row
     baseline = "" if result.baseline is None else _value(result.baseline, row.unit)
-    number = _ratio if row.baseline else (lambda value: _value(value, row.unit))
+
+    def number(value: float) -> str:
+        return _ratio(value) if row.baseline else _value(value, row.unit)
+
     spread = [number(value) for value in (result.ratio, result.lowest, result.highest)]
     sign = "≤ " if row.at_most else "≥ "
     bounds = ["" if bound is None else sign + number(bound) for bound in (row.floor, row.aim)]
@@ -156,7 +159,7 @@ def _ratio(value: float) -> str:
 
 
 def to_json(found: Sequence[Result], rounds: Sequence[Figures], count: int) -> dict[str, Any]:
-    """Everything that was measured, and on what."""
+    """Return all figures and a description of the machine."""
     return {
         "lines": count,
         "python": platform.python_version(),
@@ -170,6 +173,6 @@ def to_json(found: Sequence[Result], rounds: Sequence[Figures], count: int) -> d
 
 
 def _figures(result: Result) -> dict[str, Any]:
-    """The result's part of a row in JSON."""
+    """Return the result's part of a row in JSON."""
     spread = {"lowest": result.lowest, "highest": result.highest}
     return {"chatctl": result.figure, "against": result.baseline, "ratio": result.ratio, **spread, "reached": result.reached}

@@ -1,7 +1,7 @@
-"""The clients of scripts/soak: `mixed ROLE ADDRESS SECONDS`. Prints what it did, by kind, as a JSON object.
+"""The clients of scripts/soak, with the arguments ROLE ADDRESS SECONDS. Print counts by kind as a JSON object.
 
-`run_calls`: short calls and streams, some cancelled, some out of time, some malformed, on connections that come and go.
-`cut`: the same through a proxy that cuts its connections. `open_streams`: streams that are wide open when the process is killed.
+`calls`: short calls and streams, some cancelled, expired or malformed, on changing connections. `cut`: the same through a
+proxy that resets its connections. `prey`: streams that are in full use when the process is killed.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -30,8 +31,8 @@ LINGER_RESET = struct.pack("ii", 1, 0)  # a close that resets the connection
 ClientAction = Callable[[grpc.aio.Channel], Awaitable[None]]
 
 
-def frame(*texts: str, **fields: object) -> pb.SendAndReceiveMessageRequest:
-    names = {"user": f"user-{random.randrange(20)}", "room": f"room-{random.randrange(50)}"}
+def frame(*texts: str, **fields: Any) -> pb.SendAndReceiveMessageRequest:
+    names: dict[str, Any] = {"user": f"user-{random.randrange(20)}", "room": f"room-{random.randrange(50)}"}
     return pb.SendAndReceiveMessageRequest(texts=texts, **{**names, **fields})
 
 
@@ -44,7 +45,8 @@ async def stats(channel: grpc.aio.Channel) -> None:
 
 
 async def check(channel: grpc.aio.Channel) -> None:
-    await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    await stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
 
 
 async def read(channel: grpc.aio.Channel) -> None:
@@ -86,7 +88,7 @@ async def send_and_cancel(channel: grpc.aio.Channel) -> None:
 
 async def malformed(channel: grpc.aio.Channel) -> None:
     method = random.choice(("GetStats", "GetMessages", "SendAndReceiveMessage"))
-    call = channel.stream_stream(f"/chatctl.v1.ChatService/{method}")(timeout=10)
+    call: Any = channel.stream_stream(f"/chatctl.v1.ChatService/{method}")(timeout=10)
     await call.write(random.randbytes(random.randrange(100)))
     await call.done_writing()
     while await call.read() is not grpc.aio.EOF:
@@ -99,7 +101,7 @@ ACTIONS: tuple[ClientAction, ...] = (
 
 
 async def run_calls(address: str, done: Counter[str]) -> None:
-    """Calls of all kinds, one after another, for ever."""
+    """Make calls of all kinds, one after another, until cancelled."""
     while True:
         channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
         try:
@@ -113,7 +115,7 @@ async def run_calls(address: str, done: Counter[str]) -> None:
 
 
 async def resetting_proxy(address: str, done: Counter[str]) -> str:
-    """A proxy that resets one of its connections now and then; its address."""
+    """Start a proxy that resets random connections, and return its address."""
     host, _, port = address.rpartition(":")
     writers: set[asyncio.StreamWriter] = set()
 
@@ -125,7 +127,7 @@ async def resetting_proxy(address: str, done: Counter[str]) -> str:
         writer.close()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.CancelledError):  # at the end: asyncio would complain
+        with suppress(asyncio.CancelledError):  # asyncio would log it at the end
             server_reader, server_writer = await asyncio.open_connection(host, port)
             writers.add(server_writer)
             await asyncio.gather(pump(reader, server_writer), pump(server_reader, writer))
@@ -136,7 +138,7 @@ async def resetting_proxy(address: str, done: Counter[str]) -> str:
             await asyncio.sleep(random.expovariate(1 / RESET_INTERVAL_SECONDS))
             if writers:
                 writer_to_reset = random.choice(list(writers))
-                with suppress(OSError):  # it may be closed by now
+                with suppress(OSError):  # the socket may be closed already
                     writer_to_reset.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
                 writer_to_reset.transport.abort()
                 done["cut"] += 1
@@ -147,7 +149,7 @@ async def resetting_proxy(address: str, done: Counter[str]) -> str:
 
 
 async def open_streams(address: str, done: Counter[str]) -> None:
-    """Streams that are wide open: one does not read what it asked for, one sends on and on."""
+    """Keep two streams in full use: one that does not read, and one that sends without pause."""
     stub = chat_pb2_grpc.ChatServiceStub(grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS))
     unread_follow = stub.GetMessages(pb.GetMessagesRequest(follow=True))
     sender = stub.SendAndReceiveMessage()

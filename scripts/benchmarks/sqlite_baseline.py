@@ -1,8 +1,8 @@
-"""SQLite alone: stores the lines of stdin in a file, with chatctl's tables, indexes and page size, and nothing around it.
+"""SQLite alone: store the lines of stdin in a file with chatctl's tables, indexes and page size.
 
-It does what a log cannot do without: rows with `executemany`, the block they belong to, and the totals, in one synced
-transaction for each 2,000 lines. It does not have a network, a second process or thread, receipts, checks of the input, or
-a look for duplicates. Prints the lines stored, and the seconds of the storing alone.
+It does what every log must do: rows with `executemany`, their block, and the totals, in one synced transaction per 2,000
+lines. It has no network, second process, thread, receipts, input checks or deduplication. Prints the number of lines stored
+and the seconds of storing.
 """
 
 import json
@@ -18,7 +18,7 @@ BLOCK_MESSAGES = 1000  # messages of a block, as in chatctl's files
 
 
 def create(path: str) -> sqlite3.Connection:
-    """A new file with one room, user and sender."""
+    """Create a file with one room, user and input."""
     db = sqlite3.connect(path, isolation_level=None)
     db.execute(f"PRAGMA page_size = {DB_PAGE_BYTES}")
     db.execute("PRAGMA journal_mode = WAL")
@@ -31,7 +31,7 @@ def create(path: str) -> sqlite3.Connection:
 
 
 def store(db: sqlite3.Connection, first: int, texts: list[str]) -> None:
-    """One transaction; `first` is the sequence and number of the first text."""
+    """Store texts in one transaction; `first` is the sequence and number of the first text."""
     now, total = time.time_ns() // 1000, sum(map(len, texts))
     db.execute("BEGIN IMMEDIATE")
     db.executemany("INSERT INTO message VALUES (?, ?)", zip(count(first), texts))

@@ -1,6 +1,6 @@
-"""The measurements. A step is what is compared with each other; its parts take turns in each round.
+"""The measurements. A step compares its parts, which take turns in each round.
 
-A part measures something and gives figures by name: messages a second, microseconds, milliseconds, or megabytes.
+A part measures one thing and returns figures by name: messages per second, microseconds, milliseconds, or megabytes.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import fan_out_steps
-from benchmarks.inputs import Figures, Inputs, new_chat_server, new_store_path
+from benchmarks.inputs import Figures, Inputs, new_chat_server, new_store_path, parse_figures
 from benchmarks.processes import (
     CHATCTL,
     PYTHON,
@@ -34,7 +34,7 @@ def send(server: Server, lines: Path) -> ProcessResult:
 
 
 def check_stored(server: Server, expected: int) -> None:
-    """See that the server has so many messages."""
+    """Raise BenchmarkFailed unless the server has this number of messages."""
     found = json.loads(run([CHATCTL, "stats", "--server", server.address, "--json"]).output)["num_messages"]
     if found != expected:
         raise BenchmarkFailed(f"the server has {found} messages, not {expected}")
@@ -43,14 +43,14 @@ def check_stored(server: Server, expected: int) -> None:
 def read_history(server: Server, expected: int) -> ProcessResult:
     done = run([CHATCTL, "history", "--server", server.address, "--json"])
     if done.lines != expected:
-        raise BenchmarkFailed(f"chatctl history gave {done.lines} messages, not {expected}")
+        raise BenchmarkFailed(f"chatctl history printed {done.lines} messages, not {expected}")
     return done
 
 
 def check_replies(done: ProcessResult, expected: int) -> ProcessResult:
-    """The same, if as many replies came as expected."""
+    """Return the result. Raises BenchmarkFailed unless it has the expected number of replies."""
     if int(done.output) != expected:
-        raise BenchmarkFailed(f"{done.output.strip()} replies came, not {expected}")
+        raise BenchmarkFailed(f"{done.output.strip()} replies, not {expected}")
     return done
 
 
@@ -98,7 +98,7 @@ def send_again(inputs: Inputs) -> Figures:
 
 
 def send_through(inputs: Inputs, milliseconds: int) -> float:
-    """Lines a second through a proxy that delays each direction."""
+    """Return lines per second through a proxy that delays each direction."""
     with new_chat_server(inputs) as server:
         with running_server(program("delay_proxy", milliseconds, server.address), inputs.folder / "proxy.log") as proxy:
             done = send(proxy, inputs.lines)
@@ -115,12 +115,10 @@ def send_far(inputs: Inputs) -> Figures:
 
 
 def concurrent_senders(inputs: Inputs) -> Figures:
-    """Each commit has a time of its own, and gives it to its blocks."""
+    """Count messages per commit: each commit has its own time, which its blocks share."""
     with new_store_path(inputs) as store:
         with chat_server(store) as server:
-            figures = json.loads(
-                run(program("client_probe", "crowd", server.address, max(1, inputs.round_trips // 20))).output
-            )
+            figures = parse_figures(run(program("client_probe", "crowd", server.address, max(1, inputs.round_trips // 20))))
         with closing(sqlite3.connect(store)) as db:
             (messages, commits) = db.execute("SELECT sum(messages), count(DISTINCT time) FROM block").fetchone()
     return figures | {"messages a commit": messages / commits}
@@ -159,7 +157,7 @@ def round_trip(inputs: Inputs) -> Figures:
         new_chat_server(inputs) as chat,
     ):
         done = run(program("client_probe", "round-trip", raw.address, chat.address, inputs.round_trips))
-    return json.loads(done.output)
+    return parse_figures(done)
 
 
 def memory(inputs: Inputs) -> Figures:
@@ -180,7 +178,7 @@ def stats(inputs: Inputs) -> Figures:
     with new_chat_server(inputs) as full, new_chat_server(inputs) as empty:
         send(full, inputs.more_lines)
         done = run(program("client_probe", "stats", full.address, empty.address, inputs.round_trips))
-    return json.loads(done.output)
+    return parse_figures(done)
 
 
 def start_up(inputs: Inputs) -> Figures:
@@ -212,7 +210,7 @@ STEPS: dict[str, tuple[Callable[[Inputs], Figures], ...]] = {
 
 
 def run_round(inputs: Inputs, names: list[str], number: int, report_progress: Callable[[str], None]) -> Figures:
-    """The figures of all parts of these steps. Who begins changes from round to round."""
+    """Return the figures of all parts of these steps. The first part changes from round to round."""
     figures: Figures = {}
     for name in names:
         report_progress(name)

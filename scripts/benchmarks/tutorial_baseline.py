@@ -1,7 +1,7 @@
-"""The tutorial's own chat, written anew: a list in memory, one reply and one log line per message, and its client.
+"""The tutorial's chat, rewritten: a list in memory, one reply and one log line per message, and its client.
 
-As a process: `serve COUNT` (with COUNT messages in the list from the start), `send ADDRESS` (lines from stdin) and
-`history ADDRESS`. The clients print how many replies came.
+Arguments: `serve COUNT` (starts with COUNT messages in the list), `send ADDRESS` (sends lines from stdin) or
+`history ADDRESS`. The clients print the number of replies.
 """
 
 import asyncio
@@ -23,18 +23,18 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
         self._messages = messages
 
     async def GetStats(self, request: pb.EmptyRequest, context: Any) -> pb.StatsReply:  # noqa: N802
-        """How many messages there are."""
+        """Return the number of messages."""
         return pb.StatsReply(num_messages=len(self._messages))
 
     async def GetMessages(self, request: pb.EmptyRequest, context: Any) -> AsyncIterator[pb.MessageReply]:  # noqa: N802
-        """All messages, one a reply."""
+        """Return all messages, one per reply."""
         for message in self._messages:
             yield pb.MessageReply(message=message)
 
     async def SendAndReceiveMessage(  # noqa: N802
         self, requests: AsyncIterator[pb.MessageRequest], context: Any
     ) -> AsyncIterator[pb.MessageReply]:
-        """One reply for each message."""
+        """Answer each message with one reply."""
         async for request in requests:
             logging.info("Received message: %s", request.message)
             self._messages.append(request.message)
@@ -58,7 +58,7 @@ async def requests() -> AsyncIterator[pb.MessageRequest]:
 
 
 async def count_replies(what: str, address: str) -> int:
-    """How many replies came."""
+    """Run the client and return the number of replies."""
     async with grpc.aio.insecure_channel(address) as channel:
         stub = chat_pb2_grpc.ChatServiceStub(channel)
         call = stub.SendAndReceiveMessage(requests()) if what == "send" else stub.GetMessages(pb.EmptyRequest())

@@ -1,8 +1,8 @@
-"""How fast `chatctl join` shows what is typed. Prints figures as a JSON object.
+"""Measure how fast `chatctl join` shows typed keys. Print figures as a JSON object.
 
-As a process: `type ADDRESS KEYS MESSAGES` types so many keys in a quiet room and as many while others send 1,000 messages a
-second to it, and looks at its memory when so many messages have come. `flood ADDRESS` is those others, until its stdin ends.
-`work COUNT` is what join is compared with: a little bare work, as often.
+Arguments: `type ADDRESS KEYS MESSAGES` types KEYS keys in a quiet room and KEYS more while 1,000 messages per second arrive,
+and measures memory after MESSAGES messages. `flood ADDRESS` sends those messages until its stdin ends. `work COUNT` is the
+baseline: 10 ms of bare work, as often as keys are typed.
 """
 
 import asyncio
@@ -21,27 +21,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median, quantiles
 
-from fan_out import Figures, cpu_seconds, resident_kb
-from followers import ROOM, USER, channels, company, stamped
-from processes import CHATCTL, ENVIRONMENT
-
+from benchmarks.fan_out import Figures, StreamCall, cpu_seconds, resident_kb
+from benchmarks.followers import ROOM, USER, background_tasks, channels, timestamped_text
+from benchmarks.processes import CHATCTL, ENVIRONMENT, program
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
 COLUMNS, ROWS = 120, 40
-SENDERS, RATE = 20, 50  # users, and messages of each a second
+SENDERS, RATE = 20, 50  # users, and messages per second of each
 TEXT_BYTES = 60
 KEY_PAUSE_SECONDS = 0.05, 0.15  # seconds between keys: a fast typist
-WORK_SECONDS = 0.01  # seconds: about what join does for a drawing
+WORK_SECONDS = 0.01  # about the work of join for one screen update
 KEYS_PER_LINE = 40  # keys until the input is emptied
-WARM_UP_SECONDS = 2.0  # seconds
-TIMEOUT_SECONDS = 20.0  # seconds: what takes longer hangs
-LETTERS = [chr(code) for code in range(0x3B1, 0x586) if chr(code).isalpha()]  # which nobody else writes
+WARM_UP_SECONDS = 2.0
+TIMEOUT_SECONDS = 20.0  # a wait that takes longer hangs
+LETTERS = [chr(code) for code in range(0x3B1, 0x586) if chr(code).isalpha()]  # that occur nowhere else
 LAST_TEXT = "the last of all messages"
 
 
 class Terminal:
-    """A terminal with a command at it. What the command writes is read only by `wait_for` and `drain`."""
+    """A terminal that runs a command. Only `wait_for` and `drain` read its output."""
 
     def __init__(self, command: list[str]) -> None:
         self._master, slave = os.openpty()
@@ -53,19 +52,19 @@ class Terminal:
         os.close(slave)
 
     def press(self, keys: str) -> None:
-        """Type these."""
+        """Type keys."""
         os.write(self._master, keys.encode())
 
     def wait_for(self, shown: str) -> None:
-        """Read until it has written this."""
+        """Read until the output contains this text."""
         wanted, end, start = shown.encode(), b"", time.perf_counter()
         while wanted not in end:
             if time.perf_counter() - start > TIMEOUT_SECONDS:
-                raise RuntimeError(f"{shown!r} did not show")
+                raise RuntimeError(f"{shown!r} did not appear")
             end = end[-len(wanted) :] + self._read(1.0)
 
     def drain(self, seconds: float) -> None:
-        """Only read."""
+        """Read and discard output."""
         end = time.perf_counter() + seconds
         while (left := end - time.perf_counter()) > 0:
             self._read(left)
@@ -75,7 +74,7 @@ class Terminal:
 
 
 def key_delays(terminal: Terminal, count: int) -> list[float]:
-    """Milliseconds from each of so many keys until it shows."""
+    """Return the milliseconds from each key press until the key is on the screen."""
     found = []
     for number in range(count):
         terminal.drain(random.uniform(*KEY_PAUSE_SECONDS))
@@ -90,7 +89,7 @@ def key_delays(terminal: Terminal, count: int) -> list[float]:
 
 
 def work_delays(count: int) -> list[float]:
-    """Milliseconds that so little work takes, as often as keys are typed."""
+    """Return the milliseconds of each piece of bare work."""
     found = []
     for _ in range(count):
         time.sleep(random.uniform(*KEY_PAUSE_SECONDS))
@@ -102,12 +101,14 @@ def work_delays(count: int) -> list[float]:
 
 
 def work_process_delays(terminal: Terminal, count: int) -> list[float]:
-    """The same of a process in a session of its own, as join is: what such a one waits for a core just now."""
-    command = [sys.executable, __file__, "work", str(count)]
-    working = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    """Measure bare work in a process with its own session, as join has: this includes the wait for a core."""
+    working = subprocess.Popen(
+        program("typing_latency", "work", count), env=ENVIRONMENT, stdout=subprocess.PIPE, start_new_session=True
+    )
     while working.poll() is None:
         terminal.drain(0.1)
-    return json.loads(working.communicate()[0])
+    delays: list[float] = json.loads(working.communicate()[0])
+    return delays
 
 
 def summary(name: str, found: list[float]) -> Figures:
@@ -120,9 +121,9 @@ def summary(name: str, found: list[float]) -> Figures:
 
 @contextmanager
 def flooding(address: str) -> Iterator[None]:
-    """Others, who are at it for the block; raises if they could not send as much as they should."""
-    command = [sys.executable, __file__, "flood", address]
-    senders = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    """Send messages for the block. Raises RuntimeError if the rate was missed by more than 5 %."""
+    command = program("typing_latency", "flood", address)
+    senders = subprocess.Popen(command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         yield
         rate = json.loads(senders.communicate(timeout=TIMEOUT_SECONDS)[0])["rate"]
@@ -130,11 +131,11 @@ def flooding(address: str) -> Iterator[None]:
         senders.kill()
         senders.wait()
     if not 0.95 < rate / (SENDERS * RATE) < 1.05:
-        raise RuntimeError(f"it was a flood of {rate:.0f} messages a second, not {SENDERS * RATE}")
+        raise RuntimeError(f"the flood had {rate:.0f} messages per second, not {SENDERS * RATE}")
 
 
 async def flood(address: str) -> Figures:
-    """Messages a second that had receipts."""
+    """Return the messages per second that have receipts."""
     received = 0
     (channel,) = channels(address, 1)
 
@@ -145,16 +146,16 @@ async def flood(address: str) -> Figures:
         due = time.perf_counter() + number / SENDERS / RATE
         while True:
             await asyncio.sleep(due - time.perf_counter())
-            await call.write(pb.SendAndReceiveMessageRequest(texts=[stamped(TEXT_BYTES)]))
+            await call.write(pb.SendAndReceiveMessageRequest(texts=[timestamped_text(TEXT_BYTES)]))
             due += 1 / RATE
 
-    async def receive(call: "chat_pb2_grpc.grpc.aio.StreamStreamCall") -> None:
+    async def receive(call: StreamCall) -> None:
         nonlocal received
         while True:
             response = await call.read()
             received += sum(receipt.count for receipt in response.receipts)
 
-    async with company() as start_task:
+    async with background_tasks() as start_task:
         for number in range(SENDERS):
             start_task(send(number))
         await asyncio.sleep(WARM_UP_SECONDS / 2)
@@ -164,7 +165,7 @@ async def flood(address: str) -> Figures:
 
 
 def send_messages(terminal: Terminal, address: str, count: int) -> None:
-    """Send so many messages as fast as it goes, until the last one shows."""
+    """Send messages at full speed until the last one is on the screen."""
     with tempfile.TemporaryFile() as lines:
         lines.writelines(f"{number:0{TEXT_BYTES}d}\n".encode() for number in range(count - 1))
         lines.write(LAST_TEXT.encode())

@@ -24,15 +24,15 @@ def use(server, steps, **options):
 async def sent(sending, *texts, room="lobby"):
     sending.put(room, texts)
     sending.finish()
-    return [outcome async for outcome in sending.outcomes()]
+    return [outcome async for outcome in sending.reports()]
 
 
 async def texts(chat, **conditions):
     return [text async for page in chat.read(Query(**conditions)) for run in page.runs for text in run.texts]
 
 
-def test_what_is_sent_has_receipts_is_read_and_counted(server):
-    async def steps(chat):
+async def test_what_is_sent_has_receipts_is_read_and_counted(server):
+    async with ChatClient(server.address) as chat:
         async with chat.send("ann", "input") as sending:
             ((receipt, room, told),) = await sent(sending, "hello", "world")
         assert (receipt.status, receipt.number, receipt.count, room, told) == (
@@ -50,15 +50,13 @@ def test_what_is_sent_has_receipts_is_read_and_counted(server):
             ((receipt, *_),) = await sent(again, "hello", "world")
         assert receipt.status is ReceiptStatus.DUPLICATE
 
-    use(server, steps)
 
-
-def test_many_records_of_several_rooms_keep_their_order_and_numbers(server):
-    async def steps(chat):
+async def test_many_records_of_several_rooms_keep_their_order_and_numbers(server):
+    async with ChatClient(server.address) as chat:
         numbers = []
 
         async def collect(sending):
-            async for receipt, _, told in sending.outcomes():
+            async for receipt, _, told in sending.reports():
                 assert len(told) == (receipt.count if receipt.status is ReceiptStatus.STORED else 0)
                 numbers.extend(range(receipt.number, receipt.number + receipt.count))
 
@@ -75,38 +73,32 @@ def test_many_records_of_several_rooms_keep_their_order_and_numbers(server):
         assert numbers == list(range(1, sum(range(200)) + 4 + 1))
         assert await texts(chat, rooms=("room 1",)) == [f"{n}.{i}" for n in range(1, 200, 3) for i in range(n)]
 
-    use(server, steps)
 
-
-def test_a_text_that_utf8_cannot_carry_is_refused_at_once(server):
-    async def steps(chat):
+async def test_a_text_that_utf8_cannot_carry_is_refused_at_once(server):
+    async with ChatClient(server.address) as chat:
         async with chat.send("ann") as sending:
             with pytest.raises(UnicodeEncodeError):
                 sending.put("lobby", ["fine", "bad \ud800"])
             ((receipt, *_),) = await sent(sending, "fine")
         assert (receipt.number, await texts(chat)) == (1, ["fine"])
 
-    use(server, steps)
 
-
-def test_what_has_no_receipt_when_the_server_dies_is_known(server):
-    async def steps(chat):
+async def test_what_has_no_receipt_when_the_server_dies_is_known(server):
+    async with ChatClient(server.address, timeout=2) as chat:
         async with chat.send("ann") as sending:
             sending.put("lobby", ["stored"])
-            outcomes = sending.outcomes()
+            outcomes = sending.reports()
             assert (await anext(outcomes)).receipt.status is ReceiptStatus.STORED
             server.kill()
             sending.put("lobby", ["lost", "too"])
             with pytest.raises(Unavailable):
                 await anext(outcomes)
-        ((receipt, _, told),) = sending.remaining()
+        ((receipt, _, told),) = sending.undelivered()
         assert (receipt.status, receipt.number, told) == (ReceiptStatus.UNCONFIRMED, 2, ["lost", "too"])
 
-    use(server, steps, timeout=2)
 
-
-def test_following_passes_from_what_is_stored_to_what_comes(server):
-    async def steps(chat):
+async def test_following_passes_from_what_is_stored_to_what_comes(server):
+    async with ChatClient(server.address, timeout=1) as chat:
         async with chat.send("ann") as sending:
             await sent(sending, "stored")
         pages = chat.read(Query(follow=True))
@@ -117,19 +109,15 @@ def test_following_passes_from_what_is_stored_to_what_comes(server):
         assert [run.texts for run in (await anext(pages)).runs] == [["live"]]
         await pages.aclose()
 
-    use(server, steps, timeout=1)
 
-
-def test_what_the_server_refuses_is_an_error_of_ours(server):
-    async def steps(chat):
+async def test_what_the_server_refuses_is_an_error_of_ours(server):
+    async with ChatClient(server.address) as chat:
         with pytest.raises(CursorOtherLog):
             await texts(chat, after="nolog:1")
         with pytest.raises(InvalidRequest):
             await texts(chat, last=-1)
         with pytest.raises(InvalidRequest):
             await chat.stats(top=-1)
-
-    use(server, steps)
 
 
 async def claimed(chat, *texts):
@@ -140,14 +128,18 @@ async def claimed(chat, *texts):
     return sending.cursor_prefix, [Claim(n, "lobby", "ann", digest) for n, digest in enumerate(digests, receipt.sequence)]
 
 
-def test_claims_are_verified_in_order_and_the_failure_of_their_source_comes_last(server):
-    async def steps(chat):
+async def test_claims_are_verified_in_order_and_the_failure_of_their_source_comes_last(server):
+    async def nothing():
+        for batch in ():
+            yield batch
+
+    async with ChatClient(server.address) as chat:
         prefix, claims = await claimed(chat, *"abcde")
 
         async def batches():
             yield Claims(prefix, claims[:3])
             yield Claims(prefix, [])
-            yield Claims(prefix, [claims[3], claims[4]._replace(user="bob", about="spoilt")])
+            yield Claims(prefix, [claims[3], claims[4]._replace(user="bob", context="spoilt")])
             raise OSError("the disk is gone")
 
         answers = chat.verify(batches())
@@ -158,15 +150,9 @@ def test_claims_are_verified_in_order_and_the_failure_of_their_source_comes_last
             await anext(answers)
         assert [answer async for answer in chat.verify(nothing())] == []
 
-    async def nothing():
-        for batch in ():
-            yield batch
 
-    use(server, steps)
-
-
-def test_whoever_reads_the_answers_may_take_longer_than_the_timeout(server):
-    async def steps(chat):
+async def test_whoever_reads_the_answers_may_take_longer_than_the_timeout(server):
+    async with ChatClient(server.address, timeout=0.2) as chat:
         prefix, claims = await claimed(chat, *"abcde")
 
         async def batches():
@@ -183,11 +169,10 @@ def test_whoever_reads_the_answers_may_take_longer_than_the_timeout(server):
                         await longer.stats()
         assert verified == 5
 
-    use(server, steps, timeout=0.2)
 
-
-def test_a_server_that_is_silent_or_gone_is_given_up(server):
-    async def silent(chat):
+async def test_a_server_that_is_silent_or_gone_is_given_up(server):
+    notices = []
+    async with ChatClient(server.address, timeout=0.5, notify=notices.append) as chat:
         server.process.send_signal(19)
         with pytest.raises(TimedOut):
             await chat.stats()
@@ -195,9 +180,6 @@ def test_a_server_that_is_silent_or_gone_is_given_up(server):
             async with chat.send("ann"):
                 pass
         server.process.send_signal(18)
-
-    notices = []
-    use(server, silent, timeout=0.5, notice=notices.append)
     server.kill()
 
     async def gone(chat):

@@ -26,102 +26,78 @@ def requested(requests):
     return [(request.after, request.last, request.limit) for request in requests]
 
 
-def test_every_call_goes_on_where_the_one_before_broke():
-    async def steps():
-        calls = [(page(1, 2, position=5), BROKEN), (page(6), ENDS), (BROKEN,), (page(position=9, live=True), WAITS)]
-        async with fake_server(*calls) as (address, requests), follow_task(address) as follower:
-            await until_async(lambda: follower.live)
-            assert requested(requests) == [("", 0, 0), ("log:5", 0, 0), ("log:6", 0, 0), ("log:6", 0, 0)]
-            assert follower.texts == ["1", "2", "6"]
-            assert [page.cursor for page in follower.pages] == ["log:5", "log:6", "log:9"]
-
-    asyncio.run(steps())
+async def test_every_call_goes_on_where_the_one_before_broke():
+    calls = [(page(1, 2, position=5), BROKEN), (page(6), ENDS), (BROKEN,), (page(position=9, live=True), WAITS)]
+    async with fake_server(*calls) as (address, requests), follow_task(address) as follower:
+        await until_async(lambda: follower.live)
+        assert requested(requests) == [("", 0, 0), ("log:5", 0, 0), ("log:6", 0, 0), ("log:6", 0, 0)]
+        assert follower.texts == ["1", "2", "6"]
+        assert [page.cursor for page in follower.pages] == ["log:5", "log:6", "log:9"]
 
 
-def test_the_last_ones_are_asked_for_until_the_first_of_them_has_come():
-    async def steps():
-        looking = page(position=3)  # it stands before all of them
-        calls = [(BROKEN,), (looking, BROKEN), (looking, page(10, position=12), BROKEN), (page(14, live=True), WAITS)]
-        async with fake_server(*calls) as (address, requests), follow_task(address, last=5, limit=9) as follower:
-            await until_async(lambda: follower.live)
-            assert requested(requests) == [("", 5, 9)] * 3 + [("log:12", 0, 8)]
-            assert follower.texts == ["10", "14"]
-
-    asyncio.run(steps())
+async def test_the_last_ones_are_asked_for_until_the_first_of_them_has_come():
+    looking = page(position=3)  # it stands before all of them
+    calls = [(BROKEN,), (looking, BROKEN), (looking, page(10, position=12), BROKEN), (page(14, live=True), WAITS)]
+    async with fake_server(*calls) as (address, requests), follow_task(address, last=5, limit=9) as follower:
+        await until_async(lambda: follower.live)
+        assert requested(requests) == [("", 5, 9)] * 3 + [("log:12", 0, 8)]
+        assert follower.texts == ["10", "14"]
 
 
-def test_the_last_ones_of_nothing_are_what_comes_next():
-    async def steps():
-        calls = [(page(position=3, live=True), BROKEN), (page(4, live=True), WAITS)]
-        async with fake_server(*calls) as (address, requests), follow_task(address, last=5) as follower:
-            await until_async(lambda: follower.texts)
-            assert requested(requests) == [("", 5, 0), ("log:3", 0, 0)]
-
-    asyncio.run(steps())
+async def test_the_last_ones_of_nothing_are_what_comes_next():
+    calls = [(page(position=3, live=True), BROKEN), (page(4, live=True), WAITS)]
+    async with fake_server(*calls) as (address, requests), follow_task(address, last=5) as follower:
+        await until_async(lambda: follower.texts)
+        assert requested(requests) == [("", 5, 0), ("log:3", 0, 0)]
 
 
 @pytest.mark.parametrize("end", [BROKEN, ENDS, WAITS])
-def test_a_limit_that_is_reached_ends_it_however_the_call_ends(end):
-    async def steps():
-        calls = [(page(1, 2), BROKEN), (page(3, 4, 5), end)]
-        async with fake_server(*calls) as (address, requests), follow_task(address, limit=5) as follower:
-            await follower.wait_ended()
-            assert requested(requests) == [("", 0, 5), ("log:2", 0, 3)]
-            assert follower.texts == ["1", "2", "3", "4", "5"]
-
-    asyncio.run(steps())
+async def test_a_limit_that_is_reached_ends_it_however_the_call_ends(end):
+    calls = [(page(1, 2), BROKEN), (page(3, 4, 5), end)]
+    async with fake_server(*calls) as (address, requests), follow_task(address, limit=5) as follower:
+        await follower.wait_ended()
+        assert requested(requests) == [("", 0, 5), ("log:2", 0, 3)]
+        assert follower.texts == ["1", "2", "3", "4", "5"]
 
 
-def test_the_time_that_a_reader_takes_ends_no_call():
-    async def steps():
-        calls = [(page(1), page(2, live=True), WAITS)]
-        async with fake_server(*calls) as (address, requests), follow_task(address, timeout=0.2) as follower:
-            follower.may_read.clear()
-            await until_async(lambda: follower.pages)
-            await wait_out(0.2)
-            await wait_out(0.2)
-            follower.may_read.set()
-            await follower.expect_first(2)
-            assert len(requests) == 1
-
-    asyncio.run(steps())
+async def test_the_time_that_a_reader_takes_ends_no_call():
+    calls = [(page(1), page(2, live=True), WAITS)]
+    async with fake_server(*calls) as (address, requests), follow_task(address, timeout=0.2) as follower:
+        follower.may_read.clear()
+        await until_async(lambda: follower.pages)
+        await wait_out(0.2)
+        await wait_out(0.2)
+        follower.may_read.set()
+        await follower.expect_first(2)
+        assert len(requests) == 1
 
 
-def test_from_now_is_asked_once():
-    async def steps():
-        calls = [(BROKEN,), (page(position=9, live=True), BROKEN), (page(10, live=True), WAITS)]
-        async with fake_server(*calls) as (address, requests), follow_task(address, from_now=True) as follower:
-            await until_async(lambda: follower.texts)
-            assert requested(requests) == [("log:7", 0, 0)] * 2 + [("log:9", 0, 0)]
-
-    asyncio.run(steps())
+async def test_from_now_is_asked_once():
+    calls = [(BROKEN,), (page(position=9, live=True), BROKEN), (page(10, live=True), WAITS)]
+    async with fake_server(*calls) as (address, requests), follow_task(address, from_now=True) as follower:
+        await until_async(lambda: follower.texts)
+        assert requested(requests) == [("log:7", 0, 0)] * 2 + [("log:9", 0, 0)]
 
 
-def test_until_is_over_when_the_server_says_so_and_not_when_it_breaks():
-    async def steps():
-        calls = [(page(1), BROKEN), (page(2, position=4), ENDS)]
-        async with fake_server(*calls) as (address, requests), follow_task(address, until=2**52) as follower:
-            await follower.wait_ended()
-            assert [request.until.ToMicroseconds() for request in requests] == [2**52] * 2
-            assert requested(requests) == [("", 0, 0), ("log:1", 0, 0)]
-            assert follower.pages[-1].cursor == "log:4"
-
-    asyncio.run(steps())
+async def test_until_is_over_when_the_server_says_so_and_not_when_it_breaks():
+    calls = [(page(1), BROKEN), (page(2, position=4), ENDS)]
+    async with fake_server(*calls) as (address, requests), follow_task(address, until=2**52) as follower:
+        await follower.wait_ended()
+        assert [request.until.ToMicroseconds() for request in requests] == [2**52] * 2
+        assert requested(requests) == [("", 0, 0), ("log:1", 0, 0)]
+        assert follower.pages[-1].cursor == "log:4"
 
 
-def test_until_is_given_up_when_it_has_long_passed_and_no_server_tells_of_it(monkeypatch):
+async def test_until_is_given_up_when_it_has_long_passed_and_no_server_tells_of_it(monkeypatch):
     monkeypatch.setattr("chatctl.client.follower.UNTIL_GRACE_SECONDS", 0.5)
 
-    async def steps():
-        moment = int((time.time() + 0.5) * 1_000_000)
-        calls = [(page(1, live=True), BROKEN), (BROKEN,)]
-        async with fake_server(*calls) as (address, _), follow_task(address, timeout=0, until=moment) as follower:
-            with pytest.raises(Unavailable, match="gave up"):
-                await follower.wait_ended()
-            assert follower.texts == ["1"]
-            assert isinstance(follower.last_error, Unavailable)
-
-    asyncio.run(steps())
+    moment = int((time.time() + 0.5) * 1_000_000)
+    calls = [(page(1, live=True), BROKEN), (BROKEN,)]
+    async with fake_server(*calls) as (address, _), follow_task(address, timeout=0, until=moment) as follower:
+        with pytest.raises(Unavailable, match="gave up"):
+            await follower.wait_ended()
+        assert follower.texts == ["1"]
+        assert isinstance(follower.last_error, Unavailable)
 
 
 def test_however_often_it_is_tried_the_pauses_and_silences_stay_bounded():
@@ -133,74 +109,65 @@ def test_however_often_it_is_tried_the_pauses_and_silences_stay_bounded():
     assert retrying.call_timeout == 30
 
 
-def test_one_that_breaks_at_every_call_is_given_up():
-    async def steps():
-        async with fake_server((BROKEN,)) as (address, requests), follow_task(address, timeout=1) as follower:
-            with pytest.raises(Unavailable, match="gave up after 1 s"):
-                await follower.wait_ended()
-            assert len(requests) > 2
-            assert len(follower.notices) == 1
-
-    asyncio.run(steps())
+async def test_one_that_breaks_at_every_call_is_given_up():
+    async with fake_server((BROKEN,)) as (address, requests), follow_task(address, timeout=1) as follower:
+        with pytest.raises(Unavailable, match="gave up after 1 s"):
+            await follower.wait_ended()
+        assert len(requests) > 2
+        assert len(follower.notices) == 1
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED])
-def test_who_never_was_a_chatctl_server_is_not_tried_again_and_who_was_is(code):
-    async def steps():
-        async with fake_server((code,)) as (address, requests), follow_task(address) as follower:
-            with pytest.raises(UnexpectedStatus):
-                await follower.wait_ended()
-            assert len(requests) == 1
-        async with fake_server((page(1), code), (page(2), WAITS)) as (address, requests), follow_task(address) as follower:
-            await follower.expect_first(2)
-            assert len(requests) == 2
-
-    asyncio.run(steps())
+async def test_who_never_was_a_chatctl_server_is_not_tried_again_and_who_was_is(code):
+    async with fake_server((code,)) as (address, requests), follow_task(address) as follower:
+        with pytest.raises(UnexpectedStatus):
+            await follower.wait_ended()
+        assert len(requests) == 1
+    async with fake_server((page(1), code), (page(2), WAITS)) as (address, requests), follow_task(address) as follower:
+        await follower.expect_first(2)
+        assert len(requests) == 2
 
 
 @pytest.mark.parametrize("state", ["live", "reading", "silent", "away", "failed", "finished", "closed"])
-def test_one_that_is_closed_leaves_nothing_behind(start_server, state):
-    async def steps():
-        server = start_server()
-        await send_numbered(server.address, 1, 5000)
+async def test_one_that_is_closed_leaves_nothing_behind(start_server, state):
+    server = start_server()
+    await send_numbered(server.address, 1, 5000)
 
-        async def once():
-            limit = 5000 if state == "finished" else 0
-            async with follow_task(server.address, timeout=0 if state != "failed" else 0.3, limit=limit) as follower:
-                if state in ("reading", "closed"):
-                    follower.may_read.clear()
-                if state == "silent":
-                    server.process.send_signal(signal.SIGSTOP)
-                await until_async(lambda: follower.pages or state == "silent")
-                if state in ("live", "away"):
-                    await until_async(lambda: follower.live)
-                if state in ("away", "failed"):
-                    server.kill()
-                    await until_async(lambda: follower.notices)
-                if state == "failed":
-                    with pytest.raises(Unavailable):
-                        await follower.wait_ended()
-                if state == "finished":
+    async def once():
+        limit = 5000 if state == "finished" else 0
+        async with follow_task(server.address, timeout=0 if state != "failed" else 0.3, limit=limit) as follower:
+            if state in ("reading", "closed"):
+                follower.may_read.clear()
+            if state == "silent":
+                server.process.send_signal(signal.SIGSTOP)
+            await until_async(lambda: follower.pages or state == "silent")
+            if state in ("live", "away"):
+                await until_async(lambda: follower.live)
+            if state in ("away", "failed"):
+                server.kill()
+                await until_async(lambda: follower.notices)
+            if state == "failed":
+                with pytest.raises(Unavailable):
                     await follower.wait_ended()
-                if state == "closed":
-                    async with ChatClient(server.address) as chat:
-                        pages = chat.follow(Query())
-                        assert (await anext(pages)).runs
-                        await pages.aclose()
-            await until_async(lambda: asyncio.all_tasks() == {asyncio.current_task()})  # one of grpc's takes a moment
+            if state == "finished":
+                await follower.wait_ended()
+            if state == "closed":
+                async with ChatClient(server.address) as chat:
+                    pages = chat.follow(Query())
+                    assert (await anext(pages)).runs
+                    await pages.aclose()
+        await until_async(lambda: asyncio.all_tasks() == {asyncio.current_task()})  # one of grpc's takes a moment
 
+    await once()
+    timers = [timer for timer in asyncio.get_running_loop()._scheduled if not timer.cancelled()]
+    assert not [timer for timer in timers if "ResponseWatchdog" in repr(timer)]
+    threads = set(threading.enumerate())  # grpc.aio keeps one of its own
+    if state in ("live", "reading", "finished", "closed"):  # the server is there for another
         await once()
-        timers = [timer for timer in asyncio.get_running_loop()._scheduled if not timer.cancelled()]
-        assert not [timer for timer in timers if "Patience" in repr(timer)]
-        threads = set(threading.enumerate())  # grpc.aio keeps one of its own
-        if state in ("live", "reading", "finished", "closed"):  # the server is there for another
-            await once()
-        assert set(threading.enumerate()) <= threads
-
-    asyncio.run(steps())
+    assert set(threading.enumerate()) <= threads
 
 
-def test_what_ends_it_is_not_lost_in_the_end_of_a_call():
+async def test_what_ends_it_is_not_lost_in_the_end_of_a_call():
     class Dying:
         """Taken for dead in the very moment in which it is cancelled."""
 
@@ -213,19 +180,16 @@ def test_what_ends_it_is_not_lost_in_the_end_of_a_call():
         async def __aexit__(self, *_):
             pass
 
-    async def steps():
-        async def read():
-            async for _ in Follower(lambda *_: Dying(), "server", Query(follow=True), False, 0, None).pages():
-                pass
+    async def read():
+        async for _ in Follower(lambda *_: Dying(), "server", Query(follow=True), False, 0, None).pages():
+            pass
 
-        for seconds in (0.01, None):
-            reading = asyncio.create_task(asyncio.wait_for(read(), seconds))
-            if seconds is None:
-                await asyncio.sleep(0.01)
-                reading.cancel()
-            with pytest.raises((TimeoutError, asyncio.CancelledError)):
-                await asyncio.wait_for(asyncio.shield(reading), TIMEOUT_SECONDS)
-            assert reading.done()
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(steps())
+    for seconds in (0.01, None):
+        reading = asyncio.create_task(asyncio.wait_for(read(), seconds))
+        if seconds is None:
+            await asyncio.sleep(0.01)
+            reading.cancel()
+        with pytest.raises((TimeoutError, asyncio.CancelledError)):
+            await asyncio.wait_for(asyncio.shield(reading), TIMEOUT_SECONDS)
+        assert reading.done()
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -18,76 +18,65 @@ from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import TIMEOUT_SECONDS
 
 
-def test_two_talk_and_see_each_other(address, room):
-    async def talk():
-        async with room_task(address, "ann", room) as ann, room_task(address, "bob", room) as bob:
-            await ann.wait_receiving()
-            await bob.wait_receiving()
-            ann.joining.put(room, ["hello", "bob"])
-            bob.joining.put(room, ["hello, ann"])
-            await ann.until(lambda: len(ann.messages) == 3 and len(ann.outcomes) == 1)
-            await bob.until(lambda: len(bob.messages) == 3)
-            assert ann.messages == bob.messages == sorted(ann.messages, key=lambda message: message[1])
-            assert {(user, text) for _, _, user, text in ann.messages} == {
-                ("ann", "hello"), ("ann", "bob"), ("bob", "hello, ann")}  # fmt: skip
-            receipt = ann.outcomes[0].receipt
-            assert (receipt.number, receipt.count, receipt.status) == (1, 2, ReceiptStatus.STORED)
-            assert (room, receipt.sequence, "ann", "hello") in ann.messages
-            await bob.until(lambda: PresenceChanged([RoomPresence(room, ["ann", "bob"], 2)]) in bob.events)
-            await ann.finish()
-            assert ann.events_of(Connected) == [Connected(reconnected=False)]
-
-    asyncio.run(talk())
+async def test_two_talk_and_see_each_other(address, room):
+    async with room_task(address, "ann", room) as ann, room_task(address, "bob", room) as bob:
+        await ann.wait_receiving()
+        await bob.wait_receiving()
+        ann.joining.put(room, ["hello", "bob"])
+        bob.joining.put(room, ["hello, ann"])
+        await ann.until(lambda: len(ann.messages) == 3 and len(ann.outcomes) == 1)
+        await bob.until(lambda: len(bob.messages) == 3)
+        assert ann.messages == bob.messages == sorted(ann.messages, key=lambda message: message[1])
+        assert {(user, text) for _, _, user, text in ann.messages} == {
+            ("ann", "hello"), ("ann", "bob"), ("bob", "hello, ann")}  # fmt: skip
+        receipt = ann.outcomes[0].receipt
+        assert (receipt.number, receipt.count, receipt.status) == (1, 2, ReceiptStatus.STORED)
+        assert (room, receipt.sequence, "ann", "hello") in ann.messages
+        await bob.until(lambda: PresenceChanged([RoomPresence(room, ["ann", "bob"], 2)]) in bob.events)
+        await ann.finish()
+        assert ann.events_of(Connected) == [Connected(reconnected=False)]
 
 
-def test_rooms_change_and_a_new_one_is_received_from_the_last_page_on(address, room):
+async def test_rooms_change_and_a_new_one_is_received_from_the_last_page_on(address, room):
     other = room + " other"
 
-    async def talk():
-        async with room_task(address, "ann", room) as ann, room_task(address, "bob", room, other) as bob:
-            await ann.wait_receiving()
-            await bob.wait_receiving()
-            bob.joining.put(other, ["unseen"])
-            bob.joining.put(room, ["a page"])
-            await ann.until(lambda: ann.messages)
-            ann.joining.set_rooms([other])
-            await ann.until(
-                lambda: any(each.room == other for here in ann.events_of(PresenceChanged) for each in here.rooms)
-            )
-            bob.joining.put(other, ["seen"])
-            bob.joining.put(room, ["left"])
-            bob.joining.put(other, ["seen, too"])
-            await ann.until(lambda: len(ann.messages) == 3)
-            assert ann.texts == ["a page", "seen", "seen, too"]
-            ann.joining.set_rooms([])
-            ann.joining.put(other, ["still able to send"])
-            await ann.until(lambda: ann.outcomes)
-            assert ann.texts == ["a page", "seen", "seen, too"]
-
-    asyncio.run(talk())
+    async with room_task(address, "ann", room) as ann, room_task(address, "bob", room, other) as bob:
+        await ann.wait_receiving()
+        await bob.wait_receiving()
+        bob.joining.put(other, ["unseen"])
+        bob.joining.put(room, ["a page"])
+        await ann.until(lambda: ann.messages)
+        ann.joining.set_rooms([other])
+        await ann.until(lambda: any(each.room == other for here in ann.events_of(PresenceChanged) for each in here.rooms))
+        bob.joining.put(other, ["seen"])
+        bob.joining.put(room, ["left"])
+        bob.joining.put(other, ["seen, too"])
+        await ann.until(lambda: len(ann.messages) == 3)
+        assert ann.texts == ["a page", "seen", "seen, too"]
+        ann.joining.set_rooms([])
+        ann.joining.put(other, ["still able to send"])
+        await ann.until(lambda: ann.outcomes)
+        assert ann.texts == ["a page", "seen", "seen, too"]
 
 
-def test_what_was_put_without_a_server_is_sent_once_when_there_is_one(start_server):
+async def test_what_was_put_without_a_server_is_sent_once_when_there_is_one(start_server):
     first = start_server()
     first.kill()
 
-    async def talk():
-        async with room_task(first.address, "ann", "lobby") as ann:
-            ann.joining.put("lobby", ["early"])
-            await ann.until(lambda: ann.events_of(Disconnected))
-            assert isinstance(ann.joining.last_error, Unavailable)
-            await asyncio.to_thread(start_server, store=first.store, listen=first.address)
-            await ann.until(lambda: ann.outcomes)
-            ann.joining.put("lobby", ["late"])
-            await ann.until(lambda: "late" in ann.texts)
-            assert ann.joining.last_error is None
-            assert [event.receipt.status for event in ann.outcomes] == [ReceiptStatus.STORED] * len(ann.outcomes)
-
-    asyncio.run(talk())
+    async with room_task(first.address, "ann", "lobby") as ann:
+        ann.joining.put("lobby", ["early"])
+        await ann.until(lambda: ann.events_of(Disconnected))
+        assert isinstance(ann.joining.last_error, Unavailable)
+        await asyncio.to_thread(start_server, store=first.store, listen=first.address)
+        await ann.until(lambda: ann.outcomes)
+        ann.joining.put("lobby", ["late"])
+        await ann.until(lambda: "late" in ann.texts)
+        assert ann.joining.last_error is None
+        assert [event.receipt.status for event in ann.outcomes] == [ReceiptStatus.STORED] * len(ann.outcomes)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_break(address, room, seed):
+async def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_break(address, room, seed):
     rooms = [f"{room} {n}" for n in range(4)]
     luck = random.Random(seed)
     texts = [f"text {n}" for n in range(1500)]
@@ -99,51 +88,45 @@ def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_break(a
             await asyncio.sleep(0)
         await someone.finish()
 
-    async def talk():
-        async with (
-            TcpProxy(address) as proxy,
-            ChatClient(address) as reader,
-            room_task(address, "bob") as bob,
-            room_task(proxy.address, "ann", *rooms) as ann,
-        ):
-            await ann.wait_receiving()
-            writing = asyncio.create_task(write(bob))
-            inside = set(rooms)
-            seen = {each: set() for each in rooms}  # what was read on joining again
-            while not writing.done():
-                inside = {each for each in rooms if luck.random() < 0.7}
-                old = set(ann.joining._rooms)
-                ann.joining.set_rooms(sorted(inside))
-                for each in inside - old:
-                    seen[each] = {n async for n in _sequences(reader, each)}
-                if luck.random() < 0.1:
-                    proxy.abort_connections()
-                for _ in range(luck.randrange(20)):
-                    await asyncio.sleep(0)
-            for each in set(rooms) - inside:
-                ann.joining.set_rooms(rooms)
-                seen[each] |= {n async for n in _sequences(reader, each)}
-            ann.joining.put(rooms[0], ["the end"])
-            await ann.until(lambda: "the end" in ann.texts)
-            for each in rooms:
-                came = [n for where, n, *_ in ann.messages if where == each]
-                assert came == sorted(set(came)), "doubled or out of order"
-                assert set(came) | seen[each] == {n async for n in _sequences(reader, each)}
-
-    asyncio.run(talk())
+    async with (
+        TcpProxy(address) as proxy,
+        ChatClient(address) as reader,
+        room_task(address, "bob") as bob,
+        room_task(proxy.address, "ann", *rooms) as ann,
+    ):
+        await ann.wait_receiving()
+        writing = asyncio.create_task(write(bob))
+        inside = set(rooms)
+        seen = {each: set() for each in rooms}  # what was read on joining again
+        while not writing.done():
+            inside = {each for each in rooms if luck.random() < 0.7}
+            old = set(ann.joining._rooms)
+            ann.joining.set_rooms(sorted(inside))
+            for each in inside - old:
+                seen[each] = {n async for n in _sequences(reader, each)}
+            if luck.random() < 0.1:
+                proxy.abort_connections()
+            for _ in range(luck.randrange(20)):
+                await asyncio.sleep(0)
+        for each in set(rooms) - inside:
+            ann.joining.set_rooms(rooms)
+            seen[each] |= {n async for n in _sequences(reader, each)}
+        ann.joining.put(rooms[0], ["the end"])
+        await ann.until(lambda: "the end" in ann.texts)
+        for each in rooms:
+            came = [n for where, n, *_ in ann.messages if where == each]
+            assert came == sorted(set(came)), "doubled or out of order"
+            assert set(came) | seen[each] == {n async for n in _sequences(reader, each)}
 
 
-def test_a_page_that_comes_before_the_server_has_heard_of_a_new_room_does_not_move_the_cursor():
-    async def talk():
-        async with ChatClient("127.0.0.1:1", 0) as chat, chat.join("ann", ["old"]) as joining:
-            joining._first_request()
-            joining._cursor = "log:1"
-            joining.set_rooms(["old", "new"])
-            call = SimpleNamespace(patience=SimpleNamespace(heard=lambda expecting: None))
-            await joining._on_response(call, pb.SendAndReceiveMessageResponse(cursor="log:7", live=True, receive=1))
-            assert joining._next_request().receive == pb.Receive(rooms=["old", "new"], after="log:1", presence=True)
-
-    asyncio.run(talk())
+async def test_a_page_that_comes_before_the_server_has_heard_of_a_new_room_does_not_move_the_cursor():
+    async with ChatClient("127.0.0.1:1", 0) as chat, chat.join("ann", ["old"]) as joining:
+        joining._first_request()
+        joining._cursor = "log:1"
+        joining.set_rooms(["old", "new"])
+        call = SimpleNamespace(watchdog=SimpleNamespace(reset=lambda expecting: None))
+        await joining._on_response(call, pb.SendAndReceiveMessageResponse(cursor="log:7", live=True, receive=1))
+        assert joining._next_request().receive == pb.Receive(rooms=["old", "new"], after="log:1", presence=True)
 
 
 async def _sequences(chat, room):
@@ -154,56 +137,47 @@ async def _sequences(chat, room):
                     yield n
 
 
-def test_whoever_does_not_ask_for_events_holds_no_more_than_a_page(address, room):
-    async def talk():
-        async with room_task(address, "bob") as bob, ChatClient(address) as chat, chat.join("ann", [room]) as joining:
-            events = joining.events()
-            while not isinstance(await anext(events), HistoryPage):
-                pass
-            for n in range(30):
-                bob.joining.put(room, [f"{n} {'x' * 50_000}"] * 5)
-            await bob.finish()
-            assert len(joining._events) <= 2
-            got = []
-            while len(got) < 150:
-                if isinstance(event := await anext(events), HistoryPage):
-                    got += [text.split()[0] for run in event.runs for text in run.texts]
-            assert got == [str(n) for n in range(30) for _ in range(5)]
-            await events.aclose()
-
-    asyncio.run(talk())
+async def test_whoever_does_not_ask_for_events_holds_no_more_than_a_page(address, room):
+    async with room_task(address, "bob") as bob, ChatClient(address) as chat, chat.join("ann", [room]) as joining:
+        events = joining.events()
+        while not isinstance(await anext(events), HistoryPage):
+            pass
+        for n in range(30):
+            bob.joining.put(room, [f"{n} {'x' * 50_000}"] * 5)
+        await bob.finish()
+        assert len(joining._events) <= 2
+        got = []
+        while len(got) < 150:
+            if isinstance(event := await anext(events), HistoryPage):
+                got += [text.split()[0] for run in event.runs for text in run.texts]
+        assert got == [str(n) for n in range(30) for _ in range(5)]
+        await events.aclose()
 
 
-def test_another_log_and_a_bad_room_end_it_and_what_has_no_receipt_is_known(start_server):
+async def test_another_log_and_a_bad_room_end_it_and_what_has_no_receipt_is_known(start_server):
     first = start_server()
 
-    async def talk():
-        async with room_task(first.address, "ann", "lobby") as ann:
-            await ann.wait_receiving()
-            first.kill()
-            await ann.until(lambda: ann.events_of(Disconnected))
-            ann.joining.put("lobby", ["doubtful"])
-            await asyncio.to_thread(start_server, listen=first.address)
-            await asyncio.wait({ann.task}, timeout=TIMEOUT_SECONDS)
-            with pytest.raises(LogChanged):
-                ann.task.result()
-            assert [outcome.texts for outcome in ann.joining.undelivered()] == [["doubtful"]]
-        async with room_task(first.address, "ann", "bad\nroom") as ann:
-            await asyncio.wait({ann.task}, timeout=TIMEOUT_SECONDS)
-            with pytest.raises(InvalidRequest):
-                ann.task.result()
-
-    asyncio.run(talk())
+    async with room_task(first.address, "ann", "lobby") as ann:
+        await ann.wait_receiving()
+        first.kill()
+        await ann.until(lambda: ann.events_of(Disconnected))
+        ann.joining.put("lobby", ["doubtful"])
+        await asyncio.to_thread(start_server, listen=first.address)
+        await asyncio.wait({ann.task}, timeout=TIMEOUT_SECONDS)
+        with pytest.raises(LogChanged):
+            ann.task.result()
+        assert [outcome.texts for outcome in ann.joining.undelivered()] == [["doubtful"]]
+    async with room_task(first.address, "ann", "bad\nroom") as ann:
+        await asyncio.wait({ann.task}, timeout=TIMEOUT_SECONDS)
+        with pytest.raises(InvalidRequest):
+            ann.task.result()
 
 
-def test_it_gives_up_when_there_is_no_server_for_as_long_as_the_timeout(start_server):
+async def test_it_gives_up_when_there_is_no_server_for_as_long_as_the_timeout(start_server):
     server = start_server()
     server.kill()
 
-    async def talk():
-        async with room_task(server.address, "ann", "lobby", timeout=0.5) as ann:
-            await asyncio.wait({ann.task}, timeout=TIMEOUT_SECONDS)
-            with pytest.raises(Unavailable, match="gave up after"):
-                ann.task.result()
-
-    asyncio.run(talk())
+    async with room_task(server.address, "ann", "lobby", timeout=0.5) as ann:
+        await asyncio.wait({ann.task}, timeout=TIMEOUT_SECONDS)
+        with pytest.raises(Unavailable, match="gave up after"):
+            ann.task.result()

@@ -21,24 +21,21 @@ from tests.support.small_disk import server_on_small_disk
 from tests.support.waiting import until_async
 
 
-def test_a_server_that_says_welcome_and_breaks_each_time_is_given_up():
-    async def steps():
-        async def breaks(requests, context):
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
-            yield
+async def test_a_server_that_says_welcome_and_breaks_each_time_is_given_up():
+    async def breaks(requests, context):
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
+        yield
 
-        async with fake_send_server(breaks) as address, send_task(address, timeout=1) as sent:
-            sent.put_numbered(3)
-            with pytest.raises(Unavailable, match="gave up after 1 s"):
-                await sent.finish()
-            assert len(sent.notices) == 1
-            ((receipt, *_),) = sent.sending.undelivered()
-            assert (receipt.number, receipt.count, receipt.status) == (1, 3, ReceiptStatus.UNCONFIRMED)
-
-    asyncio.run(steps())
+    async with fake_send_server(breaks) as address, send_task(address, timeout=1) as sent:
+        sent.put_numbered(3)
+        with pytest.raises(Unavailable, match="gave up after 1 s"):
+            await sent.finish()
+        assert len(sent.notices) == 1
+        ((receipt, *_),) = sent.sending.undelivered()
+        assert (receipt.number, receipt.count, receipt.status) == (1, 3, ReceiptStatus.UNCONFIRMED)
 
 
-def test_even_while_there_is_nothing_to_send_it_is_tried_more_and_more_seldom(monkeypatch):
+async def test_even_while_there_is_nothing_to_send_it_is_tried_more_and_more_seldom(monkeypatch):
     waits = []
 
     def soon(least, most):
@@ -47,78 +44,66 @@ def test_even_while_there_is_nothing_to_send_it_is_tried_more_and_more_seldom(mo
 
     monkeypatch.setattr(random, "uniform", soon)
 
-    async def steps():
-        async def breaks(requests, context):
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
-            yield
+    async def breaks(requests, context):
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
+        yield
 
-        async with fake_send_server(breaks) as address, send_task(address) as sent:
-            await until_async(lambda: len(waits) > 8)
-            await sent.finish()  # and there is nothing to be waited for
-
-    asyncio.run(steps())
+    async with fake_send_server(breaks) as address, send_task(address) as sent:
+        await until_async(lambda: len(waits) > 8)
+        await sent.finish()  # and there is nothing to be waited for
     assert waits == sorted(waits)
     assert waits[-1] == MAX_BACKOFF_SECONDS
 
 
 @pytest.mark.parametrize("numbers", [(9, 10, 11), (2,), (1, 1)])
-def test_receipts_that_are_not_due_end_it_and_every_record_is_known(numbers):
-    async def steps():
-        async def answers(requests, context):
-            async for request in requests:
-                if request.texts:
-                    status = pb.RECEIPT_STATUS_STORED
-                    receipts = [pb.Receipt(number=number, count=1, status=status, sequence=number) for number in numbers]
-                    yield pb.SendAndReceiveMessageResponse(receipts=receipts)
+async def test_receipts_that_are_not_due_end_it_and_every_record_is_known(numbers):
+    async def answers(requests, context):
+        async for request in requests:
+            if request.texts:
+                status = pb.RECEIPT_STATUS_STORED
+                receipts = [pb.Receipt(number=number, count=1, status=status, sequence=number) for number in numbers]
+                yield pb.SendAndReceiveMessageResponse(receipts=receipts)
 
-        async with fake_send_server(answers) as address, send_task(address) as sent:
-            sent.put_numbered(3)
-            with pytest.raises(UnexpectedStatus, match="receipt for number"):
-                await sent.finish()
-            outcomes = sent.sending.undelivered()
-            told = [record[0] for record in sent.records]
-            rest = [outcome.receipt.number + i for outcome in outcomes for i in range(outcome.receipt.count)]
-            assert told + rest == [1, 2, 3]
-            assert {outcome.receipt.status for outcome in outcomes} == {ReceiptStatus.UNCONFIRMED}
-
-    asyncio.run(steps())
+    async with fake_send_server(answers) as address, send_task(address) as sent:
+        sent.put_numbered(3)
+        with pytest.raises(UnexpectedStatus, match="receipt for number"):
+            await sent.finish()
+        outcomes = sent.sending.undelivered()
+        told = [record[0] for record in sent.records]
+        rest = [outcome.receipt.number + i for outcome in outcomes for i in range(outcome.receipt.count)]
+        assert told + rest == [1, 2, 3]
+        assert {outcome.receipt.status for outcome in outcomes} == {ReceiptStatus.UNCONFIRMED}
 
 
-def test_what_only_a_newer_server_says_is_not_tried_again():
+async def test_what_only_a_newer_server_says_is_not_tried_again():
     streams = []
 
-    async def steps():
-        async def answers(requests, context):
-            streams.append(await anext(requests))
-            yield pb.SendAndReceiveMessageResponse(receipts=[pb.Receipt(number=1, count=3, status=99)])
+    async def answers(requests, context):
+        streams.append(await anext(requests))
+        yield pb.SendAndReceiveMessageResponse(receipts=[pb.Receipt(number=1, count=3, status=99)])
 
-        async with fake_send_server(answers) as address, send_task(address, timeout=5) as sent:
-            sent.put_numbered(3)
-            with pytest.raises(IncompatibleServer, match="newer version"):
-                await sent.finish()
-        assert len(streams) == 1
-
-    asyncio.run(steps())
+    async with fake_send_server(answers) as address, send_task(address, timeout=5) as sent:
+        sent.put_numbered(3)
+        with pytest.raises(IncompatibleServer, match="newer version"):
+            await sent.finish()
+    assert len(streams) == 1
 
 
-def test_a_stream_too_many_is_waited_for(start_server):
-    async def steps():
-        server = start_server("--streams", "1")
-        async with ChatClient(server.address, 0.5) as chat:
-            async with send_task(server.address) as first:
-                with pytest.raises(TooManyStreams, match="gave up after"):
-                    async with chat.send("bob"):
-                        pass
-                notices = []
-                waiting = asyncio.create_task(send_one(server.address, notices))
-                await until_async(lambda: notices)
-                assert "--streams" in notices[0]
-                first.put_numbered(1)
-                await first.finish()
-            assert await waiting == ReceiptStatus.STORED
-            assert len(notices) == 2
-
-    asyncio.run(steps())
+async def test_a_stream_too_many_is_waited_for(start_server):
+    server = start_server("--streams", "1")
+    async with ChatClient(server.address, 0.5) as chat:
+        async with send_task(server.address) as first:
+            with pytest.raises(TooManyStreams, match="gave up after"):
+                async with chat.send("bob"):
+                    pass
+            notices = []
+            waiting = asyncio.create_task(send_one(server.address, notices))
+            await until_async(lambda: notices)
+            assert "--streams" in notices[0]
+            first.put_numbered(1)
+            await first.finish()
+        assert await waiting == ReceiptStatus.STORED
+        assert len(notices) == 2
 
 
 async def send_one(address, notices):
@@ -156,34 +141,31 @@ def test_a_full_store_is_waited_for_until_there_is_space(start_server, tmp_path)
 
 
 @pytest.mark.parametrize("state", ["idle", "under way", "silent", "away", "finished", "failed"])
-def test_one_that_is_closed_leaves_nothing_behind(server, state):
-    async def steps():
-        async def once():
-            async with send_task(server.address, timeout=0 if state != "failed" else 0.3) as sent:
-                if state != "idle":
-                    sent.put_numbered(1000)
-                if state == "finished":
+async def test_one_that_is_closed_leaves_nothing_behind(server, state):
+    async def once():
+        async with send_task(server.address, timeout=0 if state != "failed" else 0.3) as sent:
+            if state != "idle":
+                sent.put_numbered(1000)
+            if state == "finished":
+                await sent.finish()
+            if state == "silent":
+                await until_async(lambda: sent.records)
+                server.process.send_signal(signal.SIGSTOP)
+                sent.put_numbered(1000)
+                await asyncio.sleep(0)
+            if state in ("away", "failed"):
+                server.kill()
+                await until_async(lambda: sent.notices)
+            if state == "failed":
+                with pytest.raises(Unavailable):
                     await sent.finish()
-                if state == "silent":
-                    await until_async(lambda: sent.records)
-                    server.process.send_signal(signal.SIGSTOP)
-                    sent.put_numbered(1000)
-                    await asyncio.sleep(0)
-                if state in ("away", "failed"):
-                    server.kill()
-                    await until_async(lambda: sent.notices)
-                if state == "failed":
-                    with pytest.raises(Unavailable):
-                        await sent.finish()
-            await until_async(lambda: asyncio.all_tasks() == {asyncio.current_task()})  # one of grpc's takes a moment
+        await until_async(lambda: asyncio.all_tasks() == {asyncio.current_task()})  # one of grpc's takes a moment
 
+    await once()
+    threads = set(threading.enumerate())  # grpc.aio keeps one of its own
+    if state in ("idle", "under way", "finished"):  # the server is there for another
         await once()
-        threads = set(threading.enumerate())  # grpc.aio keeps one of its own
-        if state in ("idle", "under way", "finished"):  # the server is there for another
-            await once()
-        assert set(threading.enumerate()) <= threads
-
-    asyncio.run(steps())
+    assert set(threading.enumerate()) <= threads
 
 
 class Dying:
@@ -197,20 +179,17 @@ class Dying:
 
 
 @pytest.mark.parametrize("timeout", [0, 0.1])
-def test_what_ends_it_is_not_lost_in_the_end_of_a_connection(timeout):
+async def test_what_ends_it_is_not_lost_in_the_end_of_a_connection(timeout):
     @asynccontextmanager
     async def dial(seconds, method):
         yield Dying()
 
-    async def steps():
-        sending = SendStream(dial, "server", "ann", "input", "", timeout, None)
-        if timeout:
-            with pytest.raises(TimedOut):
-                await asyncio.wait_for(sending.wait_ready(), 10)
-        else:
-            await asyncio.sleep(0)  # it dials
-            await asyncio.wait_for(sending.close(), 10)
-        await sending.close()
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(steps())
+    sending = SendStream(dial, "server", "ann", "input", "", timeout, None)
+    if timeout:
+        with pytest.raises(TimedOut):
+            await asyncio.wait_for(sending.wait_ready(), 10)
+    else:
+        await asyncio.sleep(0)  # it dials
+        await asyncio.wait_for(sending.close(), 10)
+    await sending.close()
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -15,7 +15,7 @@ from chatctl.errors import UnexpectedStatus
 from chatctl.model.limits import Limits, utf8_size
 from chatctl.model.records import Receipt, ReceiptStatus
 
-SMALL = {"FRAME_MESSAGES": 5, "WINDOW_FRAMES": 6, "WINDOW_BYTES": 120, "PENDING_RECORDS": 8, "PENDING_BYTES": 50}
+SMALL = {"FRAME_MESSAGES": 5, "WINDOW_FRAMES": 6, "WINDOW_BYTES": 120, "MAX_PENDING_RECORDS": 8, "MAX_PENDING_BYTES": 50}
 NEW, SENT, ANSWERED, TOLD = range(4)  # a rejection skips SENT
 
 ROOMS = st.sampled_from(["den", "lobby"])
@@ -71,7 +71,7 @@ class Model:
         return [record for record in self.records if record.state in states]
 
     def check_who_ends_now(self, window):
-        outcomes = [*iter(window.settle, None), *window.unconfirmed()]
+        outcomes = [*iter(window.next_report, None), *window.unreported()]
         told = [line for outcome in outcomes for line in lines(outcome)]
         assert told == [line_of(record) for record in self.of(NEW, SENT, ANSWERED)]
 
@@ -175,7 +175,7 @@ class Model:
     def check(self):
         pending = self.of(NEW)
         size = utf8_size([record.text or "" for record in pending])
-        assert self.window.full == (len(pending) >= SMALL["PENDING_RECORDS"] or size >= SMALL["PENDING_BYTES"])
+        assert self.window.full == (len(pending) >= SMALL["MAX_PENDING_RECORDS"] or size >= SMALL["MAX_PENDING_BYTES"])
         assert self.window.all_sent == (not pending)
         assert self.window.in_flight == len(self.of(SENT))
         assert self.window.all_confirmed == (not pending and not self.of(SENT))
@@ -192,7 +192,7 @@ class Model:
         return (
             len(frames) >= SMALL["WINDOW_FRAMES"]
             or sum(self.sizes[frame] for frame in frames) >= SMALL["WINDOW_BYTES"]
-            or len(frames) + rejections >= SMALL["WINDOW_FRAMES"] + SMALL["PENDING_RECORDS"]
+            or len(frames) + rejections >= SMALL["WINDOW_FRAMES"] + SMALL["MAX_PENDING_RECORDS"]
         )
 
     def check_frame(self, frame):

@@ -77,17 +77,17 @@ def test_it_gives_up_once_when_the_time_is_over(clock, said, seconds):
     clock.pass_by(seconds * 3)
     (gone,) = told.gone
     assert seconds * 0.33 + seconds * 0.94 <= gone <= seconds * 0.33 + seconds * 1.01
-    assert told.watchdog.gone
+    assert told.watchdog.expired
 
 
 def test_time_in_which_nothing_is_expected_does_not_count(clock, said):
     told = said(10)
     told.watchdog.reset(expecting=False)
     clock.pass_by(1000)
-    told.watchdog.expect()
+    told.watchdog.start()
     clock.pass_by(9)
     assert told.gone == []
-    told.watchdog.expect()  # the silence goes on
+    told.watchdog.start()  # the silence goes on
     clock.pass_by(1)
     assert len(told.gone) == 1
     assert len(told.notices) == 1
@@ -104,7 +104,7 @@ def test_one_that_has_given_up_measures_the_next_silence_all_the_same(clock, sai
     clock.pass_by(11)
     told.watchdog.reset(expecting=True)  # it answered, too late for some
     clock.pass_by(5)
-    assert 0 < told.watchdog.left <= 6
+    assert 0 < told.watchdog.remaining <= 6
     clock.pass_by(6)
-    assert told.watchdog.left <= 0
+    assert told.watchdog.remaining <= 0
     assert len(told.notices) == len(told.gone) == 2

@@ -38,9 +38,9 @@ def test_nothing_was_stored(meter):
 
 
 def test_messages_are_counted_in_their_spans_and_forgotten_after_a_quarter_of_an_hour(meter, clock):
-    meter.count("lobby", 5, 0.001)
+    meter.add("lobby", 5, 0.001)
     clock.now += 10
-    meter.count("lobby", 7, 0.001)
+    meter.add("lobby", 7, 0.001)
     assert seen(meter).messages[-2:] == [5, 7]
     clock.now += 10 * (NUM_INTERVALS - 2)
     assert seen(meter).messages == [5, 7] + [0] * (NUM_INTERVALS - 2)
@@ -53,10 +53,10 @@ def test_messages_are_counted_in_their_spans_and_forgotten_after_a_quarter_of_an
 
 def test_the_rate_is_that_of_the_last_five_whole_seconds(meter, clock):
     for _ in range(5):
-        meter.count("lobby", 10, 0.001)
+        meter.add("lobby", 10, 0.001)
         clock.now += 1
     assert seen(meter).messages_per_second == 10
-    meter.count("lobby", 1000, 0.001)  # in the second that is under way
+    meter.add("lobby", 1000, 0.001)  # in the second that is under way
     assert seen(meter).messages_per_second == 10
     clock.now += 6
     assert seen(meter).messages_per_second == 0
@@ -64,46 +64,43 @@ def test_the_rate_is_that_of_the_last_five_whole_seconds(meter, clock):
 
 def test_the_busiest_rooms_come_first_and_are_bounded(meter, clock):
     for n in range(3 * MAX_ACTIVE_ROOMS):
-        meter.count(f"room {n}", n + 1, 0.001)
+        meter.add(f"room {n}", n + 1, 0.001)
     assert seen(meter).rooms[0] == RoomActivity(f"room {3 * MAX_ACTIVE_ROOMS - 1}", 3 * MAX_ACTIVE_ROOMS)
     assert len(seen(meter).rooms) == MAX_ACTIVE_ROOMS
     clock.now += 60
     for n in range(MAX_ROOMS_PER_MINUTE):
-        meter.count(f"other {n}", 1, 0.001)
-    meter.count("one too many", 1_000_000, 0.001)
-    meter.count("other 5", 999, 0.001)
+        meter.add(f"other {n}", 1, 0.001)
+    meter.add("one too many", 1_000_000, 0.001)
+    meter.add("other 5", 999, 0.001)
     assert seen(meter).rooms[0] == RoomActivity("other 5", 1000)
 
 
 def test_how_long_commits_took_is_known_to_a_tenth(meter, clock):
     for _ in range(98):
-        meter.count("lobby", 1, 0.004)
-    meter.count("lobby", 1, 0.25)
-    meter.count("lobby", 1, 0.25)
+        meter.add("lobby", 1, 0.004)
+    meter.add("lobby", 1, 0.25)
+    meter.add("lobby", 1, 0.25)
     assert seen(meter).commit_median == pytest.approx(0.004, rel=0.1)
     assert seen(meter).commit_p99 == pytest.approx(0.25, rel=0.1)
     clock.now += 70
     assert seen(meter).commit_median is None
 
 
-def test_only_what_is_stored_counts(meter, clock):
-    async def watch():
-        futures = [asyncio.get_running_loop().create_future() for _ in range(4)]
-        for future in futures:
-            meter.watch("lobby", future)
-        clock.now += 0.5
-        futures[0].set_result(
-            [
-                Receipt(1, 3, ReceiptStatus.STORED),
-                Receipt(4, 2, ReceiptStatus.DUPLICATE),
-                Receipt(6, 1, ReceiptStatus.STORED),
-            ]
-        )
-        futures[1].set_result([Receipt(1, 3, ReceiptStatus.REJECTED)])
-        futures[2].set_exception(OSError())
-        futures[3].cancel()
-        await asyncio.sleep(0)
-
-    asyncio.run(watch())
+async def test_only_what_is_stored_counts(meter, clock):
+    futures = [asyncio.get_running_loop().create_future() for _ in range(4)]
+    for future in futures:
+        meter.track("lobby", future)
+    clock.now += 0.5
+    futures[0].set_result(
+        [
+            Receipt(1, 3, ReceiptStatus.STORED),
+            Receipt(4, 2, ReceiptStatus.DUPLICATE),
+            Receipt(6, 1, ReceiptStatus.STORED),
+        ]
+    )
+    futures[1].set_result([Receipt(1, 3, ReceiptStatus.REJECTED)])
+    futures[2].set_exception(OSError())
+    futures[3].cancel()
+    await asyncio.sleep(0)
     assert seen(meter).messages[-1] == 4
     assert seen(meter).commit_p99 == pytest.approx(0.5, rel=0.1)

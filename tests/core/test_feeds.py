@@ -12,7 +12,7 @@ from chatctl.errors import StoreFailed
 from chatctl.model.limits import Limits
 from chatctl.server.service import ChatService
 from tests.support.feed_followers import FeedFollower, RecordedReads, append_each, append_many, cursor, live_followers
-from tests.support.logs import batch, run_on_log
+from tests.support.logs import batch, opened_log
 from tests.support.waiting import until_async
 
 
@@ -21,8 +21,8 @@ def url(tmp_path):
     return f"sqlite:{tmp_path}/chat.db"
 
 
-def test_what_many_follow_is_read_once(url):
-    async def step(log):
+async def test_what_many_follow_is_read_once(url):
+    async with opened_log(url) as log:
         reads = RecordedReads(log)
         async with live_followers(log, 40, rooms=("lobby",)) as (chat, followers):
             expected = [f"{n}" for n in range(150)]
@@ -35,11 +35,9 @@ def test_what_many_follow_is_read_once(url):
             (feed,) = chat.feeds._feeds.values()
             assert len(feed._waiters) <= 40
 
-    run_on_log(url, step)
 
-
-def test_what_is_stored_is_read_once_too_for_those_who_come_together(url):
-    async def step(log):
+async def test_what_is_stored_is_read_once_too_for_those_who_come_together(url):
+    async with opened_log(url) as log:
         await append_many(log, 5000)
         reads = RecordedReads(log)
         async with live_followers(log, 30) as (_, followers):
@@ -49,37 +47,29 @@ def test_what_is_stored_is_read_once_too_for_those_who_come_together(url):
             # All get the same page, and the frame that is made of it.
             assert len({id(follower.pages[2]) for follower in followers}) == 1
 
-    run_on_log(url, step)
 
-
-def test_the_more_follow_the_larger_the_pages(url, monkeypatch):
+async def test_the_more_follow_the_larger_the_pages(url, monkeypatch):
     monkeypatch.setattr(feeds, "WAKE_SECONDS_PER_FOLLOWER", 0.005)
 
-    async def step(log):
-        async with live_followers(log, 20) as (_, followers):
-            expected = [f"{n}" for n in range(100)]
-            await append_each(log, *expected)  # takes about as long as one wake of them all
-            for follower in followers:
-                await follower.expect_texts(*expected)
-                assert len(follower.pages) < 50
-
-    run_on_log(url, step)
+    async with opened_log(url) as log, live_followers(log, 20) as (_, followers):
+        expected = [f"{n}" for n in range(100)]
+        await append_each(log, *expected)  # takes about as long as one wake of them all
+        for follower in followers:
+            await follower.expect_texts(*expected)
+            assert len(follower.pages) < 50
 
 
-def test_all_are_woken_even_if_only_some_at_a_time(url, monkeypatch):
+async def test_all_are_woken_even_if_only_some_at_a_time(url, monkeypatch):
     monkeypatch.setattr(feeds, "WAKE_BATCH", 2)
 
-    async def step(log):
-        async with live_followers(log, 7) as (_, followers):
-            await append_each(log, "the only one")
-            for follower in followers:
-                await follower.expect_texts("the only one")
-            assert all(follower.live for follower in followers)
-
-    run_on_log(url, step)
+    async with opened_log(url) as log, live_followers(log, 7) as (_, followers):
+        await append_each(log, "the only one")
+        for follower in followers:
+            await follower.expect_texts("the only one")
+        assert all(follower.live for follower in followers)
 
 
-def test_followers_of_other_rooms_neither_wake_nor_read(url, monkeypatch):
+async def test_followers_of_other_rooms_neither_wake_nor_read(url, monkeypatch):
     waits = []
     wait = feeds.Feed.wait
 
@@ -89,7 +79,7 @@ def test_followers_of_other_rooms_neither_wake_nor_read(url, monkeypatch):
 
     monkeypatch.setattr(feeds.Feed, "wait", counted)
 
-    async def step(log):
+    async with opened_log(url) as log:
         await append_each(log, "before", room="den")
         reads = RecordedReads(log)
         async with (
@@ -105,18 +95,16 @@ def test_followers_of_other_rooms_neither_wake_nor_read(url, monkeypatch):
                 await follower.expect_texts("d")
             assert {rooms for rooms, _ in reads} <= {("lobby",)}
 
-    run_on_log(url, step)
-
 
 @pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("conditions", [{"contains": "NEEDLE"}, {"users": ("eve",)}], ids=str)
 @pytest.mark.parametrize("fresh_runs", [0, 4096])
-def test_what_is_rarely_wanted_is_looked_for_once_for_all_and_their_cursors_move_on(
+async def test_what_is_rarely_wanted_is_looked_for_once_for_all_and_their_cursors_move_on(
     url, monkeypatch, conditions, fresh_runs
 ):
     monkeypatch.setattr(feeds, "MAX_RECENT_RUNS", fresh_runs)
 
-    async def step(log):
+    async with opened_log(url) as log:
         reads = RecordedReads(log)
         async with live_followers(log, 20, **conditions) as (_, followers):
             await append_each(log, *(f"hay {n}" for n in range(100)))
@@ -132,12 +120,10 @@ def test_what_is_rarely_wanted_is_looked_for_once_for_all_and_their_cursors_move
                 assert positions == sorted(positions)
             await until_async(lambda: all(follower.position == 102 for follower in followers))
 
-    run_on_log(url, step)
-
 
 @pytest.mark.usefixtures("soon")
-def test_the_cursors_of_quiet_rooms_move_on_without_a_read(url):
-    async def step(log):
+async def test_the_cursors_of_quiet_rooms_move_on_without_a_read(url):
+    async with opened_log(url) as log:
         await append_each(log, "here", room="den")
         async with live_followers(log, 3, rooms=("den",), last=1) as (chat, quiet):
             quiet += [FeedFollower(chat, rooms=(f"room {n}",), after=cursor(log, 1)) for n in range(7)]
@@ -152,39 +138,34 @@ def test_the_cursors_of_quiet_rooms_move_on_without_a_read(url):
             for follower in quiet[:3]:
                 await follower.expect_texts("here", "there")
 
-    run_on_log(url, step)
-
 
 # --- late, slow, gone
 
 
-def test_one_that_comes_late_and_one_that_stalls_see_everything_once(url):
-    async def step(log):
-        async with live_followers(log, 3) as (chat, (stalled, *others)):
-            stalled.may_read.clear()
-            await append_many(log, 2500)
-            await others[0].expect_texts(*(f"{n}" for n in range(1, 2501)))
-            late, middle = FeedFollower(chat), FeedFollower(chat, after=cursor(log, 1234))
-            await append_many(log, 700)
-            stalled.may_read.set()
-            expected = [f"{n}" for n in range(1, 3201)]
-            for follower in (stalled, late, *others):
-                await follower.expect_texts(*expected)
-            await middle.expect_texts(*expected[1234:])
-            await append_each(log, "3201")
-            for follower in (stalled, late, middle):
-                await until_async(lambda follower=follower: follower.texts[-1] == "3201")
-                assert follower.live
-            await late.cancel()
-            await middle.cancel()
-
-    run_on_log(url, step)
+async def test_one_that_comes_late_and_one_that_stalls_see_everything_once(url):
+    async with opened_log(url) as log, live_followers(log, 3) as (chat, (stalled, *others)):
+        stalled.may_read.clear()
+        await append_many(log, 2500)
+        await others[0].expect_texts(*(f"{n}" for n in range(1, 2501)))
+        late, middle = FeedFollower(chat), FeedFollower(chat, after=cursor(log, 1234))
+        await append_many(log, 700)
+        stalled.may_read.set()
+        expected = [f"{n}" for n in range(1, 3201)]
+        for follower in (stalled, late, *others):
+            await follower.expect_texts(*expected)
+        await middle.expect_texts(*expected[1234:])
+        await append_each(log, "3201")
+        for follower in (stalled, late, middle):
+            await until_async(lambda follower=follower: follower.texts[-1] == "3201")
+            assert follower.live
+        await late.cancel()
+        await middle.cancel()
 
 
-def test_the_cache_is_bounded_and_nothing_is_lost_when_it_forgets(url, monkeypatch):
+async def test_the_cache_is_bounded_and_nothing_is_lost_when_it_forgets(url, monkeypatch):
     monkeypatch.setattr(page_cache, "MAX_CACHE_BYTES", 100_000)
 
-    async def step(log):
+    async with opened_log(url) as log:
         await append_many(log, 3000)
         async with live_followers(log, 2, limits=Limits(batch_messages=100)) as (chat, followers):
             kept = chat.feeds._cache._pages
@@ -208,14 +189,12 @@ def test_the_cache_is_bounded_and_nothing_is_lost_when_it_forgets(url, monkeypat
                 <= 100_000
             )
 
-    run_on_log(url, step)
-
 
 @pytest.mark.parametrize("text", ["", "hello", "😀" * 100], ids=len)
-def test_the_bound_of_the_cache_is_about_what_it_really_takes(url, monkeypatch, text):
+async def test_the_bound_of_the_cache_is_about_what_it_really_takes(url, monkeypatch, text):
     monkeypatch.setattr(page_cache, "MAX_CACHE_BYTES", 1_000_000)
 
-    async def step(log):
+    async with opened_log(url) as log:
         # Each message is a run of its own, as people chat.
         await asyncio.gather(*(log.append(batch(text, number=n, room=f"room {n % 3}")) for n in range(1, 8001)))
         chat = Chat(log, Limits())
@@ -230,11 +209,9 @@ def test_the_bound_of_the_cache_is_about_what_it_really_takes(url, monkeypatch, 
         assert len(chat.feeds._cache._pages) < 8
         assert 500_000 < taken < 3_000_000
 
-    run_on_log(url, step)
 
-
-def test_one_cancelled_in_the_middle_of_a_shared_read_disturbs_nobody(url):
-    async def step(log):
+async def test_one_cancelled_in_the_middle_of_a_shared_read_disturbs_nobody(url):
+    async with opened_log(url) as log:
         await append_many(log, 10)
         reads, chat = RecordedReads(log), Chat(log, Limits())
         reads.may_answer.clear()
@@ -250,25 +227,20 @@ def test_one_cancelled_in_the_middle_of_a_shared_read_disturbs_nobody(url):
         await third.cancel()
         await late.cancel()
 
-    run_on_log(url, step)
-
 
 @pytest.mark.usefixtures("unkept")
-def test_a_read_that_fails_is_told_to_those_who_follow_and_the_next_ones_work(url):
-    async def step(log):
-        async with live_followers(log, 3) as (chat, followers):
-            reads = RecordedReads(log)
-            reads.error = StoreFailed("the disk is broken")
-            await append_each(log, "one")
-            for follower in followers:
-                with pytest.raises(StoreFailed, match="broken"):
-                    await follower.task
-            reads.error = None
-            again = FeedFollower(chat, last=1)
-            await again.expect_texts("one")
-            await until_async(lambda: again.live)
-            await append_each(log, "two")
-            await again.expect_texts("one", "two")
-            await again.cancel()
-
-    run_on_log(url, step)
+async def test_a_read_that_fails_is_told_to_those_who_follow_and_the_next_ones_work(url):
+    async with opened_log(url) as log, live_followers(log, 3) as (chat, followers):
+        reads = RecordedReads(log)
+        reads.error = StoreFailed("the disk is broken")
+        await append_each(log, "one")
+        for follower in followers:
+            with pytest.raises(StoreFailed, match="broken"):
+                await follower.task
+        reads.error = None
+        again = FeedFollower(chat, last=1)
+        await again.expect_texts("one")
+        await until_async(lambda: again.live)
+        await append_each(log, "two")
+        await again.expect_texts("one", "two")
+        await again.cancel()

@@ -8,7 +8,7 @@ from chatctl.core.chat import Chat
 from chatctl.errors import ServerStopping, StoreFailed
 from chatctl.model.limits import Limits
 from tests.support.feed_followers import FeedFollower, RecordedReads, append_each, append_many, live_followers
-from tests.support.logs import batch, run_on_log
+from tests.support.logs import batch, opened_log
 from tests.support.waiting import until_async
 
 SECOND = 1_000_000
@@ -21,8 +21,8 @@ def url(tmp_path):
 
 @pytest.mark.parametrize("stage", ["at once", "reading", "asleep", "looking", "woken", "stalled", "failed", "ended"])
 @pytest.mark.usefixtures("soon", "unkept")
-def test_the_last_one_gone_leaves_nothing_behind(url, stage):
-    async def step(log):
+async def test_the_last_one_gone_leaves_nothing_behind(url, stage):
+    async with opened_log(url) as log:
         await append_many(log, 10)
         conditions = {"contains": "needle"} if stage == "looking" else {"limit": 10} if stage == "ended" else {}
         reads, chat = RecordedReads(log), Chat(log, Limits())
@@ -60,11 +60,9 @@ def test_the_last_one_gone_leaves_nothing_behind(url, stage):
         await until_async(lambda: again.texts[-1] == "new")
         await again.cancel()
 
-    run_on_log(url, step)
 
-
-def test_last_and_limit_go_on_from_what_is_stored_into_what_comes(url):
-    async def step(log):
+async def test_last_and_limit_go_on_from_what_is_stored_into_what_comes(url):
+    async with opened_log(url) as log:
         await append_many(log, 1500)
         chat = Chat(log, Limits())
         last = FeedFollower(chat, last=2)
@@ -80,11 +78,9 @@ def test_last_and_limit_go_on_from_what_is_stored_into_what_comes(url):
         assert (limited.position, found.position) == (1502, 1502)
         await last.cancel()
 
-    run_on_log(url, step)
 
-
-def test_since_may_be_in_the_future(url, monkeypatch):
-    async def step(log):
+async def test_since_may_be_in_the_future(url, monkeypatch):
+    async with opened_log(url) as log:
         clock = [10]
         monkeypatch.setattr("time.time_ns", lambda: clock[0] * 1_000_000_000)
         await append_each(log, "early")
@@ -101,11 +97,9 @@ def test_since_may_be_in_the_future(url, monkeypatch):
             assert [follower.texts for follower in followers] == [["now", "then"]] * 2
             await stored.cancel()
 
-    run_on_log(url, step)
 
-
-def test_until_ends_it_with_exactly_what_was_stored_before(url, monkeypatch):
-    async def step(log):
+async def test_until_ends_it_with_exactly_what_was_stored_before(url, monkeypatch):
+    async with opened_log(url) as log:
         clock = [10.0]
         monkeypatch.setattr("time.time_ns", lambda: int(clock[0] * 1_000_000_000))
         monkeypatch.setattr("time.time", lambda: clock[0])
@@ -135,11 +129,9 @@ def test_until_ends_it_with_exactly_what_was_stored_before(url, monkeypatch):
                 assert follower.texts == expected
                 assert follower.position == 3
 
-    run_on_log(url, step)
 
-
-def test_until_ends_a_quiet_one_by_itself_and_waits_for_what_is_on_its_way_to_the_disk(url, monkeypatch):
-    async def step(log):
+async def test_until_ends_a_quiet_one_by_itself_and_waits_for_what_is_on_its_way_to_the_disk(url, monkeypatch):
+    async with opened_log(url) as log:
         now = asyncio.get_running_loop().time
         offset = 1_000_000 - now()
         monkeypatch.setattr("time.time", lambda: now() + offset)
@@ -153,11 +145,9 @@ def test_until_ends_a_quiet_one_by_itself_and_waits_for_what_is_on_its_way_to_th
                 await follower.task
                 assert follower.texts == ["in the last moment"]
 
-    run_on_log(url, step)
 
-
-def test_all_are_let_go_when_the_server_stops_and_nobody_comes_any_more(url):
-    async def step(log):
+async def test_all_are_let_go_when_the_server_stops_and_nobody_comes_any_more(url):
+    async with opened_log(url) as log:
         await append_many(log, 10)
         async with live_followers(log, 2, users=("nobody",)) as (chat, followers):
             stalled = FeedFollower(chat)
@@ -175,5 +165,3 @@ def test_all_are_let_go_when_the_server_stops_and_nobody_comes_any_more(url):
             with pytest.raises(ServerStopping):
                 await late.task
             assert chat.feeds._feeds == {}
-
-    run_on_log(url, step)

@@ -12,7 +12,7 @@ from chatctl.core.chat import Chat
 from chatctl.model.limits import Limits
 from chatctl.model.messages import Query
 from tests.support.feed_followers import cursor
-from tests.support.logs import batch, messages, page_messages, run_on_log
+from tests.support.logs import batch, messages, opened_log, page_messages
 from tests.support.waiting import until_async
 
 ROOMS, USERS, WORDS = ("den", "lobby", "attic"), ("ann", "bob", "eve"), ("hay", "straw", "Needle", "grass")
@@ -69,7 +69,7 @@ async def write(log, user, rng):
 
 
 @pytest.mark.parametrize("paced", [False, True])
-def test_each_sees_what_it_wants_in_order_and_once(tmp_path, monkeypatch, paced):
+async def test_each_sees_what_it_wants_in_order_and_once(tmp_path, monkeypatch, paced):
     seed = random.randrange(1_000_000)
     print("seed", seed)
     rng = random.Random(seed)
@@ -82,7 +82,7 @@ def test_each_sees_what_it_wants_in_order_and_once(tmp_path, monkeypatch, paced)
         monkeypatch.setattr(feeds, "MAX_RECENT_RUNS", 2)
         monkeypatch.setattr(feeds, "WAKE_BATCH", 2)
 
-    async def step(log):
+    async with opened_log(f"sqlite:{tmp_path}/chat.db") as log:
         chat = Chat(log, Limits(batch_messages=7))
         wanderers = []
         writers = [asyncio.create_task(write(log, user, random.Random(rng.random()))) for user in USERS]
@@ -103,5 +103,3 @@ def test_each_sees_what_it_wants_in_order_and_once(tmp_path, monkeypatch, paced)
         await asyncio.wait([wanderer.task for wanderer in wanderers])
         await until_async(lambda: asyncio.all_tasks() == {asyncio.current_task()})
         assert chat.feeds._feeds == {}
-
-    run_on_log(f"sqlite:{tmp_path}/chat.db", step)

@@ -10,7 +10,7 @@ from chatctl.core import history
 from chatctl.core.chat import Chat
 from chatctl.model.limits import Limits
 from chatctl.model.messages import Query
-from tests.support.logs import batch, page_messages, run_on_log
+from tests.support.logs import batch, opened_log, page_messages
 
 
 @pytest.fixture
@@ -43,17 +43,15 @@ def numbers(first, last):
     return [str(n) for n in range(first, last + 1)]
 
 
-def test_without_conditions_everything_comes_in_log_order(url):
-    async def step(log):
+async def test_without_conditions_everything_comes_in_log_order(url):
+    async with opened_log(url) as log:
         assert await found(log) == []
         await numbered(log)
         assert await found(log) == numbers(1, 2500)
 
-    run_on_log(url, step)
 
-
-def test_last_limit_after_and_before_cut_what_they_say(url):
-    async def step(log):
+async def test_last_limit_after_and_before_cut_what_they_say(url):
+    async with opened_log(url) as log:
         await numbered(log)
         assert await found(log, last=3) == numbers(2498, 2500)
         assert await found(log, last=1500) == numbers(1001, 2500)
@@ -72,11 +70,9 @@ def test_last_limit_after_and_before_cut_what_they_say(url):
         assert await found(log, rooms=("room1",), last=150) == numbers(2251 - 100, 2200) + numbers(2301, 2400)
         assert await found(log, users=("nobody",)) == []
 
-    run_on_log(url, step)
 
-
-def test_paging_backwards_with_before_and_last_meets_every_message_once(url):
-    async def step(log):
+async def test_paging_backwards_with_before_and_last_meets_every_message_once(url):
+    async with opened_log(url) as log:
         await numbered(log)
         for conditions in ({}, {"rooms": ("room1",)}, {"contains": "7"}):
             expected, pages, before = await found(log, **conditions), [], ""
@@ -85,11 +81,9 @@ def test_paging_backwards_with_before_and_last_meets_every_message_once(url):
                 pages, before = page + pages, cursor(log, page[0][0])
             assert [text for *_, text in pages] == expected
 
-    run_on_log(url, step)
 
-
-def test_since_and_until_are_from_this_time_on_and_before_it(url, monkeypatch):
-    async def step(log):
+async def test_since_and_until_are_from_this_time_on_and_before_it(url, monkeypatch):
+    async with opened_log(url) as log:
         for second in (10, 20, 20, 30):
             monkeypatch.setattr("time.time_ns", lambda second=second: second * 1_000_000_000)
             await log.append(batch(f"{second}.{log.head}", number=log.head + 1))
@@ -105,13 +99,11 @@ def test_since_and_until_are_from_this_time_on_and_before_it(url, monkeypatch):
         assert await found(log, since=20_000_000, contains="0", limit=1) == ["20.1"]
         assert await found(log, since=2**60) == await found(log, until=-5) == []
 
-    run_on_log(url, step)
 
-
-def test_contains_finds_by_casefold_and_takes_nothing_for_a_pattern(url):
+async def test_contains_finds_by_casefold_and_takes_nothing_for_a_pattern(url):
     texts = ["Eine Straße", "STRASSE", "100%", "100 percent", "under_score", "underXscore", "nul\0after", "two\nlines", ""]
 
-    async def step(log):
+    async with opened_log(url) as log:
         await log.append(batch(*texts))
         for needle, expected in {
             "STRASSE": ["Eine Straße", "STRASSE"],
@@ -127,11 +119,9 @@ def test_contains_finds_by_casefold_and_takes_nothing_for_a_pattern(url):
         }.items():
             assert await found(log, contains=needle) == expected
 
-    run_on_log(url, step)
 
-
-def test_last_and_limit_count_only_what_contains_finds(url):
-    async def step(log):
+async def test_last_and_limit_count_only_what_contains_finds(url):
+    async with opened_log(url) as log:
         await numbered(log)
         sevens = [text for text in numbers(1, 2500) if "7" in text]
         for n in (1, 2, 10, 300, len(sevens), 5000):
@@ -139,11 +129,9 @@ def test_last_and_limit_count_only_what_contains_finds(url):
             assert await found(log, contains="7", limit=n) == sevens[:n]
         assert await found(log, contains="7", last=10, limit=4) == sevens[-10:-6]
 
-    run_on_log(url, step)
 
-
-def test_the_cursor_of_a_page_resumes_behind_it(url):
-    async def step(log):
+async def test_the_cursor_of_a_page_resumes_behind_it(url):
+    async with opened_log(url) as log:
         await numbered(log)
         query = Query(contains="77", limit=3)
         seen = []
@@ -155,10 +143,8 @@ def test_the_cursor_of_a_page_resumes_behind_it(url):
                 break
         assert seen == [text for text in numbers(1, 2500) if "77" in text]
 
-    run_on_log(url, step)
 
-
-def test_following_yields_each_message_once_while_several_write(url):
+async def test_following_yields_each_message_once_while_several_write(url):
     async def write(log, user):
         for n in range(1, 301, 3):
             await log.append(batch(*(f"{user}{i}" for i in range(n, n + 3)), number=n, user=user))
@@ -171,7 +157,7 @@ def test_following_yields_each_message_once_while_several_write(url):
                 return seen
         return None
 
-    async def step(log):
+    async with opened_log(url) as log:
         await numbered(log)
         users = ("bob", "cid", "dan")
         start = Query(after=cursor(log, 2000), follow=True)
@@ -185,11 +171,9 @@ def test_following_yields_each_message_once_while_several_write(url):
         assert [m[3] for m in bobs] == [f"bob{n}" for n in range(1, 301)]
         assert [m[3] for m in late] == [f"cid{n}" for n in range(1, 301)]
 
-    run_on_log(url, step)
 
-
-def test_a_follower_says_when_the_live_part_begins_and_stops_at_its_limit_or_with_the_log(url):
-    async def step(log):
+async def test_a_follower_says_when_the_live_part_begins_and_stops_at_its_limit_or_with_the_log(url):
+    async with opened_log(url) as log:
         await numbered(log)
         pages = history.read(Chat(log, Limits()), Query(after=cursor(log, 1000), follow=True, limit=1502))
         lives, seen = [], []
@@ -209,8 +193,6 @@ def test_a_follower_says_when_the_live_part_begins_and_stops_at_its_limit_or_wit
         chat.feeds.shut_down()
         with pytest.raises(errors.ServerStopping):
             await anext(empty)
-
-    run_on_log(url, step)
 
 
 @pytest.mark.parametrize(
@@ -239,11 +221,9 @@ def test_a_follower_says_when_the_live_part_begins_and_stops_at_its_limit_or_wit
     ],
     ids=str,
 )
-def test_a_query_that_cannot_be_answered_is_refused_by_name(url, kind, conditions):
-    async def step(log):
+async def test_a_query_that_cannot_be_answered_is_refused_by_name(url, kind, conditions):
+    async with opened_log(url) as log:
         await log.append(batch("one"))
         known = {key: value.replace("LOG", log.id) if isinstance(value, str) else value for key, value in conditions.items()}
         with pytest.raises(kind):
             await answer(log, Query(**known))
-
-    run_on_log(url, step)

@@ -88,24 +88,21 @@ async def ticking(condition):
         await asyncio.sleep(0)
 
 
-def test_a_room_that_changes_and_changes_back_is_no_news():
-    async def watch():
-        presence = Presence()
-        calls = []
-        watching = presence.subscribe(["lobby"], lambda: calls.append(1))
-        assert watching.pop_changes() == [RoomPresence("lobby", [], 0)]
-        presence.enter("ann", ["lobby"])()
-        await ticking(lambda: not presence._timer)
-        assert (calls, watching.pop_changes()) == ([], [])
-        presence.enter("ann", ["lobby", "elsewhere"])
-        await ticking(lambda: calls)
-        assert watching.pop_changes() == [RoomPresence("lobby", ["ann"], 1)]
-        watching.close()
-        presence.enter("bob", ["lobby"])
-        await ticking(lambda: not presence._timer)
-        assert calls == [1]
-
-    asyncio.run(watch())
+async def test_a_room_that_changes_and_changes_back_is_no_news():
+    presence = Presence()
+    calls = []
+    watching = presence.subscribe(["lobby"], lambda: calls.append(1))
+    assert watching.pop_changes() == [RoomPresence("lobby", [], 0)]
+    presence.enter("ann", ["lobby"])()
+    await ticking(lambda: not presence._timer)
+    assert (calls, watching.pop_changes()) == ([], [])
+    presence.enter("ann", ["lobby", "elsewhere"])
+    await ticking(lambda: calls)
+    assert watching.pop_changes() == [RoomPresence("lobby", ["ann"], 1)]
+    watching.close()
+    presence.enter("bob", ["lobby"])
+    await ticking(lambda: not presence._timer)
+    assert calls == [1]
 
 
 # --- over the API
@@ -185,25 +182,22 @@ _IMPATIENT = dedent("""
 """)
 
 
-def test_a_client_whose_connection_is_dead_is_gone_once_it_does_not_answer_a_ping(start_server, connect):
+async def test_a_client_whose_connection_is_dead_is_gone_once_it_does_not_answer_a_ping(start_server, connect):
     server = start_server(command=[sys.executable, "-c", _IMPATIENT, "serve"])
     stub = chat_pb2_grpc.ChatServiceStub(connect(server))
 
-    async def blackhole():
-        async with (
-            TcpProxy(server.address) as proxy,
-            ChatClient(proxy.address, 0) as chat,
-            chat.join("ann", ["lobby"]) as joining,
-        ):
-            async for event in joining.events():
-                if isinstance(event, PresenceChanged):
-                    break
-            assert await asyncio.to_thread(there, stub) == {"lobby": ["ann"]}
-            proxy.blackholed.add(1)
-            await asyncio.to_thread(until, lambda: there(stub) == {})
-            assert joining.last_error is None  # for all that the client knows
-
-    asyncio.run(blackhole())
+    async with (
+        TcpProxy(server.address) as proxy,
+        ChatClient(proxy.address, 0) as chat,
+        chat.join("ann", ["lobby"]) as joining,
+    ):
+        async for event in joining.events():
+            if isinstance(event, PresenceChanged):
+                break
+        assert await asyncio.to_thread(there, stub) == {"lobby": ["ann"]}
+        proxy.blackholed.add(1)
+        await asyncio.to_thread(until, lambda: there(stub) == {})
+        assert joining.last_error is None  # for all that the client knows
 
 
 def test_names_told_at_once_are_bounded_and_the_counts_are_not(monkeypatch):
@@ -218,15 +212,12 @@ def test_names_told_at_once_are_bounded_and_the_counts_are_not(monkeypatch):
     ]
 
 
-def test_many_are_told_some_at_a_time_and_all_in_the_end():
-    async def watch():
-        presence, told = Presence(), []
-        for n in range(3 * PUBLISH_BATCH):
-            presence.subscribe(["lobby"], lambda n=n: told.append(n))
-        presence.enter("ann", ["lobby"])
-        await ticking(lambda: told)
-        assert len(told) == PUBLISH_BATCH
-        await ticking(lambda: not presence._timer)
-        assert len(set(told)) == 3 * PUBLISH_BATCH
-
-    asyncio.run(watch())
+async def test_many_are_told_some_at_a_time_and_all_in_the_end():
+    presence, told = Presence(), []
+    for n in range(3 * PUBLISH_BATCH):
+        presence.subscribe(["lobby"], lambda n=n: told.append(n))
+    presence.enter("ann", ["lobby"])
+    await ticking(lambda: told)
+    assert len(told) == PUBLISH_BATCH
+    await ticking(lambda: not presence._timer)
+    assert len(set(told)) == 3 * PUBLISH_BATCH

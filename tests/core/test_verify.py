@@ -10,7 +10,7 @@ from chatctl.core import verify
 from chatctl.core.chat import Chat
 from chatctl.model.claims import Claim, Fault, FaultKind
 from chatctl.model.limits import Limits
-from tests.support.logs import batch, messages, run_on_log
+from tests.support.logs import batch, messages, opened_log
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ PLANTS = {
 
 
 @pytest.mark.parametrize("order", ["rising", "falling", "shuffled", "sparse", "twice"])
-def test_planted_faults_are_found_and_nothing_else(url, order):
-    async def step(log):
+async def test_planted_faults_are_found_and_nothing_else(url, order):
+    async with opened_log(url) as log:
         claims = await mixture(log)
         chance = random.Random(order)
         if order == "falling":
@@ -63,31 +63,25 @@ def test_planted_faults_are_found_and_nothing_else(url, order):
         expected = [Fault(at, claims[at].sequence, kind) for at, kind in sorted(planted.items())]
         assert await faults(log, claims) == expected
 
-    run_on_log(url, step)
 
-
-def test_different_claims_of_one_message_are_told_apart(url):
-    async def step(log):
+async def test_different_claims_of_one_message_are_told_apart(url):
+    async with opened_log(url) as log:
         claims = (await mixture(log))[:1]
         claims = [PLANTS[FaultKind.OTHER_TEXT](claims[0]), claims[0], PLANTS[FaultKind.OTHER_USER](claims[0])]
         assert await faults(log, claims) == [Fault(0, 1, FaultKind.OTHER_TEXT), Fault(2, 1, FaultKind.OTHER_USER)]
 
-    run_on_log(url, step)
 
-
-def test_nothing_is_there_in_an_empty_log_nor_beyond_any_head(url):
-    async def step(log):
+async def test_nothing_is_there_in_an_empty_log_nor_beyond_any_head(url):
+    async with opened_log(url) as log:
         missing = [Claim(sequence, "lobby", "ann", digest("")) for sequence in (1, 2**63 - 1, 2)]
         assert [fault.kind for fault in await faults(log, missing)] == [FaultKind.MISSING] * 3
         assert await faults(log, []) == []
         await log.append(batch("", number=1))
         assert await faults(log, missing) == [Fault(1, 2**63 - 1, FaultKind.MISSING), Fault(2, 2, FaultKind.MISSING)]
 
-    run_on_log(url, step)
 
-
-def test_long_texts_are_compared_to_their_last_character_a_small_page_at_a_time(url):
-    async def step(log):
+async def test_long_texts_are_compared_to_their_last_character_a_small_page_at_a_time(url):
+    async with opened_log(url) as log:
         texts = [f"{'x' * 65_000}{n}" for n in range(100)]
         for n, text in enumerate(texts, 1):
             await log.append(batch(text, number=n))
@@ -96,8 +90,8 @@ def test_long_texts_are_compared_to_their_last_character_a_small_page_at_a_time(
         class Watched:
             head = log.head
 
-            async def pick(self, sequences):
-                pages.append(await log.pick(sequences))
+            async def lookup(self, sequences):
+                pages.append(await log.lookup(sequences))
                 return pages[-1]
 
         claims = [Claim(n, "lobby", "ann", digest(text)) for n, text in enumerate(texts, 1)]
@@ -105,17 +99,13 @@ def test_long_texts_are_compared_to_their_last_character_a_small_page_at_a_time(
         assert await verify.find_faults(Chat(Watched(), Limits()), claims) == [Fault(41, 42, FaultKind.OTHER_TEXT)]
         assert max(sum(len(message.text) for message in page.messages.values()) for page in pages) <= 256 * 1024
 
-    run_on_log(url, step)
-
 
 @pytest.mark.parametrize(("sequence", "size"), [(0, 32), (-1, 32), (2**63, 32), (1, 0), (1, 31), (1, 64)])
-def test_a_claim_that_breaks_a_rule_is_refused(url, sequence, size):
-    async def step(log):
+async def test_a_claim_that_breaks_a_rule_is_refused(url, sequence, size):
+    async with opened_log(url) as log:
         await mixture(log)
         with pytest.raises(errors.InvalidRequest):
             await faults(log, [Claim(sequence, "lobby", "ann", b"x" * size)])
-
-    run_on_log(url, step)
 
 
 @pytest.mark.parametrize(
@@ -130,12 +120,10 @@ def test_a_claim_that_breaks_a_rule_is_refused(url, sequence, size):
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_only_cursors_of_this_log_are_accepted(url, prefix, kind):
-    async def step(log):
+async def test_only_cursors_of_this_log_are_accepted(url, prefix, kind):
+    async with opened_log(url) as log:
         chat = Chat(log, Limits())
         verify.validate_cursor_prefix(chat, chat.cursor_prefix)
         with pytest.raises(kind) as refused:
             verify.validate_cursor_prefix(chat, prefix.replace("LOG", log.id))
         assert len(str(refused.value)) < 300
-
-    run_on_log(url, step)

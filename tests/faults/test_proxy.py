@@ -30,7 +30,8 @@ async def echo_through_proxy():
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     async with FaultProxy(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as proxy:
         reader, writer = await asyncio.open_connection(*proxy.address.split(":"))
-        yield proxy, reader, writer, got
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            yield proxy, reader, writer, got
         writer.close()
     server.close()
 
@@ -43,36 +44,24 @@ async def rest(reader):
         return b""
 
 
-def through_proxy(step):
-    async def run():
-        async with asyncio.timeout(TIMEOUT_SECONDS), echo_through_proxy() as things:
-            await step(*things)
-
-    asyncio.run(run())
-
-
-def test_everything_comes_through_in_order():
-    async def step(proxy, reader, writer, got):
+async def test_everything_comes_through_in_order():
+    async with echo_through_proxy() as (proxy, reader, writer, _got):
         data = bytes(range(256)) * 4000
         writer.write(data)
         assert await reader.readexactly(len(data)) == data
         assert proxy.accepted == 1
 
-    through_proxy(step)
 
-
-def test_the_end_of_one_direction_comes_through_and_the_other_goes_on():
-    async def step(proxy, reader, writer, got):
+async def test_the_end_of_one_direction_comes_through_and_the_other_goes_on():
+    async with echo_through_proxy() as (_proxy, reader, writer, got):
         writer.write(b"last")
         writer.write_eof()
         await until_async(lambda: got == [b"last", b""], "the end to reach the server")
         assert await reader.read() == b"last"
 
-    through_proxy(step)
 
-
-def test_a_delay_is_taken_each_way():
-    async def step(proxy, reader, writer, got):
+async def test_a_delay_is_taken_each_way():
+    async with echo_through_proxy() as (proxy, reader, writer, _got):
         proxy.delay = 0.1
         for _ in range(2):
             start = time.monotonic()
@@ -80,11 +69,9 @@ def test_a_delay_is_taken_each_way():
             assert await reader.readexactly(1) == b"a"
             assert time.monotonic() - start >= 0.2
 
-    through_proxy(step)
 
-
-def test_what_is_held_comes_once_it_is_released():
-    async def step(proxy, reader, writer, got):
+async def test_what_is_held_comes_once_it_is_released():
+    async with echo_through_proxy() as (proxy, reader, writer, got):
         proxy.blackhole()
         writer.write(b"held")
         other = await asyncio.open_connection(*proxy.address.split(":"))
@@ -97,12 +84,10 @@ def test_what_is_held_comes_once_it_is_released():
         assert await other[0].readexactly(3) == b"too"
         other[1].close()
 
-    through_proxy(step)
-
 
 @pytest.mark.parametrize("holding", [False, True])
-def test_a_cut_breaks_both_sides_and_new_connections_work(holding):
-    async def step(proxy, reader, writer, got):
+async def test_a_cut_breaks_both_sides_and_new_connections_work(holding):
+    async with echo_through_proxy() as (proxy, reader, writer, got):
         writer.write(b"a")
         assert await reader.readexactly(1) == b"a"
         if holding:
@@ -118,12 +103,10 @@ def test_a_cut_breaks_both_sides_and_new_connections_work(holding):
         assert await again[0].readexactly(1) == b"b"
         again[1].close()
 
-    through_proxy(step)
-
 
 @pytest.mark.parametrize("towards", ["client", "server"])
-def test_a_half_close_ends_one_direction(towards):
-    async def step(proxy, reader, writer, got):
+async def test_a_half_close_ends_one_direction(towards):
+    async with echo_through_proxy() as (proxy, reader, writer, got):
         writer.write(b"a")
         assert await reader.readexactly(1) == b"a"
         proxy.half_close(towards)
@@ -134,14 +117,9 @@ def test_a_half_close_ends_one_direction(towards):
             writer.write(b"b")
             await until_async(lambda: b"b" in got, "what is still said to reach the server")
 
-    through_proxy(step)
 
-
-def test_without_a_server_connections_are_closed():
-    async def run():
-        async with FaultProxy("127.0.0.1:1") as proxy:
-            reader, writer = await asyncio.open_connection(*proxy.address.split(":"))
-            assert await rest(reader) == b""
-            writer.close()
-
-    asyncio.run(run())
+async def test_without_a_server_connections_are_closed():
+    async with FaultProxy("127.0.0.1:1") as proxy:
+        reader, writer = await asyncio.open_connection(*proxy.address.split(":"))
+        assert await rest(reader) == b""
+        writer.close()

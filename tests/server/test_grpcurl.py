@@ -82,7 +82,7 @@ def test_reflection_describes_each_method(grpcurl, service):
 def test_each_method_of_v1_answers(grpcurl):
     sent = [{"user": "ann", "room": "den", "input_id": "s", "texts": ["one", "two"]}, {"texts": ["x" * 65_537, "three"]}]
     responses = objects(grpcurl("chatctl.v1.ChatService/SendAndReceiveMessage", data=sent))
-    assert responses[0]["welcome"]["inputId"] == "s"
+    assert responses[0]["welcome"]["input_id"] == "s"
     receipts = [receipt for response in responses for receipt in response.get("receipts", [])]
     assert [(receipt["number"], receipt["count"], receipt["status"].rpartition("_")[2]) for receipt in receipts] == [
         ("1", "2", "STORED"),

@@ -27,7 +27,7 @@ from tests.support.http2 import (
     healthy_client,
     message_bytes,
 )
-from tests.support.logs import STORES, batch, page_messages, run_on_log
+from tests.support.logs import STORES, batch, opened_log, page_messages
 from tests.support.waiting import TIMEOUT_SECONDS, until
 from tests.support.wire_client import STORED, ManualStream, history_texts, send_frames, send_request
 
@@ -47,8 +47,8 @@ async def drained(condition):
     await asyncio.to_thread(until, condition)
 
 
-def test_followers_of_quiet_rooms_read_nothing_while_another_is_busy(url):
-    async def step(log):
+async def test_followers_of_quiet_rooms_read_nothing_while_another_is_busy(url):
+    async with opened_log(url) as log:
         reads, read = Counter(), log.read
 
         async def counted(rooms, *rest, **more):
@@ -72,15 +72,13 @@ def test_followers_of_quiet_rooms_read_nothing_while_another_is_busy(url):
             task.cancel()
         await asyncio.wait(tasks)
 
-    run_on_log(url, step)
 
-
-def test_a_page_stays_small_however_large_and_uneven_what_was_stored_at_once(url):
+async def test_a_page_stays_small_however_large_and_uneven_what_was_stored_at_once(url):
     even = ["x" * 1000] * 1000
     uneven = ["y" * 60_000] * 10 + ["z"] * 900
     last = ["w" * 900_000]  # a text is never cut
 
-    async def step(log):
+    async with opened_log(url) as log:
         for number, run in ((1, even), (1001, uneven), (2001, last)):
             await log.append(batch(*run, number=number))
         for backwards in (False, True):
@@ -92,8 +90,6 @@ def test_a_page_stays_small_however_large_and_uneven_what_was_stored_at_once(url
                 found = texts + found if backwards else found + texts
                 after, end = (after, page.position) if backwards else (page.position, end)
             assert found == even + uneven + last
-
-    run_on_log(url, step)
 
 
 def test_many_senders_beside_many_followers_of_quiet_rooms_get_every_receipt_and_they_every_message(server, connect):

@@ -8,15 +8,15 @@ from chatctl.model.records import Receipt, ReceiptStatus
 from chatctl.server.send_receive_stream import SendReceiveStream
 from chatctl.server.stream_registry import StreamRegistry
 from chatctl.v1 import chat_pb2 as pb
-from tests.support.logs import batch, run_on_log
+from tests.support.logs import batch, opened_log
 
 
-def test_a_stream_that_always_has_receipts_to_tell_receives_all_the_same(tmp_path):
+async def test_a_stream_that_always_has_receipts_to_tell_receives_all_the_same(tmp_path):
     async def frames():
         yield pb.SendAndReceiveMessageRequest(user="ann", receive=pb.Receive(all_rooms=True))
         await asyncio.Event().wait()
 
-    async def step(log):
+    async with opened_log(f"sqlite:{tmp_path}/chat.db") as log:
         streams = StreamRegistry(1)
         with streams.open() as wake:
             exchange = SendReceiveStream(Chat(log, Limits()), streams, frames(), wake)
@@ -33,5 +33,3 @@ def test_a_stream_that_always_has_receipts_to_tell_receives_all_the_same(tmp_pat
             assert [list(run.texts) for run in response.runs] == [["hello"]]
             assert (await anext(responses)).receipts
             await exchange.close()
-
-    run_on_log(f"sqlite:{tmp_path}/chat.db", step)

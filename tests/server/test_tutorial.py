@@ -14,7 +14,7 @@ from tests.support.waiting import TIMEOUT_SECONDS
 from tests.support.wire_client import send_frames, send_request
 
 CLIENT = Path(__file__).parents[1] / "support/tutorial_client.py"
-PROTO = CLIENT.parent.parent / "protos/chatctl/tutorial/chat.proto"
+PROTO = Path(__file__).parents[2] / "protos/chatctl/tutorial/chat.proto"
 PACKAGE = "package grpc.chat;\n"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from chatctl.model.messages import Page
 from chatctl.model.records import ReceiptStatus, RejectReason
-from tests.support.logs import STORES, batch, messages, page_messages, pages, receipt_rows, run_on_log, texts
+from tests.support.logs import STORES, batch, messages, opened_log, page_messages, pages, receipt_rows, run_on_log, texts
 
 
 @pytest.fixture(params=STORES)
@@ -15,8 +15,8 @@ def url(request, tmp_path):
     return STORES[request.param](tmp_path)
 
 
-def test_receipts_come_in_order_and_each_is_of_a_message_that_can_be_read(url):
-    async def step(log):
+async def test_receipts_come_in_order_and_each_is_of_a_message_that_can_be_read(url):
+    async with opened_log(url) as log:
         assert log.head == 0
         futures = [log.append(batch(f"a{n}", f"b{n}", number=1 + 2 * n)) for n in range(50)]
         found = [line for future in futures for line in receipt_rows(await future)]
@@ -27,8 +27,6 @@ def test_receipts_come_in_order_and_each_is_of_a_message_that_can_be_read(url):
         assert log.head == sequences[-1]
         sent = [text for n in range(50) for text in (f"a{n}", f"b{n}")]
         assert await messages(log) == [(at, "lobby", "ann", text) for at, text in zip(sequences, sent, strict=True)]
-
-    run_on_log(url, step)
 
 
 def test_what_was_stored_is_answered_with_the_original_receipt_also_after_a_restart(url):
@@ -53,8 +51,8 @@ def test_what_was_stored_is_answered_with_the_original_receipt_also_after_a_rest
     assert read == ["a", "b", "c", "d"]
 
 
-def test_a_known_number_with_another_text_or_room_is_a_conflict_that_says_what_to_do(url):
-    async def step(log):
+async def test_a_known_number_with_another_text_or_room_is_a_conflict_that_says_what_to_do(url):
+    async with opened_log(url) as log:
         await log.append(batch("a", "b", "c"))
         other_text = await log.append(batch("a", "other", "c"))
         other_room = await log.append(batch("a", "b", room="den"))
@@ -69,22 +67,18 @@ def test_a_known_number_with_another_text_or_room_is_a_conflict_that_says_what_t
         assert all("use another --sender" in receipt.error for receipt in conflicts)
         assert await texts(log) == ["a", "b", "c"]
 
-    run_on_log(url, step)
-
 
 @pytest.mark.parametrize("between", ["", "\n", "\0", "\n\0"])
-def test_texts_that_are_only_together_what_was_stored_are_conflicts(url, between):
-    async def step(log):
+async def test_texts_that_are_only_together_what_was_stored_are_conflicts(url, between):
+    async with opened_log(url) as log:
         await log.append(batch("warm"))
         await log.append(batch(f"a{between}b", "c", number=2))
         same = receipt_rows(await log.append(batch(f"a{between}b", "c", number=2)))
         other = receipt_rows(await log.append(batch("a", f"b{between}c", number=2)))
         assert [line[1] for line in same + other] == [ReceiptStatus.DUPLICATE] * 2 + [ReceiptStatus.REJECTED] * 2
 
-    run_on_log(url, step)
 
-
-def test_the_input_sent_again_in_other_pieces_among_other_senders_gets_the_same_receipts(url):
+async def test_the_input_sent_again_in_other_pieces_among_other_senders_gets_the_same_receipts(url):
     inputs = {sender: [f"{sender}{n}" for n in range(900)] for sender in "xyz"}
 
     def pieces(log, size):
@@ -98,7 +92,7 @@ def test_the_input_sent_again_in_other_pieces_among_other_senders_gets_the_same_
             found[sender] += receipt_rows(await receipts)
         return found
 
-    async def step(log):
+    async with opened_log(url) as log:
         stored = await send(log, 90)
         assert {line[1] for lines in stored.values() for line in lines} == {ReceiptStatus.STORED}
         for size in (7, 500, 900):
@@ -107,11 +101,9 @@ def test_the_input_sent_again_in_other_pieces_among_other_senders_gets_the_same_
             for sender in inputs:
                 assert [(line[0], *line[2:]) for line in again[sender]] == [(line[0], *line[2:]) for line in stored[sender]]
 
-    run_on_log(url, step)
 
-
-def test_a_draft_that_overlaps_stored_ones_stores_only_what_is_new(url):
-    async def step(log):
+async def test_a_draft_that_overlaps_stored_ones_stores_only_what_is_new(url):
+    async with opened_log(url) as log:
         await log.append(batch("3", "4", number=3))
         await log.append(batch("7", "8", number=7))
         receipts = receipt_rows(await log.append(batch(*"123456789")))
@@ -120,11 +112,9 @@ def test_a_draft_that_overlaps_stored_ones_stores_only_what_is_new(url):
         assert sorted(await texts(log)) == list("123456789")
         assert {line[1] for line in receipt_rows(await log.append(batch(*"123456789")))} == {ReceiptStatus.DUPLICATE}
 
-    run_on_log(url, step)
 
-
-def test_drafts_with_the_same_numbers_at_once_are_stored_once(url):
-    async def step(log):
+async def test_drafts_with_the_same_numbers_at_once_are_stored_once(url):
+    async with opened_log(url) as log:
         futures = [log.append(batch("a", "b", "c")) for _ in range(5)] + [log.append(batch("b", "c", "d", number=2))]
         first, *others, last = [receipt_rows(await future) for future in futures]
         assert {line[1] for line in first} == {ReceiptStatus.STORED}
@@ -134,40 +124,32 @@ def test_drafts_with_the_same_numbers_at_once_are_stored_once(url):
         assert [line[1] for line in last] == [ReceiptStatus.DUPLICATE, ReceiptStatus.DUPLICATE, ReceiptStatus.STORED]
         assert await texts(log) == ["a", "b", "c", "d"]
 
-    run_on_log(url, step)
 
-
-def test_the_same_number_of_another_user_or_sender_is_another_record(url):
-    async def step(log):
+async def test_the_same_number_of_another_user_or_sender_is_another_record(url):
+    async with opened_log(url) as log:
         for user, sender in itertools.product(("ann", "bob"), ("x", "y")):
             (receipt,) = await log.append(batch("a", user=user, input_id=sender))
             assert receipt.status is ReceiptStatus.STORED
         assert len(await messages(log)) == 4
 
-    run_on_log(url, step)
 
-
-def test_numbers_may_come_in_any_order_and_leave_holes(url):
+async def test_numbers_may_come_in_any_order_and_leave_holes(url):
     numbers = (2**53 - 1, 100, 1, 50)
 
-    async def step(log):
+    async with opened_log(url) as log:
         for status in (ReceiptStatus.STORED, ReceiptStatus.DUPLICATE):
             for number in numbers:
                 (receipt,) = await log.append(batch(str(number), number=number))
                 assert receipt.status is status
         assert await texts(log) == list(map(str, numbers))
 
-    run_on_log(url, step)
 
-
-def test_a_draft_whose_future_was_cancelled_is_stored_all_the_same(url):
-    async def step(log):
+async def test_a_draft_whose_future_was_cancelled_is_stored_all_the_same(url):
+    async with opened_log(url) as log:
         log.append(batch("a")).cancel()
         (receipt,) = await log.append(batch("b", number=2))
         assert receipt.status is ReceiptStatus.STORED
         assert await texts(log) == ["a", "b"]
-
-    run_on_log(url, step)
 
 
 def test_what_was_appended_before_closing_is_stored(url):
@@ -197,13 +179,14 @@ def test_times_never_decrease_when_the_clock_is_set_back(url, monkeypatch):
     assert times == [2_000_000_000, 2_000_000_000, 2_000_000_000, 3_000_000_000]
 
 
-def test_who_watches_gets_the_new_messages_of_their_rooms_when_the_head_has_moved_and_until_they_say_stop(url):
+async def test_who_watches_gets_the_new_messages_of_their_rooms_when_the_head_has_moved_and_until_they_say_stop(url):
     watched = [(), ("a",), ("a", "b", "a"), ("c",)]
 
-    async def step(log):
+    async with opened_log(url) as log:
         calls = {rooms: [] for rooms in watched}
         stops = [
-            log.watch(rooms, lambda runs, size, seen=calls[rooms]: seen.append((log.head, runs, size))) for rooms in watched
+            log.subscribe(rooms, lambda runs, size, seen=calls[rooms]: seen.append((log.head, runs, size)))
+            for rooms in watched
         ]
         await log.append(batch("1", number=1, room="a"))
         await log.append(batch("1", number=1, room="a"))  # a duplicate moves nothing
@@ -228,15 +211,11 @@ def test_who_watches_gets_the_new_messages_of_their_rooms_when_the_head_has_move
         assert calls["c",] == []
         assert log.head == 8
 
-    run_on_log(url, step)
 
-
-def test_a_lone_message_does_not_wait_behind_the_bulk_of_another_sender(url):
-    async def step(log):
+async def test_a_lone_message_does_not_wait_behind_the_bulk_of_another_sender(url):
+    async with opened_log(url) as log:
         bulk = [log.append(batch(*["x"] * 1000, number=1 + 1000 * n, user="bulk")) for n in range(100)]
         (receipt,) = await log.append(batch("hello"))
         assert not bulk[-1].done()
         await asyncio.gather(*bulk)
         assert receipt.sequence < log.head / 2
-
-    run_on_log(url, step)

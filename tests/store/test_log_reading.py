@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from chatctl.model.stats import NameStats
-from tests.support.logs import STORES, batch, messages, page_messages, pages, receipt_rows, run_on_log
+from tests.support.logs import STORES, batch, messages, opened_log, page_messages, pages, receipt_rows, run_on_log
 
 
 @pytest.fixture(params=STORES)
@@ -27,8 +27,8 @@ ROOMS = [(), ("room0",), ("room1", "room0"), ("nowhere",), ("room0", "nowhere", 
 USERS = [(), ("user1",), ("user2", "user0"), ("nobody",)]
 
 
-def test_filters_find_the_same_forwards_and_backwards_whatever_the_page(url):
-    async def step(log):
+async def test_filters_find_the_same_forwards_and_backwards_whatever_the_page(url):
+    async with opened_log(url) as log:
         await mixture(log)
         everything = await messages(log)
         for rooms, users, count in itertools.product(ROOMS, USERS, (1, 3, 1000)):
@@ -42,11 +42,9 @@ def test_filters_find_the_same_forwards_and_backwards_whatever_the_page(url):
                 found, end = page_messages(page) + found, page.position
             assert found == expected
 
-    run_on_log(url, step)
 
-
-def test_a_page_holds_what_lies_between_its_bounds_also_in_the_middle_of_a_run(url):
-    async def step(log):
+async def test_a_page_holds_what_lies_between_its_bounds_also_in_the_middle_of_a_run(url):
+    async with opened_log(url) as log:
         await mixture(log)
         everything = await messages(log)
         for after, end in itertools.product(range(30), repeat=2):
@@ -54,11 +52,9 @@ def test_a_page_holds_what_lies_between_its_bounds_also_in_the_middle_of_a_run(u
             for backwards in (False, True):
                 assert page_messages(await log.read((), (), after, end, 1000, backwards)) == expected
 
-    run_on_log(url, step)
 
-
-def test_a_page_is_bounded_in_messages_and_in_bytes(url):
-    async def step(log):
+async def test_a_page_is_bounded_in_messages_and_in_bytes(url):
+    async with opened_log(url) as log:
         for n in range(5):
             await log.append(batch(*["x"] * 1000, number=1 + 1000 * n))
         for n in range(40):
@@ -69,14 +65,12 @@ def test_a_page_is_bounded_in_messages_and_in_bytes(url):
             assert len(page_messages(page)) <= 1000
             assert sum(len(text) for *_, text in page_messages(page)) <= 1024 * 1024
 
-    run_on_log(url, step)
-
 
 async def picked(log, sequences):
     """The messages with these sequences, picked in as many turns as it takes, none of which holds much."""
     found, wanted = [], list(sequences)
     while wanted:
-        messages, position = await log.pick(wanted)
+        messages, position = await log.lookup(wanted)
         assert position in wanted
         assert sum(len(message.text) for message in messages.values()) <= 1024 * 1024
         assert all(sequence == message.sequence <= position for sequence, message in messages.items())
@@ -85,8 +79,8 @@ async def picked(log, sequences):
     return found
 
 
-def test_messages_are_picked_by_sequence_however_far_apart_they_lie(url):
-    async def step(log):
+async def test_messages_are_picked_by_sequence_however_far_apart_they_lie(url):
+    async with opened_log(url) as log:
         await mixture(log)
         everything = await messages(log)
         for first, stride in itertools.product(range(1, 9), (1, 2, 3, 5, 40)):
@@ -94,11 +88,9 @@ def test_messages_are_picked_by_sequence_however_far_apart_they_lie(url):
             assert await picked(log, wanted) == [m for m in everything if m[0] in wanted]
         assert await picked(log, [log.head, log.head + 1, 2**63 - 1]) == everything[-1:]
 
-    run_on_log(url, step)
 
-
-def test_what_is_picked_comes_in_small_pages_when_texts_are_long(url):
-    async def step(log):
+async def test_what_is_picked_comes_in_small_pages_when_texts_are_long(url):
+    async with opened_log(url) as log:
         sizes = [1, 60_000, 999, 1000, 1001, 300_000, 0, 60_000] * 10
         for n, size in enumerate(sizes, 1):
             await log.append(batch("ü" * (size // 2), number=n))
@@ -106,11 +98,9 @@ def test_what_is_picked_comes_in_small_pages_when_texts_are_long(url):
         wanted = range(1, log.head + 1, 2)
         assert [len(text.encode()) for *_, text in await picked(log, wanted)] == [size // 2 * 2 for size in sizes]
 
-    run_on_log(url, step)
 
-
-def test_a_time_is_found_by_the_first_message_stored_then_or_later(url, monkeypatch):
-    async def step(log):
+async def test_a_time_is_found_by_the_first_message_stored_then_or_later(url, monkeypatch):
+    async with opened_log(url) as log:
         assert await log.sequence_at(0) == 1
         stored = []
         for n, seconds in enumerate((10, 10, 20, 40, 40, 50)):
@@ -119,8 +109,6 @@ def test_a_time_is_found_by_the_first_message_stored_then_or_later(url, monkeypa
         for micros in {0, 2**62} | {line[3] + d for line in stored for d in (-1, 0, 1)}:
             expected = next((sequence for _, _, sequence, time in stored if time >= micros), log.head + 1)
             assert await log.sequence_at(micros) == expected
-
-    run_on_log(url, step)
 
 
 def test_figures_are_those_of_a_count_from_scratch(url):

@@ -9,7 +9,7 @@ import pytest
 
 from chatctl.errors import StoreFailed, StoreFull
 from chatctl.store.sqlite.writer import CHECKPOINT_BYTES
-from tests.support.logs import batch, run_on_log
+from tests.support.logs import batch, opened_log
 
 
 def failure(name):
@@ -23,7 +23,7 @@ def url(tmp_path):
     return f"sqlite:{tmp_path}/store/chat.db"
 
 
-def test_after_a_failed_sync_nothing_is_tried_again(url):
+async def test_after_a_failed_sync_nothing_is_tried_again(url):
     """Not even what stood in line already: after a failed fsync the next one may succeed although data is lost."""
     tried, begun, may_fail = [], threading.Event(), threading.Event()
 
@@ -33,14 +33,14 @@ def test_after_a_failed_sync_nothing_is_tried_again(url):
         tried.append(drafts)
         raise failure("SQLITE_IOERR_FSYNC")
 
-    async def step(log):
+    async with opened_log(url) as log:
         log._writer.commit = commit
         futures = [log.append(batch("a"))]
         begun.wait()
         futures.append(log.append(batch("b", number=2)))
         may_fail.set()
         log._append_queue.put(None)
-        log._thread.join()  # the event loop hears of nothing in between
+        log._writer_thread.join()  # the event loop hears of nothing in between
         for future in futures:
             with pytest.raises(StoreFailed):
                 await asyncio.wait_for(future, 10)
@@ -49,15 +49,13 @@ def test_after_a_failed_sync_nothing_is_tried_again(url):
         assert len(tried) == 1
         assert isinstance(log.failure.result(), StoreFailed)
 
-    run_on_log(url, step)
-
 
 @pytest.mark.parametrize("name", ["SQLITE_IOERR_WRITE", "SQLITE_CORRUPT", "SQLITE_READONLY_DBMOVED"])
-def test_nobody_is_left_waiting_when_the_store_fails(url, tmp_path, name):
+async def test_nobody_is_left_waiting_when_the_store_fails(url, tmp_path, name):
     def commit(drafts):
         raise failure(name)
 
-    async def step(log):
+    async with opened_log(url) as log:
         log._writer.commit = commit
         shutil.rmtree(tmp_path / "store")  # so that whatever the log looks at to find out more is gone, too
         with pytest.raises(StoreFailed):
@@ -65,25 +63,21 @@ def test_nobody_is_left_waiting_when_the_store_fails(url, tmp_path, name):
         with pytest.raises(StoreFailed):
             await asyncio.wait_for(log.append(batch("b")), 10)
 
-    run_on_log(url, step)
 
-
-def test_a_fault_of_ours_leaves_nobody_waiting(url):
+async def test_a_fault_of_ours_leaves_nobody_waiting(url):
     def commit(drafts):
         raise KeyError("a bug")
 
-    async def step(log):
+    async with opened_log(url) as log:
         log._writer.commit = commit
         with pytest.raises(StoreFailed):
             await asyncio.wait_for(log.append(batch("a")), 10)
 
-    run_on_log(url, step)
 
-
-def test_what_fails_for_lack_of_space_leaves_the_head_where_it_was(url):
+async def test_what_fails_for_lack_of_space_leaves_the_head_where_it_was(url):
     """Also when the file cannot even be asked for its totals right after."""
 
-    async def step(log):
+    async with opened_log(url) as log:
         await log.append(batch("a"))
         writer, real = log._writer, log._writer._db
 
@@ -111,14 +105,12 @@ def test_what_fails_for_lack_of_space_leaves_the_head_where_it_was(url):
         stats = await log.stats(1, ())
         assert (stats.num_messages, stats.num_rooms) == (2, 1)
 
-    run_on_log(url, step)
-
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_store_whose_file_is_gone_gives_no_receipts(url, tmp_path, replaced):
+async def test_a_store_whose_file_is_gone_gives_no_receipts(url, tmp_path, replaced):
     path = tmp_path / "store/chat.db"
 
-    async def step(log):
+    async with opened_log(url) as log:
         await log.append(batch("a"))
         path.rename(path.with_name("elsewhere.db"))
         if replaced:
@@ -127,14 +119,12 @@ def test_a_store_whose_file_is_gone_gives_no_receipts(url, tmp_path, replaced):
             await log.append(batch("b", number=2))
         assert isinstance(log.failure.result(), StoreFailed)
 
-    run_on_log(url, step)
 
-
-def test_nothing_overtakes_a_failed_draft_of_its_sender(url):
+async def test_nothing_overtakes_a_failed_draft_of_its_sender(url):
     """Not even what is appended between the failure and the moment its sender can hear of it."""
     failed = threading.Event()
 
-    async def step(log):
+    async with opened_log(url) as log:
         real = log._writer.commit
 
         def commit(drafts):
@@ -153,13 +143,11 @@ def test_nothing_overtakes_a_failed_draft_of_its_sender(url):
         receipts = [await log.append(batch(text, number=number)) for number, text in ((1, "first"), (2, "second"))]
         assert [receipt.sequence for (receipt,) in receipts] == [2, 3]
 
-    run_on_log(url, step)
 
-
-def test_a_sync_that_fails_while_the_log_is_moved_into_the_file_ends_the_store(url):
+async def test_a_sync_that_fails_while_the_log_is_moved_into_the_file_ends_the_store(url):
     """SQLite's own checkpoints ignore it, and the next one would find nothing to complain about."""
 
-    async def step(log):
+    async with opened_log(url) as log:
         await log.append(batch("a"))
         writer, real = log._writer, log._writer._db
 
@@ -171,18 +159,14 @@ def test_a_sync_that_fails_while_the_log_is_moved_into_the_file_ends_the_store(u
                     raise failure("SQLITE_IOERR_FSYNC")
                 return real.execute(sql, *arguments)
 
-        writer._db, writer._logged = Disk(), CHECKPOINT_BYTES
+        writer._db, writer._wal_bytes = Disk(), CHECKPOINT_BYTES
         with pytest.raises(StoreFailed):
             await log.append(batch("b", number=2))
         assert isinstance(log.failure.result(), StoreFailed)
 
-    run_on_log(url, step)
 
-
-def test_the_write_ahead_log_stays_small(url, tmp_path):
-    async def step(log):
+async def test_the_write_ahead_log_stays_small(url, tmp_path):
+    async with opened_log(url) as log:
         for number in range(1, 400_001, 1000):
             await log.append(batch(*["x" * 100] * 1000, number=number))
         assert (tmp_path / "store/chat.db-wal").stat().st_size < 3 * CHECKPOINT_BYTES
-
-    run_on_log(url, step)

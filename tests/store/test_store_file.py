@@ -12,7 +12,7 @@ import pytest
 
 from chatctl.errors import StoreOpenError
 from chatctl.store import open_log
-from tests.support.logs import batch, run_on_log, texts
+from tests.support.logs import batch, opened_log, run_on_log, texts
 from tests.support.small_disk import mounted_tmpfs
 from tests.support.stores import filled_store, open_error, run_killed
 
@@ -145,12 +145,10 @@ def test_a_store_in_use_is_refused_until_its_user_is_gone(path):
     assert read_again(path) == ["hello", "world"]
 
 
-def test_two_logs_of_one_process_cannot_share_a_store(path):
-    async def step(log):
+async def test_two_logs_of_one_process_cannot_share_a_store(path):
+    async with opened_log(f"sqlite:{path}"):
         with pytest.raises(StoreOpenError, match="in use"):
             await open_log(f"sqlite:{path}")
-
-    run_on_log(f"sqlite:{path}", step)
 
 
 def test_a_file_left_half_made_by_a_crash_is_made_again(path):
@@ -173,12 +171,10 @@ def test_the_remains_of_a_deleted_log_are_neither_played_into_a_new_one_nor_thro
     assert read_again(path) == ["hello", "world"]
 
 
-def test_a_person_with_sqlite3_reads_plain_rows(path):
-    async def fill(log):
+async def test_a_person_with_sqlite3_reads_plain_rows(path):
+    async with opened_log(f"sqlite:{path}") as log:
         await log.append(batch("one", "two", number=5))
         await log.append(batch("three", room="den", user="bob", input_id="other"))
-
-    run_on_log(f"sqlite:{path}", fill)
     with closing(sqlite3.connect(path)) as db:
         rows = db.execute("SELECT sequence, room, user, text, sender, number FROM messages").fetchall()
         times = [time for (time,) in db.execute("SELECT time FROM messages")]

@@ -26,7 +26,7 @@ class SendTask:
         self.collecting = asyncio.create_task(self._collect())
 
     async def _collect(self):
-        async for receipt, room, texts in self.sending.outcomes():
+        async for receipt, room, texts in self.sending.reports():
             assert room == ROOM
             assert receipt.count == len(texts)
             self.records += [

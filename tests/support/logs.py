@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from contextlib import asynccontextmanager
 
 from chatctl.model.records import RecordBatch
 from chatctl.store import open_log
@@ -50,14 +51,21 @@ async def texts(log):
     return [text for *_, text in await messages(log)]
 
 
+@asynccontextmanager
+async def opened_log(url):
+    """Open the log of a store, and close it at the end."""
+    log = await open_log(url)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
 def run_on_log(url, *steps):
-    """Run each async function on the log, opened anew for each; their results."""
+    """Run async functions in tests that are not async, each on a newly opened log, and return their results."""
 
     async def run_step(step):
-        log = await open_log(url)
-        try:
+        async with opened_log(url) as log:
             return await step(log)
-        finally:
-            await log.close()
 
     return [asyncio.run(run_step(step)) for step in steps]

@@ -18,7 +18,7 @@ import asyncio, os, signal, sys
 from chatctl.store import open_log
 from chatctl.store.sqlite import schema
 from chatctl.store.sqlite.file import StoreFile
-from tests.support.logs import batch, records
+from tests.support.logs import batch
 
 async def run():
 {setup}

@@ -1,7 +1,6 @@
 """The widgets of the room in an application of their own, driven by Textual's pilot."""
 
 import asyncio
-import functools
 import time
 from contextlib import asynccontextmanager
 from typing import ClassVar
@@ -84,16 +83,13 @@ class MessageViewApp(App):
         return [strip.text.rstrip() for strip in self.screen._compositor.render_strips()]
 
 
-def run_message_view(test, *args, size=(80, 12), **options):
-    """Run `test(room, pilot)` in a room of this size."""
-
-    async def run():
-        app = MessageViewApp(*args, **options)
-        async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            await test(app, pilot)
-
-    asyncio.run(run())
+@asynccontextmanager
+async def message_view(*args, size=(80, 12), **options):
+    """Run a MessageViewApp on a screen of this size. Yields the app and Textual's pilot."""
+    app = MessageViewApp(*args, **options)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        yield app, pilot
 
 
 async def pause_until(pilot, condition):
@@ -102,16 +98,6 @@ async def pause_until(pilot, condition):
         while not (found := condition()):
             await pilot.pause(0.01)
     return found
-
-
-def run_async(test):
-    """Run a test that is a coroutine."""
-
-    @functools.wraps(test)
-    def run(*arguments, **named):
-        asyncio.run(test(*arguments, **named))
-
-    return run
 
 
 class JoinedApp:

@@ -126,7 +126,7 @@ def history(
     output_format = OutputFormat.JSON if as_json else output
     _check_options(query, until, exec_command)
     request = HistoryRequest(
-        options.parse_address(server),
+        options.parse_endpoint(server),
         options.parse_seconds("--timeout", timeout),
         query,
         last == 0,
@@ -161,7 +161,7 @@ async def _run(
     command = (
         None
         if command_line is None
-        else ExecCommand(command_line, retries, request.server, messages.notifier(request.as_json))
+        else ExecCommand(command_line, retries, str(request.endpoint), messages.notifier(request.as_json))
     )
     return await HistoryRun(request, printer, command, cursor_file).run()
 

@@ -14,6 +14,7 @@ from chatctl.cli.streams.stdout import STDOUT, Printer, on_stdout_closed
 from chatctl.cli.terminal import messages
 from chatctl.errors import ChatError, CursorBeyondHead, CursorMalformed, CursorOtherLog, CursorWriteError, ExecFailed
 from chatctl.model.messages import Query
+from chatctl.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from chatctl.cli.history.cursor_file import CursorFile
@@ -40,7 +41,7 @@ class _WaitWithoutServer(Exception):
 class HistoryRequest:
     """What to read, and where. `from_now`: nothing of what is stored. `timeout` and `wait` are in seconds."""
 
-    server: str
+    endpoint: Endpoint
     timeout: float
     query: Query
     from_now: bool = False
@@ -137,7 +138,7 @@ class HistoryRun:
 
         request = self._request
         try:
-            async with ChatClient(request.server, request.timeout, self._notify) as client:
+            async with ChatClient(request.endpoint, request.timeout, self._notify) as client:
                 try:
                     async with aclosing(self._pages(client)) as pages, asyncio.timeout(None) as wait_timeout:
                         await self._process_pages(pages, wait_timeout)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatctl.cli.terminal.colours import USER_COLOURS_8, USER_COLOURS_256, colour_index, colours_enabled, has_256_colours
+from chatctl.cli.terminal.colours import USER_COLOURS_8, USER_COLOURS_256, UserColours, colours_enabled, has_256_colours
 from chatctl.cli.terminal.escape import escape_name, escape_text
 from chatctl.cli.terminal.messages import say
 from chatctl.cli.terminal.screen import terminal_columns
@@ -146,6 +146,7 @@ class _AnsiStyle:
         self._user_codes = (
             [f"38;5;{code}" for code in USER_COLOURS_256] if has_256_colours() else [str(code) for code in USER_COLOURS_8]
         )
+        self._user_colours = UserColours(len(self._user_codes))
 
     def dim(self, text: str) -> str:
         """What is there to be looked up."""
@@ -153,4 +154,4 @@ class _AnsiStyle:
 
     def user_template(self, name: str) -> str:
         """What a user's name is put into, in place of {}, so that it has their colour."""
-        return f"\x1b[1;{self._user_codes[colour_index(name, len(self._user_codes))]}m{{}}\x1b[0m" if self._enabled else "{}"
+        return f"\x1b[1;{self._user_codes[self._user_colours.index(name)]}m{{}}\x1b[0m" if self._enabled else "{}"

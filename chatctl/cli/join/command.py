@@ -13,6 +13,7 @@ from chatctl.cli.login import UserOption, login_name
 from chatctl.cli.terminal import screen, times
 from chatctl.model.limits import MAX_FILTERS
 from chatctl.net import address
+from chatctl.net.endpoint import Endpoint
 
 
 class Theme(StrEnum):
@@ -59,16 +60,16 @@ def join(
     if len(rooms) > MAX_FILTERS:
         raise options.bad("ROOM", f"{len(rooms)} rooms are too many: at most {MAX_FILTERS}")
     user = login_name() if user is None else options.parse_name("--user", user)
-    server = options.parse_address(server)
+    endpoint = options.parse_endpoint(server)
     seconds = None if timeout is None else options.parse_seconds("--timeout", timeout)
     if plain or as_json or not _is_terminal():
         from chatctl.cli.join.line_mode import LineMode
 
-        return asyncio.run(LineMode(user, rooms, last, as_json, utc).run(server, 10.0 if seconds is None else seconds))
+        return asyncio.run(LineMode(user, rooms, last, as_json, utc).run(endpoint, 10.0 if seconds is None else seconds))
     if utc:
         times.use_utc()
     light = theme is Theme.LIGHT if theme else screen.has_light_background()
-    return asyncio.run(_run_full_screen(server, seconds or 0.0, user, rooms, light))
+    return asyncio.run(_run_full_screen(endpoint, seconds or 0.0, user, rooms, light))
 
 
 def _is_terminal() -> bool:
@@ -76,7 +77,7 @@ def _is_terminal() -> bool:
     return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and not screen.is_dumb(unset=True)
 
 
-async def _run_full_screen(server: str, timeout_seconds: float, user: str, rooms: list[str], light: bool) -> int:
+async def _run_full_screen(endpoint: Endpoint, timeout_seconds: float, user: str, rooms: list[str], light: bool) -> int:
     from chatctl.cli.join import exit_report
     from chatctl.cli.join.app import EXIT_TIMEOUT_SECONDS, ChatApp
     from chatctl.cli.join.session import Session
@@ -84,7 +85,7 @@ async def _run_full_screen(server: str, timeout_seconds: float, user: str, rooms
     from chatctl.cli.terminal.screen import terminal_restorer
     from chatctl.client.client import ChatClient
 
-    async with ChatClient(server, timeout_seconds) as client, client.join(user, rooms) as stream:
+    async with ChatClient(endpoint, timeout_seconds) as client, client.join(user, rooms) as stream:
         app = ChatApp(Session(client, stream, user, rooms), light)
 
         def request_exit() -> None:

@@ -15,6 +15,7 @@ from chatctl.client.client import ChatClient
 from chatctl.model.limits import MAX_NUMBER
 from chatctl.model.messages import Run
 from chatctl.model.records import ReceiptStatus
+from chatctl.net.endpoint import Endpoint
 
 EXIT_TIMEOUT_SECONDS = 2.0  # how long leaving waits for receipts
 
@@ -34,10 +35,10 @@ class LineMode:
         self._last_own_sequence = 0  # that of the newest one stored for us
         self._disconnected = self._stdout_closed = self._failed = False
 
-    async def run(self, server: str, seconds: float) -> int:
+    async def run(self, endpoint: Endpoint, seconds: float) -> int:
         """Send and print until stdin ends; the exit code comes back. Raises what ended it before that."""
         self._signal_handler = SignalHandler(self._stop, before_exit=self._report_unsent)
-        self._stream_task = asyncio.ensure_future(self._run_stream(server, seconds))
+        self._stream_task = asyncio.ensure_future(self._run_stream(endpoint, seconds))
         try:
             await self._stream_task
         except asyncio.CancelledError:
@@ -74,8 +75,8 @@ class LineMode:
 
     # --- the stream
 
-    async def _run_stream(self, server: str, seconds: float) -> None:
-        async with ChatClient(server, seconds) as client, client.join(self._user, self._rooms) as stream:
+    async def _run_stream(self, endpoint: Endpoint, seconds: float) -> None:
+        async with ChatClient(endpoint, seconds) as client, client.join(self._user, self._rooms) as stream:
             self._stream = stream
             on_stdout_closed(self._close_stdout)
             try:

@@ -66,7 +66,7 @@ class Session:
     @property
     def server(self) -> str:
         """Its address."""
-        return self.client.server
+        return str(self.client.endpoint)
 
     @property
     def last_error(self) -> ChatError | None:

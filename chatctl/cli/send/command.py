@@ -71,7 +71,7 @@ def send(
     no_color: options.NoColorOption = False,
 ) -> int:
     """Send TEXT, or each line of stdin, and wait until each message is on disk."""
-    seconds, server = options.parse_seconds("--timeout", timeout), options.parse_address(server)
+    seconds, endpoint = options.parse_seconds("--timeout", timeout), options.parse_endpoint(server)
     if sender is not None:
         input_id = _deprecated_sender(sender, input_id, None if quiet else as_json)
     message = " ".join(text) if text and text != ["-"] else None
@@ -94,7 +94,7 @@ def send(
         shown_server = server if options.needs_server_option(server) else ""
         report = SendReport(origin, record_input, files, shown_server, as_json, quiet)
         run = SendRun(report, "type messages, one a line; Ctrl-D ends" if interactive and not quiet else "")
-        return asyncio.run(run.run(server, seconds, show_progress, no_color))
+        return asyncio.run(run.run(endpoint, seconds, show_progress, no_color))
 
 
 def _deprecated_sender(sender: str, input_id: str | None, as_json: bool | None) -> str:

@@ -9,6 +9,7 @@ from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.terminal import messages
 from chatctl.cli.terminal.screen import show_cursor
 from chatctl.errors import ChatError
+from chatctl.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from chatctl.client import SendStream
@@ -27,11 +28,11 @@ class SendRun:
         self._feed_task: asyncio.Task[None] | None = None
         self._prompt = prompt
 
-    async def run(self, server: str, seconds: float, show_progress: bool, no_color: bool) -> int:
+    async def run(self, endpoint: Endpoint, seconds: float, show_progress: bool, no_color: bool) -> int:
         """Send and report everything, and return the exit code."""
         report = self._report
         self._signals = SignalHandler(self._interrupt, before_exit=show_cursor)
-        task = asyncio.ensure_future(self._send(server, seconds))
+        task = asyncio.ensure_future(self._send(endpoint, seconds))
         self._task = task
         progress = asyncio.ensure_future(self._show_progress(no_color)) if show_progress else None
         failure: ChatError | OSError | None = None
@@ -53,13 +54,13 @@ class SendRun:
             report.add_unsent()
         return report.finish(failure, self._signals.exit_code)
 
-    async def _send(self, server: str, seconds: float) -> None:
+    async def _send(self, endpoint: Endpoint, seconds: float) -> None:
         from chatctl.client.client import ChatClient
 
         report = self._report
         notify = None if report.as_json else messages.say
         async with (
-            ChatClient(server, seconds, notify) as client,
+            ChatClient(endpoint, seconds, notify) as client,
             client.send(report.origin.user, report.origin.input_id, report.record_input.log) as stream,
         ):
             for option, name in zip(("--room", "--user", "--input-id"), report.origin, strict=True):

@@ -1,43 +1,43 @@
-"""What goes on at a server, drawn: rates over time, busy rooms, and who is where."""
+"""Parts of the report and the dashboard: rates, a bar chart of them, busy rooms and presence."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from chatctl.cli.terminal.colours import USER_COLOURS_256, colour_index
+from chatctl.cli.terminal.colours import CHART_COLOUR, UserColours
 from chatctl.cli.terminal.escape import escape_name
 
 if TYPE_CHECKING:
     from chatctl.model.stats import Activity, RoomActivity, RoomPresence
-from chatctl.cli.terminal.colours import CHART_COLOUR
 
-INTERVAL_SECONDS = 10
+INTERVAL_SECONDS = 10  # of each value in Activity.messages
 VERTICAL_EIGHTHS, HORIZONTAL_EIGHTHS = " ▁▂▃▄▅▆▇█", " ▏▎▍▌▋▊▉█"
 
 
 def format_rate(per_second: float) -> str:
-    """Messages per second for a person."""
+    """Return messages per second as text, with one decimal below 100 where it says more."""
     return f"{per_second:,.0f}/s" if per_second >= 100 or per_second == int(per_second) else f"{per_second:.1f}/s"
 
 
 def format_latency(seconds: float | None) -> str:
-    """A short time for a person."""
+    """Return a short duration as text, or "-" for None."""
     if seconds is None:
         return "-"
     return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
 
 
 def commit_text(activity: "Activity") -> str:
-    """How long storing takes."""
+    """Return how long commits take."""
     if activity.commit_median is None:
         return "nothing stored in the last minute"
     return f"{format_latency(activity.commit_median)} median, {format_latency(activity.commit_p99)} p99"
 
 
 def rate_text(activity: "Activity") -> str:
-    """How much is stored, now and of late."""
+    """Return the current rate, and the total and the peak of the last 15 minutes."""
     stored = f"{sum(activity.messages):,} in the last 15 minutes"
     return f"{format_rate(activity.messages_per_second)} now, {stored}, at most {format_rate(_peak_rate(activity))}"
 
@@ -47,18 +47,18 @@ def _peak_rate(activity: "Activity") -> float:
 
 
 def streams_text(activity: "Activity") -> str:
-    """Who is connected."""
+    """Return the numbers of open streams."""
     return f"{activity.followers:,} receiving, {activity.senders:,} sending"
 
 
 def resample_max(values: Sequence[int], columns: int) -> list[int]:
-    """So many values, each the most of those that it stands for; none of them is left out."""
+    """Return `columns` values, each the maximum of those it stands for. Every value counts in at least one of them."""
     count = len(values)
     return [max(values[at * count // columns : -(-(at + 1) * count // columns)], default=0) for at in range(columns)]
 
 
 def bar_chart(values: Sequence[int], columns: int, rows: int = 1) -> list[str]:
-    """Bars, one a column, over so many rows. Whatever is not 0 can be seen."""
+    """Return the rows of a chart with one bar for each column. Every value above 0 is visible."""
     values = resample_max(values, columns)
     peak = max(values, default=0) or 1
     heights = [-(-value * rows * 8 // peak) for value in values]
@@ -68,7 +68,7 @@ def bar_chart(values: Sequence[int], columns: int, rows: int = 1) -> list[str]:
 
 
 def chart_axis(activity: "Activity", columns: int) -> str:
-    """What stands under a graph."""
+    """Return the axis below the chart, with the peak rate."""
     left, right = "15 minutes ago", "now"
     peak = f"at most {format_rate(_peak_rate(activity))}"
     free = columns - len(left) - len(right)
@@ -76,13 +76,10 @@ def chart_axis(activity: "Activity", columns: int) -> str:
 
 
 def busiest_rooms_table(rooms: "Sequence[RoomActivity]", columns: int, rows: int) -> Table:
-    """A bar for each of some rooms (one at least), as long as it is busy."""
+    """Return a table of at most `rows` rooms, each with a bar. There must be at least one room."""
     table = Table.grid(padding=(0, 1))
     count_width = max(len(f"{count:,}") for _, count in rooms)
-    name_width = min(max(Text(escape_name(room)).cell_len for room, _ in rooms), columns // 3)
-    bar_width = max(columns - name_width - count_width - 2, 1)
-    table.add_column(width=name_width, no_wrap=True, overflow="ellipsis")
-    table.add_column(width=count_width, no_wrap=True, justify="right")
+    bar_width = _add_room_columns(table, [room for room, _ in rooms], count_width, columns)
     table.add_column(width=bar_width, no_wrap=True, style=CHART_COLOUR)
     peak = max(rooms[0].num_messages, 1)
     for room, count in rooms[:rows]:
@@ -91,25 +88,26 @@ def busiest_rooms_table(rooms: "Sequence[RoomActivity]", columns: int, rows: int
     return table
 
 
-def presence_table(presence: "Sequence[RoomPresence]", columns: int, rows: int) -> Table:
-    """A row for each of the rooms (one at least) that somebody is in."""
+def presence_table(presence: "Sequence[RoomPresence]", columns: int, rows: int, user_colours: UserColours) -> Table:
+    """Return a table of at most `rows` rooms and the users in them. There must be at least one room."""
     table = Table.grid(padding=(0, 1))
     count_width = max(len(f"{count:,}") for _, _, count in presence)
-    room_width = min(max(Text(escape_name(room)).cell_len for room, _, _ in presence), columns // 3)
-    table.add_column(width=room_width, no_wrap=True, overflow="ellipsis")
-    table.add_column(width=count_width, no_wrap=True, justify="right")
-    table.add_column(width=max(columns - room_width - count_width - 2, 1), no_wrap=True, overflow="ellipsis")
-    for room_name, users, count in presence[:rows]:
-        table.add_row(Text(escape_name(room_name)), f"{count:,}", user_names(users, count))
+    users_width = _add_room_columns(table, [room for room, _, _ in presence], count_width, columns)
+    table.add_column(width=users_width, no_wrap=True, overflow="ellipsis")
+    for room, users, count in presence[:rows]:
+        table.add_row(Text(escape_name(room)), f"{count:,}", user_names(users, count, user_colours))
     return table
 
 
-def user_colour(user: str) -> str:
-    """A user's, as everywhere."""
-    return f"bold color({USER_COLOURS_256[colour_index(user, len(USER_COLOURS_256))]})"
+def _add_room_columns(table: Table, rooms: Sequence[str], count_width: int, columns: int) -> int:
+    """Add the columns of a room's name and a count. Returns the width that is left for the third column, at least 1."""
+    name_width = min(max(cell_len(escape_name(room)) for room in rooms), columns // 3)
+    table.add_column(width=name_width, no_wrap=True, overflow="ellipsis")
+    table.add_column(width=count_width, no_wrap=True, justify="right")
+    return max(columns - name_width - count_width - 2, 1)
 
 
-def user_names(users: "Sequence[str]", count: int) -> Text:
-    """Users, each in their colour, and how many more there are."""
-    text = Text(", ").join(Text(escape_name(user), user_colour(user)) for user in users)
+def user_names(users: "Sequence[str]", count: int, user_colours: UserColours) -> Text:
+    """Return the users, each in their colour, and how many of the `count` users are not among them."""
+    text = Text(", ").join(Text(escape_name(user), user_colours.style_256(user)) for user in users)
     return text.append(f" and {count - len(users):,} more", "dim") if count > len(users) else text

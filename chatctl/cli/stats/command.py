@@ -12,6 +12,7 @@ import typer
 from chatctl.cli import options
 from chatctl.cli.terminal import messages, screen, times
 from chatctl.net import address
+from chatctl.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from chatctl.model.stats import ServerStats
@@ -41,9 +42,9 @@ def stats(
     seconds = options.parse_seconds("--timeout", timeout)
     if watch is not None:
         return asyncio.run(
-            _watch(options.parse_address(server), seconds, _watch_interval(watch), top, rooms, as_json, utc, no_color)
+            _watch(options.parse_endpoint(server), seconds, _watch_interval(watch), top, rooms, as_json, utc, no_color)
         )
-    server_stats = asyncio.run(_fetch(options.parse_address(server), seconds, top, rooms, as_json))
+    server_stats = asyncio.run(_fetch(options.parse_endpoint(server), seconds, top, rooms, as_json))
     if as_json:
         print(json.dumps(to_json(server_stats), ensure_ascii=False))
     else:
@@ -70,7 +71,14 @@ def _watch_interval(text: str) -> float:
 
 
 async def _watch(
-    server: str, timeout: float, interval: float, top: int, rooms: tuple[str, ...], as_json: bool, utc: bool, no_color: bool
+    endpoint: Endpoint,
+    timeout: float,
+    interval: float,
+    top: int,
+    rooms: tuple[str, ...],
+    as_json: bool,
+    utc: bool,
+    no_color: bool,
 ) -> int:
     from chatctl.cli.stats.watch import StatsLineView, StatsView, WatchRun, json_line_format
 
@@ -78,10 +86,10 @@ async def _watch(
     if full_screen:
         from chatctl.cli.stats.dashboard import Dashboard
 
-        view: StatsView = Dashboard(server, utc, no_color)
+        view: StatsView = Dashboard(str(endpoint), utc, no_color)
     else:
         view = StatsLineView(json_line_format(to_json) if as_json else partial(to_line, utc), as_json)
-    return await WatchRun(server, timeout, interval, top, rooms).run(view, full_screen)
+    return await WatchRun(endpoint, timeout, interval, top, rooms).run(view, full_screen)
 
 
 def to_line(utc: bool, server_stats: "ServerStats") -> str:
@@ -96,10 +104,10 @@ def to_line(utc: bool, server_stats: "ServerStats") -> str:
     )
 
 
-async def _fetch(server: str, seconds: float, top: int, rooms: tuple[str, ...], as_json: bool) -> "ServerStats":
+async def _fetch(endpoint: Endpoint, seconds: float, top: int, rooms: tuple[str, ...], as_json: bool) -> "ServerStats":
     from chatctl.client.client import ChatClient
 
-    async with ChatClient(server, seconds, None if as_json else messages.say) as client:
+    async with ChatClient(endpoint, seconds, None if as_json else messages.say) as client:
         return await client.stats(top, rooms)
 
 

@@ -1,4 +1,4 @@
-"""`stats --watch` at a terminal: one screen that is drawn anew with every answer and fits whatever size there is."""
+"""The dashboard of `stats --watch` at a terminal: one screen, redrawn with every response, that fits any size."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatctl.cli.stats import charts
-from chatctl.cli.terminal import colours
+from chatctl.cli.terminal.colours import CHART_COLOUR, UserColours
 from chatctl.cli.terminal.console import format_duration, format_size, make_console
 from chatctl.cli.terminal.escape import escape_text
 from chatctl.cli.terminal.times import current_time_of_day
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from chatctl.model.stats import ServerStats
 
-FIXED_ROWS = 11  # of the header, the figures, the graph's title and scale, the blanks and the last line
-MAX_CHART_ROWS = 12  # at most
-SIDE_BY_SIDE_COLUMNS = 64  # columns, from which on rooms and users stand side by side
+FIXED_ROWS = 11  # the header, the figures, the title and axis of the chart, the blank lines and the last line
+MAX_CHART_ROWS = 12
+SIDE_BY_SIDE_COLUMNS = 64  # from this width on, rooms and users are side by side
 
 
 class Dashboard:
-    """The live view; a View."""
+    """A StatsView that draws the whole screen."""
 
     def __init__(self, server: str, utc: bool, no_color: bool) -> None:
         self._server, self._utc = server, utc
@@ -34,8 +34,8 @@ class Dashboard:
         self._server_stats: ServerStats | None = None
         self._notice = ""
         self._updated_at = ""
-        out = make_console(no_color)
-        self._live = Live(self, console=out, screen=True, auto_refresh=False, vertical_overflow="crop")
+        self._user_colours = UserColours()
+        self._live = Live(self, console=make_console(no_color), screen=True, auto_refresh=False, vertical_overflow="crop")
 
     def __enter__(self) -> "Dashboard":
         self._live.start(refresh=True)
@@ -45,28 +45,28 @@ class Dashboard:
         self._live.stop()
 
     def show(self, server_stats: "ServerStats") -> None:
-        """Draw an answer."""
+        """Draw a response."""
         self._server_stats, self._notice, self._updated_at = server_stats, "", current_time_of_day(self._utc)
         self.draw()
 
     def notify(self, text: str) -> None:
-        """Tell what keeps the next answer from coming."""
+        """Show in the last line why there is no response, until the next one."""
         self._notice = text
         self.draw()
 
     def draw(self) -> None:
-        """Draw all again, in the size that the terminal has now."""
+        """Redraw everything in the current size of the terminal."""
         self._live.refresh()
 
-    def __rich_console__(self, out: Console, options: "ConsoleOptions") -> "RenderResult":
+    def __rich_console__(self, console: Console, options: "ConsoleOptions") -> "RenderResult":
         rows, columns = options.size.height, options.size.width
         options = options.update(width=columns, height=None)
         parts = (
             self._parts(self._server_stats, columns, rows) if self._server_stats else [Text(f"asking {self._server} ...")]
         )
-        lines = out.render_lines(Group(*parts), options, pad=False)
+        lines = console.render_lines(Group(*parts), options, pad=False)
         last = Text(escape_text(self._notice), "bold red") if self._notice else Text(self._quit_hint, "dim")
-        end = out.render_lines(last, options, pad=False)[:rows]
+        end = console.render_lines(last, options, pad=False)[:rows]
         body = (lines + [[]] * rows)[: rows - len(end)]
         for at, line in enumerate([*body, *end], 1):
             yield from line
@@ -82,10 +82,10 @@ class Dashboard:
             _figures_table(server_stats, side_by_side=columns >= SIDE_BY_SIDE_COLUMNS),
             Text(),
             Text(f"{charts.format_rate(activity.messages_per_second)} now", "bold"),
-            *(_line(row, colours.CHART_COLOUR) for row in charts.bar_chart(activity.messages, columns, chart_rows)),
+            *(_line(row, CHART_COLOUR) for row in charts.bar_chart(activity.messages, columns, chart_rows)),
             _line(charts.chart_axis(activity, columns), "dim"),
             Text(),
-            _rooms_and_presence(server_stats, columns, max(free_rows - chart_rows, 1)),
+            self._rooms_and_presence(server_stats, columns, max(free_rows - chart_rows, 1)),
         ]
 
     def _header(self, server_stats: "ServerStats", columns: int) -> Text:
@@ -97,6 +97,22 @@ class Dashboard:
             header.append(self._updated_at.rjust(columns - header.cell_len), "dim")
         header.truncate(columns, overflow="ellipsis")
         return header
+
+    def _rooms_and_presence(self, server_stats: "ServerStats", columns: int, rows: int) -> RenderableType:
+        """Return the busiest rooms and the presence: side by side, or below each other with the same number of rows."""
+        busy, present = server_stats.activity.rooms, server_stats.presence
+        side_by_side = columns >= SIDE_BY_SIDE_COLUMNS
+        width, height = ((columns - 3) // 2, rows) if side_by_side else (columns, max((rows - 2) // 2, 1))
+        rooms = charts.busiest_rooms_table(busy, width, height) if busy else Text("none", "dim")
+        users = charts.presence_table(present, width, height, self._user_colours) if present else Text("none", "dim")
+        room_part, user_part = Group(Text("busiest rooms", "bold"), rooms), Group(Text("here now", "bold"), users)
+        if not side_by_side:
+            return Group(room_part, Text(), user_part)
+        table = Table.grid(padding=(0, 3, 0, 0))
+        table.add_column(width=width)
+        table.add_column(width=width, overflow="crop")
+        table.add_row(room_part, user_part)
+        return table
 
 
 def _line(text: str, style: str) -> Text:
@@ -122,23 +138,3 @@ def _figures_table(server_stats: "ServerStats", side_by_side: bool) -> Table:
 
 def _labelled(name: str, value: str) -> Text:
     return Text.assemble((f"{name} ", "dim"), value)
-
-
-def _rooms_and_presence(server_stats: "ServerStats", columns: int, rows: int) -> RenderableType:
-    """The busiest rooms and who is here: side by side, or below each other with as many rows for each."""
-    busy, present = server_stats.activity.rooms, server_stats.presence
-    side_by_side = columns >= SIDE_BY_SIDE_COLUMNS
-    width, height = ((columns - 3) // 2, rows) if side_by_side else (columns, max((rows - 2) // 2, 1))
-    rooms = Group(
-        Text("busiest rooms", "bold"), charts.busiest_rooms_table(busy, width, height) if busy else Text("none", "dim")
-    )
-    users = Group(
-        Text("here now", "bold"), charts.presence_table(present, width, height) if present else Text("nobody", "dim")
-    )
-    if not side_by_side:
-        return Group(rooms, Text(), users)
-    table = Table.grid(padding=(0, 3, 0, 0))
-    table.add_column(width=width)
-    table.add_column(width=width, overflow="crop")
-    table.add_row(rooms, users)
-    return table

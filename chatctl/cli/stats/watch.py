@@ -12,6 +12,7 @@ from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import on_stdout_closed
 from chatctl.cli.terminal import messages, times
 from chatctl.errors import ChatError, TimedOut, TransientError, Unavailable, UnexpectedStatus
+from chatctl.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from chatctl.model.stats import ServerStats
@@ -54,14 +55,14 @@ def json_line_format(to_json: "Callable[[ServerStats], dict[str, Any]]") -> "Cal
 class WatchRun:
     """Use it once: `run`."""
 
-    def __init__(self, server: str, timeout: float, interval: float, top: int, rooms: Sequence[str]) -> None:
+    def __init__(self, endpoint: Endpoint, timeout: float, interval: float, top: int, rooms: Sequence[str]) -> None:
         """`timeout` and `interval` are in seconds; `timeout` is for how long it goes on without an answer, 0 is for ever."""
         from chatctl.client.retry import RetryState
 
-        self._server = server
+        self._endpoint = endpoint
         self._timeout, self._interval = timeout, interval
         self._stats_arguments = top, rooms
-        self._retry_state = RetryState(server, timeout, self._notify)
+        self._retry_state = RetryState(str(endpoint), timeout, self._notify)
         self._stopped = False  # by a key, or since nobody reads stdout any more
 
     async def run(self, view: StatsView, full_screen: bool) -> int:
@@ -124,7 +125,7 @@ class WatchRun:
         seconds = (
             self._retry_state.call_timeout if remaining is None else max(min(self._retry_state.call_timeout, remaining), 0.1)
         )
-        async with ChatClient(self._server, seconds, lambda _: self._retry_state.notify_waiting()) as client:
+        async with ChatClient(self._endpoint, seconds, lambda _: self._retry_state.notify_waiting()) as client:
             return await client.stats(*self._stats_arguments)
 
     def _final_error(self) -> ChatError:

@@ -1,4 +1,4 @@
-"""Colours of users and of charts, for dark and light backgrounds."""
+"""Colours of users and charts, readable on dark and on light backgrounds."""
 
 import os
 from functools import cache
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def colours_enabled(stream: TextIO) -> bool:
-    """Return whether to write colours to the stream: it is a terminal with colours, and NO_COLOR is not set."""
+    """Return whether to write colours to the stream: a terminal shows it, and the environment does not forbid colours."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and not is_dumb()
 
 
@@ -21,22 +21,15 @@ def has_256_colours() -> bool:
     return "256" in os.environ.get("TERM", "") or "COLORTERM" in os.environ
 
 
-def colour_index(user: str, count: int) -> int:
-    """Return the index of a user's colour among `count`, the same on every machine."""
-    return crc32(user.encode("utf-8", "surrogatepass")) % count
+CHART_COLOUR = "color(32)"  # reads well on dark and on light
 
-
-CHART_COLOUR = "color(32)"  # readable on dark and light backgrounds
-
-
-# Of the 256 colours, which no theme changes, those with a contrast of at least 3.8 to black and to white. There are as
-# many as `join` has, in the same order. Terminals without them get four of the 8 basic colours.
+# The 256 colours are the same in every theme; these have a contrast of at least 3.8 to black and to white.
+# As many as in _COLOURS and in the same order, so that a user has the same hue in every command.
 USER_COLOURS_256 = (160, 166, 130, 100, 28, 29, 30, 31, 27, 99, 134, 162)
-USER_COLOURS_8 = (31, 32, 35, 36)
+USER_COLOURS_8 = (31, 32, 35, 36)  # for terminals with 8 colours
 
-
-# Each for a dark and for a light background. The contrast is the same for all: 7 to 1 on dark, 4.8 to 1 on light, where
-# a higher contrast leaves no colour.
+# Each for a dark and for a light background. All have the same contrast to their background: 7 to 1 on dark, 4.8 to 1 on light,
+# where a higher contrast leaves no colour.
 _COLOURS = (
     ("#e69694", "#ae1e19"),
     ("#de9e73", "#8f4514"),
@@ -52,14 +45,51 @@ _COLOURS = (
     ("#e58fc8", "#aa1879"),
 )
 
+PROBE_STEP = 5  # neighbours in a palette look alike, so the next colour tried is five further; prime to both palette sizes
+
+
+class UserColours:
+    """The colours of the users in one view, given in the order in which the users appear.
+
+    A user's colour does not change within a view. Users get different colours while the palette has free ones. The first
+    choice is the hash of the name, so a user mostly has the same colour in every view and on every machine.
+    At most one user for each colour is remembered; later users keep the colour of their hash.
+    """
+
+    def __init__(self, count: int = len(_COLOURS)) -> None:
+        """`count` is the size of the palette."""
+        self._count = count
+        self._indices: dict[str, int] = {}  # by user; no two users have the same index
+
+    def index(self, user: str) -> int:
+        """Return the index of the user's colour in the palette."""
+        index = self._indices.get(user)
+        if index is not None:
+            return index
+        index = crc32(user.encode("utf-8", "surrogatepass")) % self._count
+        if len(self._indices) < self._count:
+            taken = self._indices.values()
+            while index in taken:
+                index = (index + PROBE_STEP) % self._count
+            self._indices[user] = index
+        return index
+
+    def style(self, user: str, dark: bool) -> "Style":
+        """Return the user's colour for a dark or a light theme of `join`."""
+        return _theme_styles()[self.index(user)][dark]
+
+    def style_256(self, user: str) -> str:
+        """Return the user's colour among the 256 colours, as a Rich style."""
+        return f"bold color({USER_COLOURS_256[self.index(user)]})"
+
 
 @cache
-def _styles() -> "list[tuple[Style, Style]]":
+def _theme_styles() -> "list[tuple[Style, Style]]":
     from rich.style import Style
 
     return [(Style(color=light), Style(color=dark)) for dark, light in _COLOURS]
 
 
 def user_style(user: str, dark: bool) -> "Style":
-    """Return the style of a user's name in `join`."""
-    return _styles()[colour_index(user, len(_COLOURS))][dark]
+    """Return the colour of the user's hash for a theme of `join`; `UserColours.style` gives users of a view different ones."""
+    return UserColours().style(user, dark)

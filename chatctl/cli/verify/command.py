@@ -27,11 +27,11 @@ def verify(
     quiet: QuietOption = False,
 ) -> int:
     """Check that every message in RECEIPTS is stored as its receipt says."""
-    server, seconds = options.parse_address(server), options.parse_seconds("--timeout", timeout)
+    endpoint, seconds = options.parse_endpoint(server), options.parse_seconds("--timeout", timeout)
     try:
         descriptor = STDIN if file == "-" else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         if os.path.isdir(descriptor):
             raise IsADirectoryError(0, "it is a directory")
     except OSError as error:
         raise options.bad("RECEIPTS", f"cannot open {escape_text(file)}: {error.strerror}") from None
-    return asyncio.run(VerifyReport(as_json, quiet).run(server, seconds, descriptor))
+    return asyncio.run(VerifyReport(as_json, quiet).run(endpoint, seconds, descriptor))

@@ -16,6 +16,7 @@ from chatctl.errors import ChatError, CursorOtherLog
 from chatctl.model.claims import Claim, Claims, FaultKind
 from chatctl.model.cursor import SEPARATOR
 from chatctl.model.records import ReceiptStatus
+from chatctl.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from chatctl.client import VerifyResult
@@ -44,7 +45,7 @@ class VerifyReport:
         self._invalid_lines = 0
         self._cursor_prefix = ""  # of the first receipt
 
-    async def run(self, server: str, seconds: float, descriptor: int) -> int:
+    async def run(self, endpoint: Endpoint, seconds: float, descriptor: int) -> int:
         """Verify and report everything, and return the exit code."""
         from chatctl.client.client import ChatClient
 
@@ -52,7 +53,7 @@ class VerifyReport:
         notify = None if self._as_json else messages.say
         try:
             async with (
-                ChatClient(server, seconds, notify) as client,
+                ChatClient(endpoint, seconds, notify) as client,
                 aclosing(client.verify(self._read_claims(descriptor))) as results,
             ):
                 async for result in results:

@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from chatctl.cli.history import exec_command
 from chatctl.cli.history.exec_command import ExecCommand
 from chatctl.errors import ExecFailed
 from tests.support.cli import run
-from tests.support.waiting import until
+from tests.support.waiting import until_async
 
 TIME = 1_795_355_587_461_106
 LINE = b'{"sequence":17}\n'
@@ -69,7 +70,7 @@ async def under_way(line, retries=0, notice=None):
     """A command that has made the file `begun`, and its run."""
     command = ExecCommand(line, retries, "127.0.0.1:50051", notice)
     task = asyncio.create_task(message(command))
-    await asyncio.to_thread(until, lambda: os.path.exists("begun"))
+    await until_async(lambda: os.path.exists("begun"))
     assert not task.done()
     yield command, task
     assert task.done()
@@ -207,34 +208,27 @@ def test_one_that_always_fails_is_tried_once_and_then_as_often_again_as_asked_fo
     assert len(notices) == 2
 
 
-def test_each_message_has_its_own_tries():
-    async def main():
-        command = ExecCommand("echo x >> tries; [ $(wc -l < tries) = 2 ] || [ $(wc -l < tries) = 4 ]", 1, "unix:s")
+async def test_each_message_has_its_own_tries():
+    command = ExecCommand("echo x >> tries; [ $(wc -l < tries) = 2 ] || [ $(wc -l < tries) = 4 ]", 1, "unix:s")
+    await message(command)
+    await message(command)
+    with pytest.raises(ExecFailed, match="tried 2 times"):
         await message(command)
-        await message(command)
-        with pytest.raises(ExecFailed, match="tried 2 times"):
-            await message(command)
-
-    asyncio.run(main())
 
 
-def test_pauses_stay_bounded_however_many():
+async def test_pauses_stay_bounded_however_many():
     """Without waiting them out."""
 
-    async def main():
-        pauses = []
+    pauses = []
 
-        async def no_pause(seconds):
-            pauses.append(seconds)
-            return len(pauses) < 1100  # over which 2 to this power is no float
+    async def no_pause(seconds):
+        pauses.append(seconds)
+        return len(pauses) < 1100  # over which 2 to this power is no float
 
-        command = ExecCommand("exit 1", 10_000, "unix:s")
-        command._wait_before_retry = no_pause
-        with pytest.raises(ExecFailed):
-            await message(command)
-        return pauses
-
-    pauses = asyncio.run(main())
+    command = ExecCommand("exit 1", 10_000, "unix:s")
+    command._wait_before_retry = no_pause
+    with pytest.raises(ExecFailed):
+        await message(command)
     assert pauses[:6] == [0.5, 1, 2, 4, 8, 10]
     assert set(pauses[5:]) == {10}
 
@@ -262,14 +256,11 @@ def test_one_that_cannot_be_started_is_tried_again_too():
     assert os.listdir() == ["out"]
 
 
-def test_a_slow_one_is_waited_for():
-    async def main():
-        async with under_way("echo > begun; until [ -e go ]; do sleep 0.01; done; echo > out") as (_, task):
-            os.mkfifo("go")
-            await task
-        assert os.path.exists("out")
-
-    asyncio.run(main())
+async def test_a_slow_one_is_waited_for():
+    async with under_way("echo > begun; until [ -e go ]; do sleep 0.01; done; echo > out") as (_, task):
+        os.mkfifo("go")
+        await task
+    assert os.path.exists("out")
 
 
 def test_what_it_leaves_in_the_background_is_not_waited_for():
@@ -313,48 +304,39 @@ def test_it_has_a_process_group_of_its_own_in_our_session():
     assert session == os.getsid(0)
 
 
-def test_an_interrupt_lets_it_finish():
-    async def main():
-        async with under_way("echo > begun; until [ -e go ]; do sleep 0.01; done; echo > out") as (command, task):
-            command.stop_retrying()
-            os.mkfifo("go")
-            await task
-        assert os.path.exists("out")
-
-    asyncio.run(main())
+async def test_an_interrupt_lets_it_finish():
+    async with under_way("echo > begun; until [ -e go ]; do sleep 0.01; done; echo > out") as (command, task):
+        command.stop_retrying()
+        os.mkfifo("go")
+        await task
+    assert os.path.exists("out")
 
 
-def test_after_an_interrupt_nothing_is_tried_again():
+async def test_after_an_interrupt_nothing_is_tried_again():
     notices = []
 
-    async def main():
-        line = "echo > begun; until [ -e go ]; do sleep 0.01; done; exit 5"
-        async with under_way(line, 3, notices.append) as (command, task):
-            command.stop_retrying()
-            os.mkfifo("go")
-            with pytest.raises(ExecFailed, match=r"exit code 5; tried once"):
-                await task
-
-    asyncio.run(main())
+    line = "echo > begun; until [ -e go ]; do sleep 0.01; done; exit 5"
+    async with under_way(line, 3, notices.append) as (command, task):
+        command.stop_retrying()
+        os.mkfifo("go")
+        with pytest.raises(ExecFailed, match=r"exit code 5; tried once"):
+            await task
     assert notices == []
 
 
 @pytest.mark.parametrize("end", [ExecCommand.stop_retrying, ExecCommand.terminate])
-def test_an_interrupt_ends_a_pause(end, monkeypatch):
+async def test_an_interrupt_ends_a_pause(end, monkeypatch):
     for name in ("INITIAL_EXEC_BACKOFF_SECONDS", "MAX_EXEC_BACKOFF_SECONDS"):
         monkeypatch.setattr(exec_command, name, 3600)
 
-    async def main():
-        paused = asyncio.Event()
-        command = ExecCommand("echo x >> tries; exit 1", 3, "unix:s", lambda _: paused.set())
-        task = asyncio.create_task(message(command))
-        await paused.wait()
-        await asyncio.sleep(0)
-        end(command)
-        with pytest.raises(ExecFailed, match="tried once"):
-            await task
-
-    asyncio.run(main())
+    paused = asyncio.Event()
+    command = ExecCommand("echo x >> tries; exit 1", 3, "unix:s", lambda _: paused.set())
+    task = asyncio.create_task(message(command))
+    await paused.wait()
+    await asyncio.sleep(0)
+    end(command)
+    with pytest.raises(ExecFailed, match="tried once"):
+        await task
 
 
 @pytest.mark.parametrize(
@@ -367,59 +349,43 @@ def test_an_interrupt_ends_a_pause(end, monkeypatch):
         ("trap 'exit 6' TERM; echo > begun; while :; do sleep 0.01; done", "exit code 6"),
     ],
 )
-def test_it_can_be_ended(line, what):
-    async def main():
-        async with under_way(line, 3) as (command, task):
-            command.terminate()
-            with pytest.raises(ExecFailed, match=f"{what}; tried once"):
-                await task
-
-    asyncio.run(main())
-    assert not children()
-
-
-def test_what_it_has_started_ends_with_it():
-    async def main():
-        line = "sleep 1000 & echo $! > number; mv number begun; wait; :"
-        async with under_way(line) as (command, task):
-            command.terminate()
-            with pytest.raises(ExecFailed):
-                await task
-
-    asyncio.run(main())
-    with open("begun") as file:
-        number = int(file.read())
-    until(lambda: not runs(number))
-    assert not children()
-
-
-def test_one_that_exits_with_0_when_it_is_ended_is_done():
-    async def main():
-        line = "trap 'echo > out; exit 0' TERM; echo > begun; while :; do sleep 0.01; done"
-        async with under_way(line) as (command, task):
-            command.terminate()
-            await task
-        assert os.path.exists("out")
-
-    asyncio.run(main())
-
-
-def test_a_cancelled_run_ends_it():
-    async def main():
-        async with under_way("trap '' TERM; echo $$ > number; mv number begun; sleep 1000; :") as (_, task):
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-
-    asyncio.run(main())
-    assert not children()
-
-
-def test_ended_between_two_messages_nothing_is_signalled():
-    async def main():
-        command = ExecCommand("echo x >> tries", 3, "unix:s")
-        await message(command)
+async def test_it_can_be_ended(line, what):
+    async with under_way(line, 3) as (command, task):
         command.terminate()
+        with pytest.raises(ExecFailed, match=f"{what}; tried once"):
+            await task
+    assert not children()
 
-    asyncio.run(main())
+
+async def test_what_it_has_started_ends_with_it():
+    line = "sleep 1000 & echo $! > number; mv number begun; wait; :"
+    async with under_way(line) as (command, task):
+        command.terminate()
+        with pytest.raises(ExecFailed):
+            await task
+    number = int(Path("begun").read_text())
+    await until_async(lambda: not runs(number))
+    assert not children()
+
+
+async def test_one_that_exits_with_0_when_it_is_ended_is_done():
+    line = "trap 'echo > out; exit 0' TERM; echo > begun; while :; do sleep 0.01; done"
+    async with under_way(line) as (command, task):
+        command.terminate()
+        await task
+    assert os.path.exists("out")
+
+
+async def test_a_cancelled_run_ends_it():
+    async with under_way("trap '' TERM; echo $$ > number; mv number begun; sleep 1000; :") as (_, task):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert not children()
+
+
+async def test_ended_between_two_messages_nothing_is_signalled():
+    command = ExecCommand("echo x >> tries", 3, "unix:s")
+    await message(command)
+    command.terminate()
     assert os.listdir() == ["tries"]

@@ -126,6 +126,14 @@ def test_a_user_has_one_colour_that_can_be_read_on_dark_and_on_light(look, room,
         assert min(luminance(colour) + 0.05, 0.0525 / (luminance(colour) + 0.05)) / 0.05 > 3.7
 
 
+def test_five_users_have_five_colours(look, room, say):
+    users = ("ann", "bob", "carol", "dave", "erin")
+    for user in users:
+        say("hello", room=room, user=user)
+    codes = [re.search(r"\x1b\[1;38;5;(\d+)m", line)[1] for line in look("--room", room, **COLOUR) if "hello" in line]
+    assert len(set(codes)) == len(codes) == len(users)
+
+
 def luminance(colour):
     """Of one of the 256 colours, as WCAG measures it."""
     levels = [0, 95, 135, 175, 215, 255]

@@ -4,7 +4,7 @@ import asyncio
 from subprocess import DEVNULL
 
 from tests.support.cli import Process, run
-from tests.support.tui import joined_app, run_async
+from tests.support.tui import joined_app
 
 HOSTILE = ["\x1b[31mred\x1b]0;t\x07", "\u202eevil\u2066", "[bold]b[/] [@click=app.quit]x[/]", "a\x00b\r\u2028c"]
 
@@ -14,7 +14,6 @@ def rows(who):
     return [line[20:] for line in who.shown.splitlines()[1:-2]]
 
 
-@run_async
 async def test_two_people_talk(address, room):
     async with joined_app(address, room) as ann, joined_app(address, room, user="bob") as bob:
         await ann.press(*"hi bob", "enter")
@@ -25,7 +24,6 @@ async def test_two_people_talk(address, room):
         assert ann.input_text == bob.input_text == ""
 
 
-@run_async
 async def test_older_messages_load_when_scrolling_up(address, room, send):
     send(*map(str, range(1000)))
     async with joined_app(address, room) as ann:
@@ -49,7 +47,6 @@ async def test_older_messages_load_when_scrolling_up(address, room, send):
         await ann.until(lambda: ann.chat_screen.message_view.at_end)
 
 
-@run_async
 async def test_what_comes_does_not_move_who_has_scrolled_up(address, room, send):
     send(*(f"old {number}" for number in range(100)))
     async with joined_app(address, room) as ann, joined_app(address, room, user="bob") as bob:
@@ -65,7 +62,6 @@ async def test_what_comes_does_not_move_who_has_scrolled_up(address, room, send)
         await ann.until_shown("new")
 
 
-@run_async
 async def test_keys_that_come_at_once_are_done_in_their_order(address, room):
     other = f"x {room}"
     async with joined_app(address, room, other) as ann:
@@ -76,7 +72,6 @@ async def test_keys_that_come_at_once_are_done_in_their_order(address, room):
         assert (ann.chat_screen.current_room.name, ann.texts, ann.chat_screen.drafts) == (other, ["three"], {room: "rest"})
 
 
-@run_async
 async def test_a_click_takes_the_input_nothing_away(address, room):
     async with joined_app(address, room) as ann:
         for where in ("Messages", "Sidebar", "#status", "#header"):
@@ -85,7 +80,6 @@ async def test_a_click_takes_the_input_nothing_away(address, room):
         assert ann.input_text == "xxxx"
 
 
-@run_async
 async def test_rooms_are_switched_by_keys_and_clicks(address, room):
     rooms = [f"{name} {room}" for name in ("one", "two", "three")]
     async with joined_app(address, *rooms) as ann:
@@ -98,7 +92,6 @@ async def test_rooms_are_switched_by_keys_and_clicks(address, room):
         await ann.until_shown("two room of")
 
 
-@run_async
 async def test_unread_messages_are_counted_and_mentions_marked(address, room):
     bells = []
     other = f"x {room}"
@@ -123,7 +116,6 @@ async def test_unread_messages_are_counted_and_mentions_marked(address, room):
         assert "new messages" not in [line.text for line in ann.session.rooms[other].lines]
 
 
-@run_async
 async def test_what_comes_while_the_terminal_has_no_focus_is_unread(address, room):
     async with joined_app(address, room) as ann, joined_app(address, room, user="bob") as bob:
         ann.app.app_focus = False
@@ -135,7 +127,6 @@ async def test_what_comes_while_the_terminal_has_no_focus_is_unread(address, roo
         assert ann.texts == ["new messages", "are you there?"]
 
 
-@run_async
 async def test_every_room_has_its_draft(address, room):
     async with joined_app(address, room, f"x {room}") as ann:
         await ann.insert_text("for the first")
@@ -150,7 +141,6 @@ async def test_every_room_has_its_draft(address, room):
         assert ann.chat_screen.drafts == {f"x {room}": "for the second"}
 
 
-@run_async
 async def test_rooms_are_joined_and_left(address, room, say):
     say("written before", room="another room", user="cleo")
     async with joined_app(address, room) as ann, joined_app(address, "another room", user="bob") as bob:
@@ -170,7 +160,6 @@ async def test_rooms_are_joined_and_left(address, room, say):
         assert ann.input_text == "/leave"
 
 
-@run_async
 async def test_who_is_here_is_shown(address, room):
     async with joined_app(address, room, "quiet room") as ann:
         async with joined_app(address, room, user="bob"), joined_app(address, "bar", user="cleo"):
@@ -186,7 +175,6 @@ async def test_who_is_here_is_shown(address, room):
         assert ann.states == []  # nothing of it was sent
 
 
-@run_async
 async def test_the_rooms_of_the_server_are_listed(address, room, say):
     say("one", "two", room="listed")
     async with joined_app(address, room) as ann:
@@ -195,7 +183,6 @@ async def test_the_rooms_of_the_server_are_listed(address, room, say):
         assert ann.states == []
 
 
-@run_async
 async def test_a_search_shows_old_and_new_matches(address, room, send):
     send(*(f"Needle {number}" if number % 2 else f"hay {number}" for number in range(900)))
     async with joined_app(address, room) as ann, joined_app(address, room, user="bob") as bob:
@@ -217,7 +204,6 @@ async def test_a_search_shows_old_and_new_matches(address, room, send):
         assert "hay again" in ann.texts
 
 
-@run_async
 async def test_help_shows_every_command(address, room):
     async with joined_app(address, room, size=(100, 50)) as ann:
         for ways in (("f1",), (*"/help", "enter")):
@@ -228,7 +214,6 @@ async def test_help_shows_every_command(address, room):
         assert ann.input_text == ""
 
 
-@run_async
 async def test_tab_completes_commands_users_and_rooms(address, room):
     async with joined_app(address, room, "builds") as ann, joined_app(address, room, user="barbara") as barbara:
         await barbara.send_text("hi")
@@ -248,7 +233,6 @@ async def test_tab_completes_commands_users_and_rooms(address, room):
         assert ann.input_text == "builds "
 
 
-@run_async
 async def test_newlines_and_pastes_are_one_message(address, room):
     lines = [f"line {number}" for number in range(1000)]
     async with joined_app(address, room) as ann:
@@ -261,7 +245,6 @@ async def test_newlines_and_pastes_are_one_message(address, room):
         await ann.until_shown("line 999")
 
 
-@run_async
 async def test_the_theme_and_the_size_change_at_any_time(address, room, send):
     send("漢字 and 👩‍👩‍👧‍👦", "x" * 300)
     async with joined_app(address, room) as ann:
@@ -275,7 +258,6 @@ async def test_the_theme_and_the_size_change_at_any_time(address, room, send):
             assert ann.chat_screen.query_one("Sidebar").display == (size[0] >= 60)
 
 
-@run_async
 async def test_a_flood_holds_nobody_up(address, room):
     flood, typing = Process("send", "--room", room, server=address, stdout=DEVNULL), True
     async with joined_app(address, room) as ann:
@@ -301,7 +283,6 @@ async def test_a_flood_holds_nobody_up(address, room):
     assert run("history", "--room", room, "--grep", "meanwhile", "-o", "text", server=address).lines == ["meanwhile"]
 
 
-@run_async
 async def test_ctrl_d_quits_when_nothing_is_typed(address, room):
     async with joined_app(address, room) as ann:
         await ann.insert_text("ab")
@@ -312,7 +293,6 @@ async def test_ctrl_d_quits_when_nothing_is_typed(address, room):
         assert ann.stream.undelivered() == []
 
 
-@run_async
 async def test_hostile_text_is_shown_and_not_obeyed(address, room):
     name = "[bold]\u202e[/] \u200broom"
     async with joined_app(address, room, name, user="[@click=app.quit]ann[/]\u202e") as ann:

@@ -7,7 +7,7 @@ from textual import events
 from textual.drivers import linux_driver
 
 from chatctl.cli.join.composer import MAX_RECALLED_TEXTS
-from tests.support.tui import LineBuffer, MessageViewApp, pause_until, run_message_view, stored_line
+from tests.support.tui import LineBuffer, message_view, pause_until, stored_line
 
 
 def paste(room, text):
@@ -20,8 +20,8 @@ async def write(room, pilot, text, *keys):
     await pilot.press(*keys)
 
 
-def test_enter_sends_and_begins_anew():
-    async def look(room: MessageViewApp, pilot):
+async def test_enter_sends_and_begins_anew():
+    async with message_view() as (room, pilot):
         await pilot.press(*"hello", "enter")
         assert room.submitted == ["hello"]
         assert room.composer.text == ""
@@ -29,11 +29,9 @@ def test_enter_sends_and_begins_anew():
         assert room.submitted == ["hello"]
         assert room.composer.text == "  "
 
-    run_message_view(look)
 
-
-def test_four_keys_begin_a_line():
-    async def look(room: MessageViewApp, pilot):
+async def test_four_keys_begin_a_line():
+    async with message_view() as (room, pilot):
         for key in ("ctrl+j", "alt+enter", "shift+enter", "ctrl+enter"):
             await write(room, pilot, "a", key, "b")
             assert room.composer.text == "a\nb", key
@@ -42,8 +40,6 @@ def test_four_keys_begin_a_line():
             await pilot.press("enter")
             assert room.submitted.pop() == "a\nb"
             assert room.composer.size.height == 1
-
-    run_message_view(look)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +61,8 @@ def test_an_escape_in_a_paste_types_nothing(chunk):
     ]  # fmt: skip
 
 
-def test_it_grows_to_six_rows():
-    async def look(room: MessageViewApp, pilot):
+async def test_it_grows_to_six_rows():
+    async with message_view(size=(40, 20)) as (room, pilot):
         heights = []
         for _ in range(7):
             await pilot.press("ctrl+j")
@@ -75,13 +71,11 @@ def test_it_grows_to_six_rows():
         await pilot.press("z")
         assert room.screen_rows[-1].startswith("z")  # the last row, where the cursor is
 
-    run_message_view(look, size=(40, 20))
 
-
-def test_a_paste_goes_in_as_it_is_and_is_not_sent():
+async def test_a_paste_goes_in_as_it_is_and_is_not_sent():
     pasted = "\r\n".join(f"line {number}\tof \x1b[31mred\x07 \x9btext" for number in range(1000))
 
-    async def look(room: MessageViewApp, pilot):
+    async with message_view() as (room, pilot):
         room.composer.insert("see: ")
         paste(room, pasted)
         await pilot.press("!")
@@ -91,21 +85,17 @@ def test_a_paste_goes_in_as_it_is_and_is_not_sent():
         await pilot.press("enter")
         assert room.submitted == [expected]
 
-    run_message_view(look)
 
-
-def test_lone_carriage_returns_of_a_paste_are_newlines():
-    async def look(room: MessageViewApp, pilot):
+async def test_lone_carriage_returns_of_a_paste_are_newlines():
+    async with message_view() as (room, pilot):
         paste(room, "one\rtwo\r")
         await pilot.pause()
         assert room.composer.text == "one\ntwo\n"
         assert room.submitted == []
 
-    run_message_view(look)
 
-
-def test_earlier_inputs_are_recalled_and_the_draft_is_kept():
-    async def look(room: MessageViewApp, pilot):
+async def test_earlier_inputs_are_recalled_and_the_draft_is_kept():
+    async with message_view() as (room, pilot):
         for text in ("first", "second", "second"):
             await write(room, pilot, text, "enter")
         await write(room, pilot, "draft", "up")
@@ -124,11 +114,9 @@ def test_earlier_inputs_are_recalled_and_the_draft_is_kept():
         assert room.submitted[-1] == "first!"
         assert room.composer.text == "first"
 
-    run_message_view(look)
 
-
-def test_up_and_down_move_inside_a_text_of_several_rows():
-    async def look(room: MessageViewApp, pilot):
+async def test_up_and_down_move_inside_a_text_of_several_rows():
+    async with message_view(size=(40, 20)) as (room, pilot):
         await write(room, pilot, "sent", "enter")
         await write(room, pilot, "one\ntwo", "up", "X")
         assert room.composer.text == "oneX\ntwo"
@@ -141,11 +129,9 @@ def test_up_and_down_move_inside_a_text_of_several_rows():
         await write(room, pilot, "w " * 60, "up", "Z")
         assert "Zw " in room.composer.text or "Z w" in room.composer.text  # a long line has rows as well
 
-    run_message_view(look, size=(40, 20))
 
-
-def test_so_many_inputs_are_kept():
-    async def look(room, _pilot):
+async def test_so_many_inputs_are_kept():
+    async with message_view() as (room, _pilot):
         for number in range(MAX_RECALLED_TEXTS + 10):
             room.composer.load_text(str(number))
             room.composer.action_submit()
@@ -153,17 +139,15 @@ def test_so_many_inputs_are_kept():
             room.composer.action_cursor_up()
         assert room.composer.text == "10"
 
-    run_message_view(look)
 
-
-def test_tab_completes_and_goes_round():
+async def test_tab_completes_and_goes_round():
     asked = []
 
     def complete(word, at_start):
         asked.append((word, at_start))
         return [name + (": " if at_start else " ") for name in ("ann", "anton") if name.startswith(word)]
 
-    async def look(room: MessageViewApp, pilot):
+    async with message_view(complete=complete) as (room, pilot):
         await pilot.press("a", "tab")
         assert room.composer.text == "ann: "
         await pilot.press("tab")
@@ -181,20 +165,16 @@ def test_tab_completes_and_goes_round():
         await pilot.press("home", "tab", "tab")
         assert room.composer.text.endswith("zzz\nanton ann ")
 
-    run_message_view(look, complete=complete)
 
-
-def test_tab_without_anything_to_complete_does_nothing():
-    async def look(room: MessageViewApp, pilot):
+async def test_tab_without_anything_to_complete_does_nothing():
+    async with message_view() as (room, pilot):
         await pilot.press("a", "tab", "b")
         assert room.composer.text == "ab"
         assert room.composer.has_focus
 
-    run_message_view(look)
 
-
-def test_keys_of_the_room_leave_the_text_alone():
-    async def look(room: MessageViewApp, pilot):
+async def test_keys_of_the_room_leave_the_text_alone():
+    async with message_view(LineBuffer(stored_line(n, "text") for n in range(100))) as (room, pilot):
         await write(room, pilot, "draft")
         for key in ("pageup", "pagedown", "shift+up", "shift+down", "ctrl+home", "ctrl+end"):
             await pilot.press(key)
@@ -202,13 +182,11 @@ def test_keys_of_the_room_leave_the_text_alone():
             assert room.composer.selection.is_empty, key
             assert room.composer.cursor_location == (0, 5), key
 
-    run_message_view(look, LineBuffer(stored_line(n, "text") for n in range(100)))
 
-
-def test_what_comes_leaves_the_draft_alone():
+async def test_what_comes_leaves_the_draft_alone():
     source = LineBuffer()
 
-    async def look(room: MessageViewApp, pilot):
+    async with message_view(source) as (room, pilot):
         await write(room, pilot, "a drft", "left", "left")
         for number in range(1, 200):
             source.lines.append(stored_line(number, f"text {number}"))
@@ -220,11 +198,9 @@ def test_what_comes_leaves_the_draft_alone():
         assert room.screen_rows[-1].startswith("a draft")
         assert room.composer.cursor_location == (0, 5)
 
-    run_message_view(look, source)
 
-
-def test_editing_keys_people_know():
-    async def look(room: MessageViewApp, pilot):
+async def test_editing_keys_people_know():
+    async with message_view() as (room, pilot):
         await write(room, pilot, "one two three", "ctrl+w")
         assert room.composer.text == "one two "
         await pilot.press("home", "delete", "end", "backspace", "ctrl+a", "X", "ctrl+e", "Y")
@@ -233,5 +209,3 @@ def test_editing_keys_people_know():
         assert room.composer.text == ""
         await pilot.press("ctrl+z")
         assert room.composer.text == "Xne twoY"
-
-    run_message_view(look)

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from textual import events
 
 from chatctl.cli.join.line import Line
-from tests.support.tui import LineBuffer, MessageViewApp, pause_until, run_message_view, stored_line
+from tests.support.tui import LineBuffer, MessageViewApp, message_view, pause_until, stored_line
 
 HOSTILE = [
     "\x1b[31mred\x1b[2J\x1b]0;title\x07",
@@ -36,7 +36,7 @@ def texts(room):
     return [row.split("text ")[-1] for row in room.rows if "text " in row]
 
 
-def test_a_conversation():
+async def test_a_conversation():
     lines = [
         stored_line(1, "hello"),
         stored_line(2, "and more words than fit in one row of so few columns"),
@@ -49,7 +49,7 @@ def test_a_conversation():
     ]
     at = [clock(one) for one in lines]
 
-    async def look(room, _pilot):
+    async with message_view(LineBuffer(lines), size=(50, 13)) as (room, _pilot):
         assert room.rows[0] == ""
         assert room.rows[1].startswith("── ")
         assert room.rows[1].endswith("─")
@@ -66,10 +66,8 @@ def test_a_conversation():
             "     ✗         too long",
         ]
 
-    run_message_view(look, LineBuffer(lines), size=(50, 13))
 
-
-def test_a_date_where_the_day_changes():
+async def test_a_date_where_the_day_changes():
     source = LineBuffer(
         [
             stored_line(1, "a"),
@@ -79,22 +77,20 @@ def test_a_date_where_the_day_changes():
         ]
     )
 
-    async def look(room, _pilot):
+    async with message_view(source) as (room, _pilot):
         shown = [row.split()[1:5] if row.startswith("── ") else row[-1] for row in room.rows if row]
         days = [time.strftime(f"%A, {moment.tm_mday} %B %Y", moment).split()
                 for moment in (time.localtime(source.lines[n].time // 1_000_000) for n in (0, 2, 3))]  # fmt: skip
         assert shown == [days[0], "a", "b", days[1], "c", days[2], "d"]
 
-    run_message_view(look, source)
 
-
-def test_text_is_aligned_and_two_columns_stay_empty():
+async def test_text_is_aligned_and_two_columns_stay_empty():
     words = "several words and 漢字かな交じり文 and 👍🏽👨‍👩‍👧‍👦 and https://example.org/" + "path/" * 30
     source = LineBuffer(
         [stored_line(1, words, user="somebody-with-a-long-name"), stored_line(2, words, user="bob", mention=True)]
     )
 
-    async def look(room: MessageViewApp, pilot):
+    async with message_view(source) as (room, pilot):
         for width in (20, 31, 32, 40, 60, 80, 120, 200):
             await pilot.resize_terminal(width, 60)
             await pilot.pause()
@@ -107,14 +103,12 @@ def test_text_is_aligned_and_two_columns_stay_empty():
                 assert row[:begin] == "▌" + " " * (begin - 1), width
                 assert row[begin] != " ", width
 
-    run_message_view(look, source)
-
 
 @pytest.mark.parametrize("width", [20, 80, 200])
-def test_hostile_text_is_shown_and_never_interpreted(width):
+async def test_hostile_text_is_shown_and_never_interpreted(width):
     source = LineBuffer([stored_line(n, text, user=text[:40] if n % 2 else "eve") for n, text in enumerate(HOSTILE, 1)])
 
-    async def look(room: MessageViewApp, pilot):
+    async with message_view(source, size=(width, 100)) as (room, pilot):
         seen = ""
         while True:
             for strip in room.strips:
@@ -131,26 +125,22 @@ def test_hostile_text_is_shown_and_never_interpreted(width):
             assert HOSTILE[2] in seen
             assert r"\u202egnp.exe" in seen
 
-    run_message_view(look, source, size=(width, 100))
 
-
-def test_blanks_reach_the_end_of_a_line_whose_characters_a_terminal_takes_for_narrower():
-    async def look(room, _pilot):
+async def test_blanks_reach_the_end_of_a_line_whose_characters_a_terminal_takes_for_narrower():
+    async with message_view(LineBuffer([stored_line(1, "❤️ " * 10 + "👨‍👩‍👧‍👦" * 5 + "漢字")])) as (room, _pilot):
         drawn = room.screen._compositor.render_strips()[room.messages.size.height - 1]
         narrow = drawn.text.replace("\ufe0f", "").replace("\u200d", "")
         assert len(narrow) >= 80  # one column for each
         assert drawn.cell_length == 80
         assert room.rows[-1].endswith("漢字")
 
-    run_message_view(look, LineBuffer([stored_line(1, "❤️ " * 10 + "👨‍👩‍👧‍👦" * 5 + "漢字")]))
 
-
-def test_a_text_of_64_kib_is_scrolled_through():
+async def test_a_text_of_64_kib_is_scrolled_through():
     source = LineBuffer(
         [stored_line(1, "before"), stored_line(2, "begin" + "x" * 65_520 + "the end"), stored_line(3, "after")]
     )
 
-    async def look(room: MessageViewApp, pilot):
+    async with message_view(source, size=(60, 20)) as (room, pilot):
         assert room.rows[-2].endswith("the end")
         await pilot.press("shift+up", "pageup")
         assert set(room.rows[-1].split()[-1]) == {"x"}
@@ -160,15 +150,13 @@ def test_a_text_of_64_kib_is_scrolled_through():
         await pilot.press("ctrl+end")
         assert room.rows[-1].endswith("after")
 
-    run_message_view(look, source, size=(60, 20))
 
-
-def test_a_mention_and_what_was_searched_for_stand_out():
+async def test_a_mention_and_what_was_searched_for_stand_out():
     source = LineBuffer(
         [stored_line(1, "nothing"), stored_line(2, "a needle and a NEEDLE and ne" + "e" * 40 + "dle", mention=True)]
     )
 
-    async def look(room, _pilot):
+    async with message_view(source, needle="Needle", size=(60, 12)) as (room, _pilot):
         plain, marked = room.strips[-3], room.strips[-2]
         assert marked.text[0] == "▌"
         assert plain.text[0] == " "
@@ -176,23 +164,20 @@ def test_a_mention_and_what_was_searched_for_stand_out():
         found = [text for text, style, _ in marked if style.bgcolor.triplet.normalized[0] > 0.9]
         assert found == ["needle", "NEEDLE"]
 
-    run_message_view(look, source, needle="Needle", size=(60, 12))
 
-
-def test_a_needle_is_found_where_a_row_ends():
+async def test_a_needle_is_found_where_a_row_ends():
     source = LineBuffer([stored_line(1, "x" * 23 + "needle")])
 
-    async def look(room, _pilot):
+    async with message_view(source, needle="needle", size=(41, 6)) as (room, _pilot):
         found = [
             [text for text, style, _ in strip if style.bgcolor.triplet.normalized[0] > 0.9] for strip in room.strips[-2:]
         ]
         assert found == [["nee"], ["dle"]]
 
-    run_message_view(look, source, needle="needle", size=(41, 6))
 
+async def test_a_user_has_a_colour_for_the_dark_and_one_for_the_light():
+    async with message_view(LineBuffer([stored_line(1, "hello")])) as (room, pilot):
 
-def test_a_user_has_a_colour_for_the_dark_and_one_for_the_light():
-    async def look(room: MessageViewApp, pilot):
         def colour():
             return next(style.color for text, style, _ in room.strips[-1] if "ann" in text)
 
@@ -203,13 +188,11 @@ def test_a_user_has_a_colour_for_the_dark_and_one_for_the_light():
         await pilot.pause()
         assert colour() != dark
 
-    run_message_view(look, LineBuffer([stored_line(1, "hello")]))
 
-
-def test_keys_and_the_wheel_scroll():
+async def test_keys_and_the_wheel_scroll():
     source = LineBuffer(numbered(1, 100))
 
-    async def look(room: MessageViewApp, pilot):
+    async with message_view(source) as (room, pilot):
         height = room.messages.size.height
         everything = [str(n) for n in range(1, 101)]
         assert texts(room) == everything[-height:]
@@ -236,13 +219,12 @@ def test_keys_and_the_wheel_scroll():
         assert room.positions[-1] == (True, 0)
         assert (False, 100 - height + 1) in room.positions
 
-    run_message_view(look, source)
 
-
-def test_what_comes_is_followed_at_the_end_and_moves_nothing_elsewhere():
+async def test_what_comes_is_followed_at_the_end_and_moves_nothing_elsewhere():
     source = LineBuffer(numbered(100, 160))
 
-    async def look(room: MessageViewApp, pilot):
+    async with message_view(source) as (room, pilot):
+
         async def has(newer):
             room.messages.source_changed()
             await pause_until(
@@ -271,11 +253,9 @@ def test_what_comes_is_followed_at_the_end_and_moves_nothing_elsewhere():
         await pilot.press("ctrl+end")
         assert texts(room)[-1] == "400"
 
-    run_message_view(look, source)
 
-
-def test_older_lines_are_wanted_near_the_oldest():
-    async def look(room: MessageViewApp, pilot):
+async def test_older_lines_are_wanted_near_the_oldest():
+    async with message_view(LineBuffer(numbered(1, 100))) as (room, pilot):
         await pilot.press("pageup", "pagedown")
         assert room.older_requests == 0
         await pilot.press("ctrl+home")
@@ -285,13 +265,11 @@ def test_older_lines_are_wanted_near_the_oldest():
         await pilot.press("shift+up")
         assert room.older_requests == 2
 
-    run_message_view(look, LineBuffer(numbered(1, 100)))
 
-
-def test_a_resize_keeps_the_bottom_line():
+async def test_a_resize_keeps_the_bottom_line():
     source = LineBuffer([stored_line(n, f"text {n} " + "words " * 30, user=f"user{n % 3}") for n in range(1, 60)])
 
-    async def look(room: MessageViewApp, pilot):
+    async with message_view(source) as (room, pilot):
         await pilot.press("pageup", "pageup", "pageup")
         key = source.anchor[0]
         for size in ((40, 10), (200, 60), (20, 6), (80, 12)):
@@ -301,13 +279,11 @@ def test_a_resize_keeps_the_bottom_line():
             assert source.anchor[0] == key or size[0] == 200
             key = source.anchor[0]
 
-    run_message_view(look, source)
 
-
-def test_another_source_has_its_own_place():
+async def test_another_source_has_its_own_place():
     first, second = LineBuffer(numbered(1, 100)), LineBuffer(numbered(500, 600))
 
-    async def look(room: MessageViewApp, pilot):
+    async with message_view(first) as (room, pilot):
         await pilot.press("pageup")
         screen = texts(room)
         room.messages.set_source(second)
@@ -321,10 +297,8 @@ def test_another_source_has_its_own_place():
         assert set(room.rows) == {""}
         assert room.messages.lines_below == 0
 
-    run_message_view(look, first)
 
-
-def test_many_changes_cost_one_drawing():
+async def test_many_changes_cost_one_drawing():
     source, drawn = LineBuffer(numbered(1, 50)), []
 
     class Counted(list):
@@ -334,7 +308,7 @@ def test_many_changes_cost_one_drawing():
 
     source.lines = Counted(source.lines)
 
-    async def look(room: MessageViewApp, pilot):
+    async with message_view(source) as (room, pilot):
         drawn.clear()
         room.messages.set_source(source)
         await pause_until(pilot, lambda: drawn)
@@ -347,13 +321,12 @@ def test_many_changes_cost_one_drawing():
         await pause_until(pilot, lambda: "1999" in room.screen_rows[-2])
         assert len(drawn) < 3 * once
 
-    run_message_view(look, source)
 
-
-def test_a_flood_does_not_keep_what_is_typed_from_showing():
+async def test_a_flood_does_not_keep_what_is_typed_from_showing():
     source = LineBuffer(numbered(1, 10))
 
-    async def look(room: MessageViewApp, pilot):
+    async with message_view(source) as (room, pilot):
+
         async def flood():
             number = 10
             while True:
@@ -375,8 +348,6 @@ def test_a_flood_does_not_keep_what_is_typed_from_showing():
             assert room.composer.text == "x" * 10
         finally:
             task.cancel()
-
-    run_message_view(look, source)
 
 
 def test_nothing_to_show_yet():

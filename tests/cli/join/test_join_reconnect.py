@@ -4,10 +4,9 @@ import signal
 
 from chatctl.errors import LogChanged, TimedOut, Unavailable
 from tests.support.cli import run
-from tests.support.tui import joined_app, run_async
+from tests.support.tui import joined_app
 
 
-@run_async
 async def test_what_is_typed_without_a_server_goes_out_once(start_server):
     server = start_server()
     async with joined_app(server.address, "lobby") as ann:
@@ -28,7 +27,6 @@ async def test_what_is_typed_without_a_server_goes_out_once(start_server):
     assert history.lines == ["before", "meanwhile", "and more"]
 
 
-@run_async
 async def test_nothing_is_missed_while_the_server_is_away(start_server):
     server = start_server()
     async with joined_app(server.address, "lobby") as ann:
@@ -40,7 +38,6 @@ async def test_nothing_is_missed_while_the_server_is_away(start_server):
         assert ann.session.last_error is None
 
 
-@run_async
 async def test_what_cannot_be_joined_or_left_is_told(address, room):
     async with joined_app(address, room) as ann:
         for typed, told in [
@@ -60,7 +57,6 @@ async def test_what_cannot_be_joined_or_left_is_told(address, room):
         assert "there is no command" not in ann.screen_text
 
 
-@run_async
 async def test_a_text_over_the_limit_stays_in_the_input(start_server):
     async with joined_app(start_server("--text-bytes", "10").address, "lobby") as ann:
         await ann.send_text("eleven byte")
@@ -70,7 +66,6 @@ async def test_a_text_over_the_limit_stays_in_the_input(start_server):
         await ann.until_stored("eleven byt")
 
 
-@run_async
 async def test_a_text_that_the_server_rejects_stays_with_the_reason(start_server):
     server = start_server()
     async with joined_app(server.address, "lobby") as ann:
@@ -83,7 +78,6 @@ async def test_a_text_that_the_server_rejects_stays_with_the_reason(start_server
         assert ann.session.pending_count == 0
 
 
-@run_async
 async def test_quit_waits_for_receipts(address, room):
     async with joined_app(address, room) as ann:
         await ann.send_text("last words")
@@ -92,7 +86,6 @@ async def test_quit_waits_for_receipts(address, room):
         assert ann.stream.undelivered() == []
 
 
-@run_async
 async def test_leaving_without_a_server_leaves_what_has_no_receipt(start_server):
     server = start_server()
     async with joined_app(server.address, "lobby") as ann:
@@ -108,7 +101,6 @@ async def test_leaving_without_a_server_leaves_what_has_no_receipt(start_server)
         assert ann.chat_screen.drafts == {"lobby": "a draft"}
 
 
-@run_async
 async def test_another_log_ends_it(start_server):
     server = start_server()
     async with joined_app(server.address, "lobby") as ann:
@@ -119,7 +111,6 @@ async def test_another_log_ends_it(start_server):
         assert ann.app.failure.code == 9
 
 
-@run_async
 async def test_with_a_timeout_it_gives_up(start_server):
     server = start_server()
     async with joined_app(server.address, "lobby", timeout=1) as ann:
@@ -128,7 +119,6 @@ async def test_with_a_timeout_it_gives_up(start_server):
         assert isinstance(ann.app.failure, Unavailable | TimedOut)
 
 
-@run_async
 async def test_a_search_without_a_server_is_done_when_there_is_one(start_server):
     server = start_server()
     async with joined_app(server.address, "lobby") as ann:
@@ -143,7 +133,6 @@ async def test_a_search_without_a_server_is_done_when_there_is_one(start_server)
         await ann.until(lambda: ann.texts == ["a needle in here"])
 
 
-@run_async
 async def test_who_comes_without_a_server_is_told_why_there_is_nothing(start_server):
     server = start_server()
     server.kill()
@@ -155,7 +144,6 @@ async def test_who_comes_without_a_server_is_told_why_there_is_nothing(start_ser
         await ann.until(lambda: ("early", "stored") in ann.states)
 
 
-@run_async
 async def test_what_was_refused_is_replaced_by_what_is_typed_instead(address, room):
     async with joined_app(address, room, "other room") as ann:
         await ann.send_text("/nonsense")
@@ -170,7 +158,6 @@ async def test_what_was_refused_is_replaced_by_what_is_typed_instead(address, ro
         await ann.until(lambda: "there is no command" not in ann.screen_text)
 
 
-@run_async
 async def test_the_rooms_at_the_side_can_be_hidden(address, room):
     async with joined_app(address, room) as ann:
         await ann.until_shown("ann (you)")
@@ -181,7 +168,6 @@ async def test_the_rooms_at_the_side_can_be_hidden(address, room):
         assert ann.input_text == ""
 
 
-@run_async
 async def test_whoever_was_heard_and_rooms_of_the_server_complete(address, room, say):
     say("hello", room=room, user="carol")
     say("hello", room="zebra crossing", user="dan")

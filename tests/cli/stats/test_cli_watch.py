@@ -241,7 +241,7 @@ def test_a_key_ends_it_and_the_terminal_is_as_it_was(busy, key, code):
 def test_the_screen_says_when_the_server_has_gone(start_server, watch):
     served = start_server()
     pane = watch(server=served.address)
-    pane.shows("here now", "nobody")
+    pane.shows("here now", "none")
     served.kill()
     pane.shows("trying again for up to 10 s", "here now")
     start_server(store=served.store, listen=served.address)
