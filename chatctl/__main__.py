@@ -2,13 +2,13 @@
 
 import sys
 
-from chatctl import __version__
-
 
 def main() -> None:
     """Run the command line. `--version` alone is answered before anything slow is imported."""
     if sys.argv[1:] == ["--version"]:
-        print(f"chatctl {__version__}")
+        from chatctl.version import full_version
+
+        print(f"chatctl {full_version()}")
         return
     from chatctl.cli.streams import process
 

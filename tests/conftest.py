@@ -41,11 +41,17 @@ def server(start_server):
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """That of a server which the tests of a module share; each of them has a room of its own."""
+def start_shared_server(tmp_path_factory):
+    """Start servers that the tests of a module share."""
     servers = ServerFactory(tmp_path_factory.mktemp("server"))
-    yield servers().address
+    yield servers
     servers.close()
+
+
+@pytest.fixture(scope="module")
+def address(start_shared_server):
+    """That of a server which the tests of a module share; each of them has a room of its own."""
+    return start_shared_server().address
 
 
 @pytest.fixture

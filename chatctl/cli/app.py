@@ -13,7 +13,6 @@ from itertools import pairwise
 
 import typer
 
-from chatctl import __version__
 from chatctl.cli import errors, options
 from chatctl.cli.streams import process
 from chatctl.cli.terminal import messages
@@ -30,7 +29,9 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"chatctl {__version__}")
+        from chatctl.version import full_version
+
+        print(f"chatctl {full_version()}")
         raise typer.Exit
 
 

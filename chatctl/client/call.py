@@ -10,7 +10,7 @@ import grpc
 
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.compat.grpc_call import StatusPreservingCall
-from chatctl.errors import ChatError, TimedOut, Unavailable, UnexpectedStatus
+from chatctl.errors import ChatError, IncompatibleServer, TimedOut, Unavailable, UnexpectedStatus
 from chatctl.wire import status
 
 # Around the words of grpc's that tell something.
@@ -136,3 +136,9 @@ def timeout_error(server: str, seconds: float) -> TimedOut:
         f"{server} has not answered for {seconds:g} s: see whether a chatctl server listens there, "
         "or wait longer with --timeout"
     )
+
+
+def outdated_server_error(server: str, feature: str, version: str = "") -> IncompatibleServer:
+    """Return the error for a server that is too old for what this client needs."""
+    name = f"chatctl {version}" if version else "an older chatctl"
+    return IncompatibleServer(f"{server} runs {name}, which does not support {feature}: upgrade the server", 12)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from chatctl.client.call import Call
+from chatctl.client.call import Call, outdated_server_error
 from chatctl.client.follower import Follower, read_pages
 from chatctl.client.room_stream import RoomStream
 from chatctl.client.send_stream import SendStream
@@ -161,7 +161,7 @@ class ChatClient:
         """Whether messages are stored as receipts claim, for batches of any size. Close the iterator to stop early.
 
         Raises InvalidRequest, CursorMalformed, CursorOtherLog, TooManyStreams, Unavailable, Stopping, TimedOut, StoreFailed,
-        UnexpectedStatus with code 12 (UNIMPLEMENTED) for a server that is too old, and what the iteration over the batches raises.
+        IncompatibleServer for a server that is too old, and what the iteration over the batches raises.
         """
         server_stats = await self.stats(1)
         call = self._wrap_call(self._stub.VerifyMessages())
@@ -172,10 +172,6 @@ class ChatClient:
         except UnexpectedStatus as error:
             if error.code != UNIMPLEMENTED:
                 raise
-            raise UnexpectedStatus(
-                f"the server at {self._server} is chatctl {server_stats.version}, which cannot verify yet: "
-                "upgrade it, then verify again",
-                UNIMPLEMENTED,
-            ) from None
+            raise outdated_server_error(self._server, "verification", server_stats.version) from None
         finally:
             await stream.close()

@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
-from chatctl.client.call import Call, OpenCall
+from chatctl.client.call import Call, OpenCall, outdated_server_error
 from chatctl.client.retry import RetryState
 from chatctl.client.watchdog import ResponseWatchdog
-from chatctl.errors import ChatError, TransientError, Unavailable, UnexpectedStatus
+from chatctl.errors import ChatError, InvalidRequest, TransientError, Unavailable, UnexpectedStatus
 from chatctl.model.messages import HistoryPage, Query
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert
@@ -56,6 +56,9 @@ class Follower:
                         async for page in found:
                             yield page
                     return
+                except InvalidRequest:
+                    await self._check_until()
+                    raise
                 except (TransientError, UnexpectedStatus) as error:
                     if (task := asyncio.current_task()) and task.cancelling():  # just when the call was given up
                         raise asyncio.CancelledError from None
@@ -103,10 +106,19 @@ class Follower:
     def _call_timeout(self) -> float:
         return min(self._retry_state.call_timeout, self._watchdog.remaining)
 
-    async def _start_at_head(self) -> None:
-        """From now on: behind what is the newest message at this moment."""
+    async def _stats(self) -> pb.GetStatsResponse:
         async with self._open_call(self._call_timeout, lambda stub: stub.GetStats(pb.GetStatsRequest(top=1))) as call:
-            response = await call.response()
+            response: pb.GetStatsResponse = await call.response()
+        return response
+
+    async def _check_until(self) -> None:
+        """Raise IncompatibleServer if the server is too old for `until` with `follow`: it reports no activity."""
+        if self._query.until is not None and not (response := await self._stats()).HasField("activity"):
+            raise outdated_server_error(self._server, "following until a time", response.version) from None
+
+    async def _start_at_head(self) -> None:
+        """Continue after the message that is the newest one now."""
+        response = await self._stats()
         self._watchdog.reset(expecting=True)
         self._from_now = False
         self._query = replace(self._query, after=response.head)

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
-from chatctl.client.call import Call, OpenCall
+from chatctl.client.call import Call, OpenCall, outdated_server_error
 from chatctl.client.send_stream import SendStream
 from chatctl.client.send_window import DeliveryReport
 from chatctl.errors import ChatError, CursorOtherLog, LogChanged, UnexpectedStatus
@@ -144,6 +144,8 @@ class RoomStream(SendStream):
 
     async def _on_response(self, call: Call, response: pb.SendAndReceiveMessageResponse) -> None:
         await super()._on_response(call, response)
+        if response.cursor and not response.receive:  # older servers do not name the `receive` that a response is for
+            raise outdated_server_error(self._server, "joining rooms")
         # What was on its way when the rooms changed says nothing of new ones; what is left out comes again.
         if response.receive == self._subscription_id and not self._rooms_changed:
             if response.present:

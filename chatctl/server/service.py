@@ -8,7 +8,6 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
-from chatctl import __version__
 from chatctl.core import history
 from chatctl.core.chat import Chat
 from chatctl.core.page_cache import QueryPage
@@ -18,6 +17,7 @@ from chatctl.server.stream_registry import StreamRegistry
 from chatctl.server.verify_stream import verify_responses
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
+from chatctl.version import full_version
 from chatctl.wire import convert
 from chatctl.wire import stats as wire_stats
 
@@ -28,6 +28,7 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
     def __init__(self, chat: Chat, streams: StreamRegistry) -> None:
         self._chat = chat
         self._streams = streams
+        self._version = full_version()
         self._started = time.monotonic()
 
     async def GetStats(self, request: pb.GetStatsRequest, context: Any) -> pb.GetStatsResponse:
@@ -43,7 +44,7 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
             rooms=wire_stats.room_stats_to_pb(stats.rooms),
             users=wire_stats.user_stats_to_pb(stats.users),
             uptime=uptime,
-            version=__version__,
+            version=self._version,
             log=chat.log.id,
             store=chat.log.kind,
             limits=convert.limits_to_pb(chat.limits),

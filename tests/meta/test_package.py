@@ -8,13 +8,16 @@ from pathlib import Path
 
 from chatctl import __version__
 from chatctl.cli.app import COMMANDS
+from chatctl.version import full_version
+from tests.support.cli import run
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_newest_version_in_the_changelog_is_this_one():
-    versions = re.findall(r"^## \[(\d[^]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert versions[0] == __version__
+def test_the_changelog_begins_with_this_version_or_with_what_is_not_released():
+    versions = re.findall(r"^## \[([^]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert versions[0] == ("Unreleased" if "dev" in __version__ else __version__)
+    assert __version__.partition(".dev")[0] not in versions[1:]
 
 
 def test_the_readme_shows_every_command_and_script():
@@ -31,10 +34,14 @@ def test_the_wheel_holds_the_stubs_the_protos_and_the_types_and_not_the_tests(tm
     built = subprocess.run(command, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("chatctl-*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        archive.extractall(tmp_path / "unpacked")
     for package in ("v1", "tutorial"):
         assert {
             f"chatctl/{package}/{name}" for name in ("chat.proto", "chat_pb2.py", "chat_pb2.pyi", "chat_pb2_grpc.py")
         } <= names
     assert "chatctl/py.typed" in names
     assert {name.partition("/")[0] for name in names} == {"chatctl", f"chatctl-{__version__}.dist-info"}
+    command = (sys.executable, "-P", "-m", "chatctl", "--version")  # -P: the wheel's, not that in the working directory
+    assert run(command=command, env={"PYTHONPATH": str(tmp_path / "unpacked")}).out == f"chatctl {full_version()}\n"

@@ -116,10 +116,10 @@ class Terminal:
 class Process:
     """A command under way. Streams that are not given are pipes, and drained."""
 
-    def __init__(self, *args, env=None, server=None, stdin=None, stdout=None, stderr=None):
+    def __init__(self, *args, env=None, server=None, stdin=None, stdout=None, stderr=None, command=CHATCTL):
         streams = {name: subprocess.PIPE if stream is None else stream for name, stream in
                    (("stdin", stdin), ("stdout", stdout), ("stderr", stderr))}  # fmt: skip
-        self.popen = subprocess.Popen([*CHATCTL, *args], env=clean_environment(server, env), bufsize=0, **streams)
+        self.popen = subprocess.Popen([*command, *args], env=clean_environment(server, env), bufsize=0, **streams)
         self.out = OutputReader(os.dup(self.popen.stdout.fileno())) if stdout is None else None
         self.err = OutputReader(os.dup(self.popen.stderr.fileno())) if stderr is None else None
         for drain, stream in ((self.out, self.popen.stdout), (self.err, self.popen.stderr)):

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatctl.cli.terminal.colours import CHART_COLOUR, UserColours
-from chatctl.cli.terminal.escape import escape_name
+from chatctl.cli.terminal.escape import escape_name, escape_text
 
 if TYPE_CHECKING:
     from chatctl.model.stats import Activity, RoomActivity, RoomPresence
@@ -27,6 +27,11 @@ def format_latency(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
+
+
+def unreported_text(version: str) -> str:
+    """Return the text in place of the activity that a server of an older version does not report."""
+    return f"not reported by chatctl {escape_text(version)}: upgrade the server"
 
 
 def commit_text(activity: "Activity") -> str:

@@ -94,9 +94,12 @@ async def _watch(
 
 def to_line(utc: bool, server_stats: "ServerStats") -> str:
     """What --watch prints where no terminal is looking."""
-    from chatctl.cli.stats.charts import format_latency, format_rate
+    from chatctl.cli.stats.charts import format_latency, format_rate, unreported_text
 
     log, activity = server_stats.stats, server_stats.activity
+    if not server_stats.has_activity:
+        totals = f"{log.num_messages} messages  {log.num_rooms} rooms  {log.num_users} users"
+        return f"{times.current_time_of_day(utc)}  {totals}  activity {unreported_text(server_stats.version)}"
     return (
         f"{times.current_time_of_day(utc)}  {format_rate(activity.messages_per_second)}  {log.num_messages} messages  "
         f"{log.num_rooms} rooms  {log.num_users} users  {activity.followers} receiving  {activity.senders} sending  "
@@ -134,6 +137,8 @@ def to_json(server_stats: "ServerStats") -> dict[str, Any]:
         "activity": {
             **{name: getattr(server_stats.activity, name) for name in server_stats.activity.__slots__},
             "rooms": [room._asdict() for room in server_stats.activity.rooms],
-        },
-        "present": [present._asdict() for present in server_stats.presence],
+        }
+        if server_stats.has_activity
+        else None,
+        "present": [present._asdict() for present in server_stats.presence] if server_stats.has_activity else None,
     }

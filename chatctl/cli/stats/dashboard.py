@@ -74,6 +74,14 @@ class Dashboard:
 
     def _parts(self, server_stats: "ServerStats", columns: int, rows: int) -> list[RenderableType]:
         activity = server_stats.activity
+        if not server_stats.has_activity:
+            return [
+                self._header(server_stats, columns),
+                Text(),
+                *map(Text, _totals(server_stats)),
+                Text(),
+                _labelled("activity", charts.unreported_text(server_stats.version)),
+            ]
         free_rows = max(rows - FIXED_ROWS - (0 if columns >= SIDE_BY_SIDE_COLUMNS else 2), 2)
         chart_rows = max(min(MAX_CHART_ROWS, free_rows // 2, free_rows // 5 + 3), 1)
         return [
@@ -119,12 +127,17 @@ def _line(text: str, style: str) -> Text:
     return Text(text, style, no_wrap=True, overflow="crop")
 
 
-def _figures_table(server_stats: "ServerStats", side_by_side: bool) -> Table:
-    log, table = server_stats.stats, Table.grid(padding=(0, 3))
-    totals = [
+def _totals(server_stats: "ServerStats") -> list[str]:
+    log = server_stats.stats
+    return [
         f"{log.num_messages:,} messages, {format_size(log.stored_bytes)}",
         f"{log.num_rooms:,} rooms, {log.num_users:,} users",
     ]
+
+
+def _figures_table(server_stats: "ServerStats", side_by_side: bool) -> Table:
+    table = Table.grid(padding=(0, 3))
+    totals = _totals(server_stats)
     current = [
         _labelled("streams", charts.streams_text(server_stats.activity)),
         _labelled("commit", charts.commit_text(server_stats.activity)),

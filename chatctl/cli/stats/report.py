@@ -25,8 +25,7 @@ def print_stats(server_stats: "ServerStats", utc: bool, no_color: bool) -> None:
     """Print the report on stdout."""
     console, user_colours = make_console(no_color), UserColours()
     _print_summary(console, server_stats)
-    if server_stats.activity.messages:  # servers before 0.1.0 do not report it
-        _print_activity(console, server_stats, user_colours)
+    _print_activity(console, server_stats, user_colours)
     log = server_stats.stats
     if log.rooms:
         print()
@@ -65,6 +64,10 @@ def _print_summary(console: Console, server_stats: "ServerStats") -> None:
 
 def _print_activity(console: Console, server_stats: "ServerStats", user_colours: UserColours) -> None:
     activity, table = server_stats.activity, _label_grid()
+    if not server_stats.has_activity:
+        table.add_row("activity", charts.unreported_text(server_stats.version))
+        print_renderable(console, table)
+        return
     print()
     columns = min(console.width - LABEL_COLUMNS, len(activity.messages))
     if console.is_terminal and columns > 0:

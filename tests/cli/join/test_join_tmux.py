@@ -1,18 +1,15 @@
 """`chatctl join` as a process at a real terminal: what people see there, whatever others write and whatever breaks."""
 
-import asyncio
 import re
-import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from queue import SimpleQueue
 
 import pytest
 
 from tests.support.cli import CHATCTL, run
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import proxy_in_thread
 from tests.support.tmux import Pane
-from tests.support.waiting import TIMEOUT_SECONDS, until
+from tests.support.waiting import until
 
 # What Textual writes all along: where the cursor is, colours, and what is to be shown at once.
 DRAWING = re.compile(r"\x1b\[[0-9;]*[Hm]|\x1b\[\?2026[hl]|\x1b\[\?25[hl]|\r?\n")
@@ -184,7 +181,7 @@ def test_older_messages_load_and_are_searched(join, send):
         ann.press("PageDown")
     assert seen == list(range(-1, 1000))
     say(ann, "/search NUMBER 77")
-    ann.shows('search "NUMBER 77" (Esc leaves)')
+    ann.shows('search "NUMBER 77" (Esc closes)')
     until(lambda: numbers(ann) == [77, *range(770, 780)])
     ann.press("Escape")
     until(lambda: len(numbers(ann)) > 50)
@@ -205,27 +202,8 @@ def test_another_room_has_unread_messages_and_a_mention(join, say, room):
     assert re.search(r"^ +typed$", ann.shows("typed"), re.MULTILINE), "the keys are not in the text"
 
 
-@contextmanager
-def proxied(server):
-    """A proxy to a server, and the event loop it is in, which has a thread of its own."""
-    found, enough = SimpleQueue(), threading.Event()
-
-    async def serve():
-        async with TcpProxy(server) as proxy:
-            found.put((proxy, asyncio.get_running_loop()))
-            await asyncio.to_thread(enough.wait)
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    try:
-        yield found.get(timeout=TIMEOUT_SECONDS)
-    finally:
-        enough.set()
-        thread.join()
-
-
 def test_a_connection_that_swallows_everything_is_noticed_and_left(join, address, room):
-    with proxied(address) as (proxy, loop):
+    with proxy_in_thread(address) as (proxy, loop):
         ann = join("ann", room, server=proxy.address, env={"CHATCTL_TIMEOUT": "6s"})  # after half of it a stream is suspect
         say(ann, "before")
         until(lambda: stored(room, address) == ["before"])
@@ -233,7 +211,7 @@ def test_a_connection_that_swallows_everything_is_noticed_and_left(join, address
         say(ann, "into nothing")
         ann.shows("…", "reconnecting: ", "into nothing")
         proxy.blackholed.clear()
-        loop.call_soon_threadsafe(proxy.cut)
+        loop.call_soon_threadsafe(proxy.abort_connections)
         ann.hides("…")
         ann.shows(" connected")
     assert stored(room, address) == ["before", "into nothing"]
@@ -270,7 +248,7 @@ def test_hostile_texts_and_names_are_shown_and_not_obeyed(address, join, tmp_pat
         column = last[0].index("nglong end")
         assert all(row[column:].startswith(shown) for row, shown in zip(last, HOSTILE.values(), strict=True))
     say(ann, "/search [BOLD RED]")
-    ann.shows('search "[BOLD RED]" (Esc leaves) in ', "[bold red]b[/] [@click")
+    ann.shows('search "[BOLD RED]" (Esc closes) in ', "[bold red]b[/] [@click")
     assert (ann.format_value("pane_title"), ann.format_value("alternate_on")) == (title, "1")
     drawn = DRAWING.sub("", (tmp_path / "drawn").read_text())
     assert "漢字" in drawn

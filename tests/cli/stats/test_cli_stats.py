@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from chatctl import __version__
+from chatctl.version import full_version
 from tests.support.cli import run
 from tests.support.servers import ServerFactory
 
@@ -34,7 +34,7 @@ def test_figures_for_scripts(address):
     assert [(user["user"], user["num_messages"]) for user in stats["users"]] == [("ann", 4), ("bob", 2)]
     assert stats["rooms"][1]["last_time"] == stats["users"][0]["last_time"] == last["time"]
     assert stats["uptime_seconds"] > 0
-    assert stats["version"] == __version__
+    assert stats["version"] == full_version()
     assert last["cursor"].startswith(stats["log"] + ":")
     assert stats["store"].startswith("sqlite")
     limits = {"text_bytes": 65_536, "name_bytes": 128, "batch_messages": 1000, "batch_bytes": 1 << 20, "streams": 10_000}
@@ -56,7 +56,7 @@ def test_figures_of_some_rooms_only(address):
 def test_figures_for_people(address):
     done = run("stats", server=address)
     assert (done.code, done.err) == (0, "")
-    for words in ("messages", "war room", "ann", "bob", "64 KiB", __version__):
+    for words in ("messages", "war room", "ann", "bob", "64 KiB", full_version()):
         assert words in done.out
     assert "1 of 2 rooms" in run("stats", "--top", "1", server=address).out
 

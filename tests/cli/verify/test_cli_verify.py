@@ -300,7 +300,7 @@ def test_an_older_server_is_named_as_what_it_is(verify, receipts):
     done = verify(receipts, server=f"127.0.0.1:{port}")
     old.stop(None).wait()
     assert (done.code, done.out) == (76, "")
-    for words in (f"127.0.0.1:{port}", "chatctl 0.1.0", "cannot verify", "upgrade"):
+    for words in (f"127.0.0.1:{port}", "chatctl 0.1.0", "does not support verification", "upgrade"):
         assert words in done.err
 
 
