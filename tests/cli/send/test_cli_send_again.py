@@ -211,7 +211,10 @@ def test_for_people_it_says_all_of_it(start_server):
     assert "gave up after 3 s" in error
     assert "--timeout" in error
     assert summary.startswith("chatctl: 1 stored, 1 unconfirmed (room lobby")
-    assert stopped == "chatctl: reading stopped after record 2, at byte 4 of the input; 4 bytes of the next record were read, too"
+    assert (
+        stopped
+        == "chatctl: reading stopped after record 2, at byte 4 of the input; 4 bytes of the next record were read, too"
+    )
     assert "--input-id 'my job'" in advice
 
 
@@ -223,7 +226,7 @@ def test_a_store_that_stays_full_is_given_up_with_72(start_server, tmp_path):
         job = ("send", "--input-id", "job", "--timeout", "0.5s")
         full = run(*job, piped="\n".join(lines), server=server.address)
         assert full.code == 72
-        assert full.err.count("space") == 2  # when it began, and in the end
+        assert full.err.count("no space left") == 2  # when it began, and in the end
         process = Process("send", "--input-id", "job", "--timeout", "0", server=server.address)
         process.write("\n".join(lines))
         process.close()

@@ -88,7 +88,9 @@ def test_planted_faults_are_told_one_a_line(verify, receipts):
     assert (done.code, len(done.lines)) == (1, 40)
     for line, (at, fault) in zip(done.lines, told, strict=True):
         receipt = receipts[at]
-        named = f"input id {receipt['input_id']}, sequence {receipt['sequence']}, room {receipt['room']}, user {receipt['user']}"
+        named = (
+            f"input id {receipt['input_id']}, sequence {receipt['sequence']}, room {receipt['room']}, user {receipt['user']}"
+        )
         assert line.startswith(f"record {receipt['number']} ({named}): ")
         assert fault.rpartition("_")[2] in line
     assert "60 verified, 10 missing, 10 in another room, 10 by another user, 10 with another text" in done.err
