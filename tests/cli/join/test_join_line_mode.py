@@ -126,7 +126,7 @@ def test_it_continues_after_a_restart_of_the_server(start_server, join):
     start_server(store=server.store, listen=server.address)
     until(lambda: "meanwhile" in ann.out.text)
     done = ann.close().wait()
-    assert (done.code, done.err.splitlines()[-1]) == (0, "chatctl: the server answers again")
+    assert (done.code, done.err.splitlines()[-1]) == (0, f"chatctl: {server.address} answers again")
     assert [line.rpartition(": ")[2] for line in done.lines] == ["before", "meanwhile"]
 
 
