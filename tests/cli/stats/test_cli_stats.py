@@ -88,7 +88,7 @@ def test_another_grpc_service_is_no_chatctl(command):
     with server_with_handlers({}) as other:
         done = run(*command, server=other)
     assert done.code == 64 + 12
-    assert "no chatctl server" in done.stderr_objects[-1]["error"]
+    assert "is not a chatctl server" in done.stderr_objects[-1]["error"]
     assert done.stderr_objects[-1]["exit_code"] == done.code
 
 
