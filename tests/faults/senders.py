@@ -45,7 +45,7 @@ class SendProcess:
         self._checker = checker
         self._rng = random.Random(rng.random())  # its own, so that its random choices do not depend on the machine's speed
         self._pace = rng.choice(WRITE_PATTERNS)
-        names = ("--sender", sent.input_id, "--user", sent.user, "--room", sent.room)
+        names = ("--input-id", sent.input_id, "--user", sent.user, "--room", sent.room)
         self._command = (*CHATCTL, "send", "--json", *names, "--server", address, "--timeout", timeout)
         checker.add_input(sent)
 
@@ -104,7 +104,7 @@ class SendProcess:
                     count += 1
                     time = microseconds_of_text(receipt["time"]) if "time" in receipt else 0
                     self._checker.add_receipt(
-                        receipt["sender"], receipt["number"], receipt["status"], receipt.get("sequence", 0), time
+                        receipt["input_id"], receipt["number"], receipt["status"], receipt.get("sequence", 0), time
                     )
         return count
 

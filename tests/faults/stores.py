@@ -8,7 +8,7 @@ LINES = [f"{number} " + "x" * 100 for number in range(5000)]
 
 def send(address, count):
     """Send the first lines as the input "job", and return the receipts."""
-    done = run("send", "--json", "--sender", "job", piped="\n".join(LINES[:count]), server=address)
+    done = run("send", "--json", "--input-id", "job", piped="\n".join(LINES[:count]), server=address)
     assert done.code == 0
     return done.objects
 

@@ -56,7 +56,7 @@ def test_after_a_failed_write_the_server_reports_it_to_all_clients_and_ends(star
     watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_SECONDS)
     statuses = [next(watch).status]
     fail.touch()
-    done = run("send", "--json", "--sender", "job", "--timeout", "1s", piped=PIPED, server=server.address)
+    done = run("send", "--json", "--input-id", "job", "--timeout", "1s", piped=PIPED, server=server.address)
     assert done.code in (78, 79)
     assert {receipt["status"] for receipt in done.objects} == {"unconfirmed"}
     with pytest.raises(grpc.RpcError) as ended:
@@ -67,14 +67,14 @@ def test_after_a_failed_write_the_server_reports_it_to_all_clients_and_ends(star
     assert any("I/O error" in line for line in server.lines)
     again = start_server(store=server.store)
     assert history_texts(chat_pb2_grpc.ChatServiceStub(connect(again))) == ["kept"]
-    assert run("send", "--sender", "job", piped=PIPED, server=again.address).code == 0
+    assert run("send", "--input-id", "job", piped=PIPED, server=again.address).code == 0
     assert history_texts(chat_pb2_grpc.ChatServiceStub(connect(again))) == ["kept", *LINES]
 
 
 def test_a_file_size_limit_is_handled_like_a_full_disk(start_server):
     """A write is then cut in the middle, and the write-ahead log ends with half a transaction."""
     server = start_server()
-    job = ("send", "--json", "--sender", "job", "--timeout", "1s")
+    job = ("send", "--json", "--input-id", "job", "--timeout", "1s")
     receipts = run(*job, piped="\n".join(LINES[:3000]), server=server.address).objects
     size = server.store.with_name("chat-0.db-wal").stat().st_size
     _, most = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
