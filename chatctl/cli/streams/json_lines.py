@@ -6,19 +6,18 @@ Where a line is written for each message or record, its unchanging parts are quo
 
 import json
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatctl.cli.terminal import times
+from chatctl.compat.json_string import json_string
 from chatctl.model.limits import MAX_NUMBER
 from chatctl.model.records import ReceiptStatus
 
 if TYPE_CHECKING:
     from chatctl.model.messages import HistoryPage
     from chatctl.model.records import Receipt
-
-json_string = json.encoder.encode_basestring
-"""Format a string as JSON."""
 
 STATUS_NAMES = {status: status.name.lower() for status in ReceiptStatus}
 STATUS_BY_NAME = {name: status for status, name in STATUS_NAMES.items()}
@@ -56,8 +55,6 @@ class Origin(NamedTuple):
 
 def receipt_lines(receipt: "Receipt", fields: str, texts: Sequence[str], cursor_prefix: str) -> str:
     """Return a line for each record of a receipt. `fields` are those of its origin."""
-    from hashlib import sha256  # here, since this module is loaded by every command: it is for their errors, too
-
     head = f'"status":"{STATUS_NAMES[receipt.status]}",'
     number = receipt.number
     if receipt.sequence:
