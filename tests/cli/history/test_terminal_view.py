@@ -2,12 +2,12 @@
 
 import re
 import signal
-import unicodedata
 
 import pytest
 
 from chatctl.cli.terminal.colours import USER_COLOURS_256
 from tests.support.cli import Process, Terminal, run
+from tests.support.terminal_width import width
 from tests.support.waiting import until
 
 NASTY = "[bold]red[/bold] \x1b[31mred\x1b]0;title\x07 two\nlines \u202eevil\u2066 \x9b2J :smile: \u2028 end\r"
@@ -73,19 +73,6 @@ def test_nothing_is_wider_than_the_terminal_and_nothing_is_lost(look, room, say)
         shown = re.sub(r"\s+", "", "".join(rows))
         for text in (*SHOWN.split("\\n"), *texts[1:]):
             assert re.sub(r"\s+", "", text) in re.sub(r"(?<!\d)\d+\d\d:\d\d:\d\d(ann)?", "", shown)
-
-
-def width(line):
-    """Columns, as a terminal that joins nothing would count them."""
-    return sum(wide(letter) for letter in line)
-
-
-def wide(letter):
-    if letter == "\ufe0f":  # makes the one before it wide
-        return 1
-    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def test_a_wrapped_text_stays_under_itself(look, room, say):
