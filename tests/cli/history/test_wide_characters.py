@@ -59,7 +59,7 @@ def test_texts_are_aligned_in_lines(address):
 
 
 @pytest.mark.parametrize("columns", COLUMNS)
-def test_figures_are_aligned(address, columns):
+def test_stats_are_aligned(address, columns):
     lines = run("stats", server=address, env={"COLUMNS": f"{columns}"}).lines
     ends = [width(line[: line.rindex("  3  ")]) for line in lines if "  3  " in line]
     assert len(ends) == 2 * len(USERS)

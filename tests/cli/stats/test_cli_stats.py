@@ -1,4 +1,4 @@
-"""`chatctl stats`, and what every client says when something else than a chatctl server answers, or nothing."""
+"""`chatctl stats`, and the errors of every client when no chatctl server answers."""
 
 import socket
 import subprocess
@@ -24,7 +24,7 @@ def address(tmp_path_factory):
     servers.close()
 
 
-def test_figures_for_scripts(address):
+def test_stats_as_json(address):
     done = run("stats", "--json", server=address)
     assert (done.code, done.err) == (0, "")
     (stats,) = done.objects
@@ -41,7 +41,7 @@ def test_figures_for_scripts(address):
     assert stats["limits"] == limits
 
 
-def test_figures_of_some_rooms_only(address):
+def test_stats_of_some_rooms_only(address):
     def rooms(*arguments, **env):
         (stats,) = run("stats", "--json", *arguments, server=address, env=env).objects
         assert stats["num_messages"] == 6
@@ -53,7 +53,7 @@ def test_figures_of_some_rooms_only(address):
     assert rooms("--room", "nowhere") == []
 
 
-def test_figures_for_people(address):
+def test_stats_as_text(address):
     done = run("stats", server=address)
     assert (done.code, done.err) == (0, "")
     for words in ("messages", "war room", "ann", "bob", "64 KiB", full_version()):
@@ -63,14 +63,14 @@ def test_figures_for_people(address):
 
 @pytest.fixture
 def silent():
-    """Something that takes connections and never says a word."""
+    """Return the address of a listener that accepts connections and never writes."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.fixture
 def web():
-    """A web server."""
+    """Return the address of a web server."""
     command = ["python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         yield "127.0.0.1:" + process.stdout.readline().split(" port ")[1].split()[0]
@@ -78,7 +78,7 @@ def web():
 
 
 @pytest.mark.parametrize(("command", "code"), [(("send", "hi"), 78), (("send",), 78), (("stats",), 68), (("history",), 68)])
-def test_silence_is_given_up(silent, command, code):
+def test_it_gives_up_on_a_silent_server(silent, command, code):
     done = run(*command, "--timeout", "0.5s", server=silent, piped=b"a\n")
     assert (done.code, done.out) == (code, "")
     for words in (silent, "0.5 s", "--timeout"):
@@ -86,14 +86,14 @@ def test_silence_is_given_up(silent, command, code):
 
 
 @pytest.mark.parametrize("command", [("send", "hi"), ("stats",), ("history",)])
-def test_another_kind_of_server_is_no_server(web, command):
+def test_a_web_server_is_not_a_chatctl_server(web, command):
     done = run(*command, "--timeout", "5s", server=web)
     assert (done.code, done.out) == (78, "")
     assert web in done.err
 
 
 @pytest.mark.parametrize("command", [("send", "hi", "--json"), ("stats", "--json"), ("history", "--json")])
-def test_another_grpc_service_is_no_chatctl(command):
+def test_another_grpc_service_is_not_a_chatctl_server(command):
     other = grpc.server(ThreadPoolExecutor(1))
     port = other.add_insecure_port("127.0.0.1:0")
     other.start()
@@ -105,7 +105,7 @@ def test_another_grpc_service_is_no_chatctl(command):
 
 
 @pytest.mark.parametrize("command", ["stats", "history"])
-def test_without_a_server_the_advice_is_to_start_one(tmp_path, command):
+def test_without_a_server_the_hint_is_to_start_one(tmp_path, command):
     done = run(command, "--json", server=f"unix:{tmp_path}/nobody")
     assert (done.code, done.out) == (78, "")
     (said,) = done.stderr_objects
