@@ -5,7 +5,7 @@ import math
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chatctl.cli.streams.json_lines import json_lines
+from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.terminal import messages
 from chatctl.client import HistoryPage
 from chatctl.errors import IncompatibleServer
@@ -37,4 +37,4 @@ def test_a_sentence_of_a_server_cannot_reach_the_terminal(capsys):
 
 def test_a_cursor_cannot_break_the_json():
     page = HistoryPage([Run(7, "lobby", "ann", 0, ["hi"])], "", 'l"\x1b:', live=False)
-    assert next(iter(json_lines(page))).endswith('"cursor":"l\\"\\u001b:7"}\n')
+    assert next(iter(message_lines(page))).endswith('"cursor":"l\\"\\u001b:7"}\n')

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chatctl.cli.exit_codes import WAIT_EXPIRED
 from chatctl.cli.history.exec_command import ExecMessage
-from chatctl.cli.streams.json_lines import json_lines
+from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import STDOUT, Printer, on_stdout_closed
 from chatctl.cli.terminal import messages
@@ -185,7 +185,7 @@ class HistoryRun:
         return printed
 
     async def _run_command(self, command: "ExecCommand", page: HistoryPage) -> None:
-        lines = iter(json_lines(page))
+        lines = iter(message_lines(page))
         for run in page.runs:
             for sequence, text in enumerate(run.texts, run.sequence):
                 self._command_running, self._message_cursor = True, cursor.cursor_text(page.cursor_prefix, sequence)

@@ -2,9 +2,7 @@
 
 import asyncio
 import gc
-import os
 import sys
-import time
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,7 +10,7 @@ import typer
 
 from chatctl.cli import options
 from chatctl.cli.login import UserOption, login_name
-from chatctl.cli.terminal import screen
+from chatctl.cli.terminal import screen, times
 from chatctl.model.limits import MAX_FILTERS
 from chatctl.net import address
 from chatctl.net.endpoint import Endpoint
@@ -25,7 +23,7 @@ class Theme(StrEnum):
     LIGHT = "light"
 
 
-ROOM_HELP = "The rooms to be in; lobby if there is none. (env var: CHATCTL_ROOM, commas between)"
+ROOM_HELP = "The rooms to be in; lobby if there is none. (env var: CHATCTL_ROOM)"
 Rooms = Annotated[list[str] | None, typer.Argument(metavar="[ROOM]...", help=ROOM_HELP, show_default=False)]
 TIMEOUT_HELP = "Give up when the server has not answered for so long: 10s, 5m; 0 is never."
 Timeout = Annotated[
@@ -35,15 +33,13 @@ Timeout = Annotated[
     ),
 ]
 PLAIN_HELP = "Line by line: stdin is sent to the first room, messages come out. So it is without a terminal, too."
-PlainOption = Annotated[bool, typer.Option("--plain", envvar="CHATCTL_PLAIN", help=PLAIN_HELP)]
+PlainOption = Annotated[bool, typer.Option("--plain", help=PLAIN_HELP)]
 JSON_HELP = "Line by line, with a JSON object for each message; notices and errors too."
 Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help=JSON_HELP)]
 LAST_HELP = "Line by line: begin with the last N messages."
-Last = Annotated[int, typer.Option(envvar="CHATCTL_LAST", metavar="N", min=0, help=LAST_HELP)]
+Last = Annotated[int, typer.Option(metavar="N", min=0, help=LAST_HELP)]
 THEME_HELP = "For a dark or a light terminal."
-ThemeOption = Annotated[
-    Theme | None, typer.Option(envvar="CHATCTL_THEME", help=THEME_HELP, show_default="dark, unless COLORFGBG says light")
-]
+ThemeOption = Annotated[Theme | None, typer.Option(help=THEME_HELP, show_default="dark, unless COLORFGBG says light")]
 
 
 def join(
@@ -59,10 +55,10 @@ def join(
     theme: ThemeOption = None,
 ) -> int:
     """Be in rooms: see what comes, and talk. F1 shows the keys and commands."""
-    rooms = [options.parse_name("ROOM", name) for name in options.repeated(room, "CHATCTL_ROOM") or ["lobby"]]
+    rooms = [options.parse_name("ROOM", name) for name in room or [options.variable("CHATCTL_ROOM") or "lobby"]]
     rooms = list(dict.fromkeys(rooms))
     if len(rooms) > MAX_FILTERS:
-        raise typer.BadParameter(f"{len(rooms)} rooms are too many: at most {MAX_FILTERS}", param_hint="'ROOM'")
+        raise options.bad("ROOM", f"{len(rooms)} rooms are too many: at most {MAX_FILTERS}")
     user = login_name() if user is None else options.parse_name("--user", user)
     endpoint = options.parse_endpoint(server)
     seconds = None if timeout is None else options.parse_seconds("--timeout", timeout)
@@ -70,26 +66,15 @@ def join(
         from chatctl.cli.join.line_mode import LineMode
 
         return asyncio.run(LineMode(user, rooms, last, as_json, utc).run(endpoint, 10.0 if seconds is None else seconds))
-    if no_color:
-        os.environ["NO_COLOR"] = "1"
     if utc:
-        os.environ["TZ"] = "UTC"
-        time.tzset()
-    light = theme is Theme.LIGHT if theme else _has_light_background()
+        times.use_utc()
+    light = theme is Theme.LIGHT if theme else screen.has_light_background()
     return asyncio.run(_run_full_screen(endpoint, seconds or 0.0, user, rooms, light))
 
 
 def _is_terminal() -> bool:
     # Textual draws on stderr.
-    return (
-        all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-        and os.environ.get("TERM", "dumb") not in screen.DUMB_TERMINALS
-    )
-
-
-def _has_light_background() -> bool:
-    """Whether the terminal says that its background is white; few say anything."""
-    return os.environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and not screen.is_dumb(unset=True)
 
 
 async def _run_full_screen(endpoint: Endpoint, timeout_seconds: float, user: str, rooms: list[str], light: bool) -> int:

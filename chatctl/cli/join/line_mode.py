@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 
-from chatctl.cli import options
 from chatctl.cli.join import exit_report
-from chatctl.cli.streams.json_lines import json_lines
+from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdin_input import StdinInput
 from chatctl.cli.streams.stdout import LinePrinter, on_stdout_closed
 from chatctl.cli.terminal import escape, messages, times
 from chatctl.client import Connected, DeliveryReport, Disconnected, HistoryPage, Query, RoomStream
 from chatctl.client.client import ChatClient
+from chatctl.model.limits import MAX_NUMBER
 from chatctl.model.messages import Run
 from chatctl.model.records import ReceiptStatus
 from chatctl.net.endpoint import Endpoint
@@ -27,7 +27,7 @@ class LineMode:
         """`last`: begin with so many messages."""
         self._user, self._rooms, self._last, self._as_json, self._utc = user, rooms, last, as_json, utc
         self._notice = messages.notifier(as_json)
-        self._printer = LinePrinter(json_lines if as_json else self._format_page)
+        self._printer = LinePrinter(message_lines if as_json else self._format_page)
         self._stdin = StdinInput(b"\n", interactive=False)
         self._stream: RoomStream | None = None
         self._feed_task: asyncio.Task[None] | None = None
@@ -118,9 +118,7 @@ class LineMode:
     async def _print_last(self, client: ChatClient) -> None:
         """Print the last messages. From here on the stream gives all that is newer."""
         if self._last:
-            async with aclosing(
-                client.read(Query(rooms=tuple(self._rooms), last=min(self._last, options.MAX_NUMBER)))
-            ) as pages:
+            async with aclosing(client.read(Query(rooms=tuple(self._rooms), last=min(self._last, MAX_NUMBER)))) as pages:
                 async for page in pages:
                     self._print_page(page)
 

@@ -5,7 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TextIO
 from zlib import crc32
 
-from chatctl.cli.terminal.screen import DUMB_TERMINALS
+from chatctl.cli.terminal.screen import is_dumb
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 def colours_enabled(stream: TextIO) -> bool:
     """Return whether to write colours to the stream: a terminal shows it, and the environment does not forbid colours."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in DUMB_TERMINALS
+    return stream.isatty() and not os.environ.get("NO_COLOR") and not is_dumb()
+
+
+def has_256_colours() -> bool:
+    """Return whether the terminal has the colours of USER_COLOURS_256."""
+    return "256" in os.environ.get("TERM", "") or "COLORTERM" in os.environ
 
 
 CHART_COLOUR = "color(32)"  # reads well on dark and on light

@@ -11,7 +11,7 @@ import termios
 import pytest
 
 from chatctl import __version__
-from chatctl.cli.stats.command import with_default_interval
+from chatctl.cli.stats.command import prepare
 from tests.support.cli import Process, run
 from tests.support.tmux import Pane
 from tests.support.waiting import until
@@ -97,7 +97,7 @@ def test_watch_takes_an_optional_number(words):
         given = ["stats", "--utc", *f"{name}{words}".split(" ")]
         bare = words in ("", " --json", " -s x:1")
         expected = f"--watch=2{words}" if bare else f"{name}{words}"
-        assert with_default_interval(given) == ["stats", "--utc", *expected.split(" ")]
+        assert prepare(given) == ["stats", "--utc", *expected.split(" ")]
 
 
 def test_an_invalid_interval_is_a_usage_error(busy):
