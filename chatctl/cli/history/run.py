@@ -185,11 +185,14 @@ class HistoryRun:
         return printed
 
     async def _run_command(self, command: "ExecCommand", page: HistoryPage) -> None:
-        lines = iter(message_lines(page))
+        input_id = self._request.query.input_id
+        lines = iter(message_lines(page, input_id))
         for run in page.runs:
-            for sequence, text in enumerate(run.texts, run.sequence):
+            for i, text in enumerate(run.texts):
+                sequence, json_line = run.sequence + i, next(lines).encode()
+                message = ExecMessage(sequence, run.room, run.user, text, run.time, json_line, input_id, run.number + i)
                 self._command_running, self._message_cursor = True, cursor.cursor_text(page.cursor_prefix, sequence)
-                await command.run(ExecMessage(sequence, run.room, run.user, text, run.time, next(lines).encode()))
+                await command.run(message)
                 self._command_running = False
                 self._save(self._message_cursor)
                 if self._signals.exit_code:
