@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.cli import Process, Terminal, run
+from tests.support.cli import FollowProcess, Process, Terminal, run
 from tests.support.servers import ServerFactory
 from tests.support.waiting import until
 
@@ -75,10 +75,24 @@ def test_all_messages_are_shown_oldest_first_with_every_field(history, address, 
 def test_rooms_and_users_may_be_repeated(history):
     assert indices(history("--json", "--room", "den", "-r", "war room")) == [0, 1, 2]
     assert indices(history("--json", "--room", "den", "--room", "attic", "--user", "bob", "-u", "eve")) == [1, 3, 4]
-    assert indices(history("--json", env={"CHATCTL_ROOM": "war room,den"})) == [0, 1, 2]
-    assert indices(history("--json", env={"CHATCTL_ROOM": "attic", "CHATCTL_USER": "eve,bob"})) == [3, 4]
-    assert indices(history("--json", "--room", "war room", env={"CHATCTL_ROOM": "den"})) == [0]
     assert indices(history("--json", "--room", "nowhere")) == []
+
+
+@pytest.mark.parametrize("output", ["json", "text", "table"])
+def test_variables_for_sending_filter_nothing(history, output):
+    """CHATCTL_ROOM and CHATCTL_USER are set for `send` and `join`."""
+    own = {"CHATCTL_ROOM": "den", "CHATCTL_USER": "bob"}
+    everything = history("-o", output)
+    assert len(everything.lines) >= len(SPOKEN)
+    assert history("-o", output, env=own) == everything
+    assert history("-o", output, *ROOMS, env=own) == history("-o", output, *ROOMS)
+    assert history("-o", output, "--user", "ann", env=own) == history("-o", output, "--user", "ann")
+
+
+def test_variables_for_sending_filter_nothing_that_is_followed(address):
+    own = {"CHATCTL_ROOM": "den", "CHATCTL_USER": "bob"}
+    process = FollowProcess(address, "--json", *ROOMS, "--count", "5", env=own)
+    assert indices(process.wait()) == [0, 1, 2, 3, 4]
 
 
 def test_since_is_inclusive_and_until_exclusive_in_every_spelling(history):
@@ -96,7 +110,7 @@ def test_since_is_inclusive_and_until_exclusive_in_every_spelling(history):
     assert indices(history("--json", *ROOMS, "--until", spelling)) == [0, 1]
     assert indices(history("--json", *ROOMS, "--since", times[1].isoformat(), "--until", times[4].isoformat())) == [1, 2, 3]
     assert indices(history("--json", *ROOMS, "--since", "1d3h", "--until", "0s")) == [0, 1, 2, 3, 4]
-    assert indices(history("--json", *ROOMS, env={"CHATCTL_UNTIL": "10m"})) == []
+    assert indices(history("--json", *ROOMS, "--until", "10m")) == []
 
 
 def test_a_count_takes_from_the_end_and_a_limit_from_the_start(history):

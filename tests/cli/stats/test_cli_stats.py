@@ -47,10 +47,11 @@ def test_stats_of_some_rooms_only(address):
         assert stats["num_messages"] == 6
         return [room["room"] for room in stats["rooms"]]
 
-    assert rooms("--top", "1") == rooms(CHATCTL_TOP="1") == ["den"]
-    assert rooms("--room", "war room") == rooms(CHATCTL_ROOM="war room") == ["war room"]
-    assert sorted(rooms(CHATCTL_ROOM="war room,den")) == ["den", "war room"]
+    assert rooms("--top", "1") == ["den"]
+    assert rooms("--room", "war room") == rooms("--room", "war room", CHATCTL_ROOM="den") == ["war room"]
+    assert sorted(rooms("--room", "war room", "--room", "den")) == ["den", "war room"]
     assert rooms("--room", "nowhere") == []
+    assert rooms(CHATCTL_ROOM="war room", CHATCTL_USER="bob") == ["den", "war room"]
 
 
 def test_stats_as_text(address):
