@@ -1,18 +1,16 @@
 """One run of `stats --watch`: an answer every so many seconds, through restarts of the server."""
 
 import asyncio
-import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from signal import SIGWINCH
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from chatctl.cli.stats.request import StatsRequest
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import on_stdout_closed
-from chatctl.cli.terminal import messages, times
+from chatctl.cli.terminal import messages
 from chatctl.errors import ChatError, TimedOut, TransientError, Unavailable, UnexpectedStatus
-from chatctl.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from chatctl.model.stats import ServerStats
@@ -47,23 +45,18 @@ class StatsLineView(nullcontext["StatsLineView"]):
         print(self._format_line(server_stats), flush=True)
 
 
-def json_line_format(to_json: "Callable[[ServerStats], dict[str, Any]]") -> "Callable[[ServerStats], str]":
-    """The object of `stats --json` with the time of the answer."""
-    return lambda answer: json.dumps({"time": times.rfc3339(time.time_ns() // 1000), **to_json(answer)}, ensure_ascii=False)
-
-
 class WatchRun:
     """Use it once: `run`."""
 
-    def __init__(self, endpoint: Endpoint, timeout: float, interval: float, top: int, rooms: Sequence[str]) -> None:
-        """`timeout` and `interval` are in seconds; `timeout` is for how long it goes on without an answer, 0 is for ever."""
+    def __init__(self, request: StatsRequest, interval: float) -> None:
+        """`interval` is in seconds. The request's timeout is for the time without a response."""
         from chatctl.client.retry import RetryState
 
-        self._endpoint = endpoint
-        self._timeout, self._interval = timeout, interval
-        self._stats_arguments = top, rooms
-        self._retry_state = RetryState(str(endpoint), timeout, self._notify)
-        self._stopped = False  # by a key, or since nobody reads stdout any more
+        self._endpoint = request.endpoint
+        self._timeout, self._interval = request.timeout, interval
+        self._stats_arguments = request.top, request.rooms
+        self._retry_state = RetryState(str(request.endpoint), request.timeout, self._notify)
+        self._stopped = False  # by a key, or because the reader of stdout has gone
 
     async def run(self, view: StatsView, full_screen: bool) -> int:
         """Show answers until a signal, `q`, or the end of stdout; the exit code comes back.
