@@ -59,7 +59,10 @@ FOLLOW_HELP = "Wait for new messages until Ctrl-C, --count, --until or --wait. R
 FollowOption = Annotated[bool, typer.Option("--follow", "-f", help=FOLLOW_HELP, rich_help_panel=FOLLOW_PANEL)]
 WAIT_HELP = "Follow, and exit with code 3 if no matching message arrives for DURATION."
 WaitOption = Annotated[str | None, typer.Option(metavar="DURATION", help=WAIT_HELP, rich_help_panel=FOLLOW_PANEL)]
-CURSOR_FILE_HELP = "Resume after the cursor in FILE, and update it as messages are written. --after and --last apply only if FILE does not exist."
+CURSOR_FILE_HELP = (
+    "Resume after the cursor in FILE, and update it as messages are written. "
+    "--after and --last are allowed only if FILE does not exist."
+)
 CursorFileOption = Annotated[str | None, typer.Option(metavar="FILE", help=CURSOR_FILE_HELP, rich_help_panel=FOLLOW_PANEL)]
 EXEC_HELP = (
     "Run CMD with /bin/sh for each message, and print nothing. "

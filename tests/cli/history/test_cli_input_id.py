@@ -1,10 +1,12 @@
 """`chatctl history --input-id`: the messages of one input, with their numbers."""
 
+import asyncio
 import signal
 
 import pytest
 
 from tests.support.cli import FollowProcess, run
+from tests.support.fake_servers import ENDS, fake_server, page
 from tests.support.servers import ServerFactory
 from tests.support.waiting import until
 
@@ -74,6 +76,16 @@ def test_other_formats_are_filtered_too(address):
 def test_a_message_must_match_the_other_filters_too(address, filters, numbers):
     done = run("history", "--json", "--input-id", "ci log", *filters, server=address)
     assert [number for number, _ in records(done)] == numbers
+
+
+@pytest.mark.parametrize("follow", [(), ("-f",)])
+async def test_a_server_that_ignores_input_ids_must_be_upgraded(follow):
+    async with fake_server((page(1, 2), ENDS)) as (address, _):
+        command = ("history", "--json", "--input-id", "log", *follow)
+        done = await asyncio.to_thread(run, *command, server=address)
+    assert (done.code, done.out) == (64 + 12, "")
+    (error,) = done.stderr_objects
+    assert "upgrade the server" in error["error"]
 
 
 def test_an_unknown_input_has_no_messages(address):
