@@ -1,4 +1,4 @@
-"""The server: build it, run it until a signal, stop it in order."""
+"""The standard health service, grpc.health.v1."""
 
 import asyncio
 from typing import Any
@@ -9,14 +9,14 @@ from chatctl.server.stream_registry import StreamRegistry, stopping_error
 
 
 class HealthService(health.aio.HealthServicer):
-    """grpc.health.v1, whose watchers let go when the server stops: otherwise stopping waits for them."""
+    """A health service whose Watch calls end when the server stops; the library's go on, and stopping waits for them."""
 
     def __init__(self, streams: StreamRegistry) -> None:
         super().__init__()
         self._streams = streams
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
-        with self._streams.open(counted=False) as wakeup:
+        with self._streams.wakeup() as wakeup:
             health_watch = asyncio.ensure_future(super().Watch(request, context))
             stop_wait = asyncio.ensure_future(wakeup.wait())
             try:

@@ -5,6 +5,7 @@ import asyncio
 from chatctl.core.chat import Chat
 from chatctl.model.limits import Limits
 from chatctl.model.records import Receipt, ReceiptStatus
+from chatctl.server.auth import OPEN
 from chatctl.server.send_receive_stream import SendReceiveStream
 from chatctl.server.stream_registry import StreamRegistry
 from chatctl.v1 import chat_pb2 as pb
@@ -19,7 +20,7 @@ async def test_a_stream_that_always_has_receipts_to_tell_receives_all_the_same(t
     async with opened_log(f"sqlite:{tmp_path}/chat.db") as log:
         streams = StreamRegistry(1)
         with streams.open() as wake:
-            exchange = SendReceiveStream(Chat(log, Limits()), streams, frames(), wake)
+            exchange = SendReceiveStream(Chat(log, Limits()), streams, OPEN, frames(), wake)
             responses = exchange.responses()
             assert (await anext(responses)).HasField("welcome")
             await log.append(batch("hello"))

@@ -77,7 +77,7 @@ def test_streams_over_the_limit_are_refused_while_all_else_is_answered(start_ser
     channel = connect(start_server("--streams", "2"))
     stub = chat_pb2_grpc.ChatServiceStub(channel)
     follower, sender = following(stub), ManualStream(stub).send("a", user="ann", room="den")
-    sender.receive()
+    sender.receipts(1)
     full = (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
     refused = stub.GetMessages(pb.GetMessagesRequest())
     assert call_error(refused) == full
@@ -222,21 +222,23 @@ def test_a_unix_socket_is_served_to_one_server_and_a_stale_one_is_reused(start_s
 def test_a_path_that_is_no_socket_is_refused_and_left_alone(start_server, tmp_path):
     (tmp_path / "diary").write_text("dear diary")
     store = f"sqlite:{tmp_path}/chat.db"
-    assert "no socket" in start_server.start_error("--listen", f"unix:{tmp_path}/diary", "--store", store)
+    assert "not a socket" in start_server.start_error("--listen", f"unix:{tmp_path}/diary", "--store", store)
     assert (tmp_path / "diary").read_text() == "dear diary"
-    assert "no directory" in start_server.start_error("--listen", f"unix:{tmp_path}/no/where", "--store", store)
+    assert "does not exist" in start_server.start_error("--listen", f"unix:{tmp_path}/no/where", "--store", store)
 
 
 def test_a_taken_port_is_refused(start_server, server, tmp_path):
     store = f"sqlite:{tmp_path}/other.db"
-    assert "taken" in start_server.start_error("--listen", server.address, "--store", store)
+    assert "port is in use" in start_server.start_error("--listen", server.address, "--store", store)
     with socket.create_server(("127.0.0.1", 0)) as somebody:
         address = f"127.0.0.1:{somebody.getsockname()[1]}"
-        assert "taken" in start_server.start_error("--listen", address, "--store", store)
+        assert "port is in use" in start_server.start_error("--listen", address, "--store", store)
 
 
 def test_a_store_in_use_is_refused(start_server, server):
-    assert "in use" in start_server.start_error("--listen", "127.0.0.1:0", "--store", f"sqlite:{server.store}")
+    assert "another server uses it" in start_server.start_error(
+        "--listen", "127.0.0.1:0", "--store", f"sqlite:{server.store}"
+    )
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"])

@@ -72,7 +72,7 @@ class Pane:
     @property
     def coloured(self):
         """The same with the escape sequences for colours."""
-        return self._tmux("capture-pane", "-p", "-e", "-t", "main")
+        return self._tmux("capture-pane", "-p", "-e", "-N", "-t", "main")
 
     @property
     def scrollback(self):

@@ -46,7 +46,7 @@ class ChatScreen(ChatLayout):
     def __init__(self, session: Session, request_exit: Callable[[int], None]) -> None:
         """`request_exit` is called with an exit code when the user asks to leave."""
         self._command_runner = CommandRunner(session, self)
-        super().__init__(MessageView(), Composer(self._command_runner.complete, self._submit))
+        super().__init__(Composer(self._command_runner.complete, self._submit))
         self.session = session
         self.request_exit = request_exit
         self.current_room = next(iter(session.rooms.values()))

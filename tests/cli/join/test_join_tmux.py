@@ -211,7 +211,7 @@ def test_a_connection_that_swallows_everything_is_noticed_and_left(join, address
         say(ann, "into nothing")
         ann.shows("…", "reconnecting: ", "into nothing")
         proxy.blackholed.clear()
-        loop.call_soon_threadsafe(proxy.abort_connections)
+        loop.call_soon_threadsafe(proxy.cut)
         ann.hides("…")
         ann.shows(" connected")
     assert stored(room, address) == ["before", "into nothing"]
