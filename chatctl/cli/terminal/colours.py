@@ -88,8 +88,3 @@ def _theme_styles() -> "list[tuple[Style, Style]]":
     from rich.style import Style
 
     return [(Style(color=light), Style(color=dark)) for dark, light in _COLOURS]
-
-
-def user_style(user: str, dark: bool) -> "Style":
-    """Return the colour of the user's hash for a theme of `join`. UserColours gives the users of a view different ones."""
-    return UserColours().style(user, dark)
