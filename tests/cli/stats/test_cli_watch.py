@@ -74,7 +74,7 @@ def test_the_report_has_activity_and_presence(busy):
 
 
 def test_json_is_an_object_for_each_response(busy):
-    process = Process("stats", "--json", server=busy, env={"CHATCTL_WATCH": "0.1"})
+    process = Process("stats", "--json", "--watch", "0.1", server=busy)
     until(lambda: len(process.out.lines) >= 3)
     done = process.signal(signal.SIGINT).wait()
     assert (done.code, done.err) == (130, "")
