@@ -89,7 +89,9 @@ async def test_frames_obey_the_limits_of_the_next_server(start_server):
         await until_async(lambda: sent.records)
         server.process.send_signal(signal.SIGSTOP)
         sent.put_numbered(3000)
-        await until_async(lambda: sent.sending._window.in_flight)  # so that some has to be sent again, in smaller frames
+        await until_async(
+            lambda: sent.sending._stream.window.in_flight
+        )  # so that some has to be sent again, in smaller frames
         server.kill()
         await asyncio.to_thread(start_server, *small, listen=server.address, store=server.store)
         sent.sending.put(ROOM, long)

@@ -5,6 +5,7 @@ import random
 import signal
 import threading
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -184,7 +185,8 @@ async def test_what_ends_it_is_not_lost_in_the_end_of_a_connection(timeout):
     async def dial(seconds, method):
         yield Dying()
 
-    sending = SendStream(dial, "server", "ann", "input", "", timeout, None)
+    connector = SimpleNamespace(open_call=dial, server="server", timeout=timeout, notify=None)
+    sending = SendStream(connector, "ann", "input")
     if timeout:
         with pytest.raises(TimedOut):
             await asyncio.wait_for(sending.wait_ready(), 10)

@@ -144,21 +144,22 @@ class FollowTask:
 
     def __init__(self, chat, notices, query, from_now):
         self.notices = notices
-        self._chat = chat
+        self._follower = chat.follow(query, from_now)
         self.texts = []
         self.sequences = []
         self.pages = []
         self.may_read = asyncio.Event()
         self.may_read.set()
-        self.task = asyncio.create_task(self._follow(chat, query, from_now))
+        self.task = asyncio.create_task(self._follow())
 
-    async def _follow(self, chat, query, from_now):
-        async for page in chat.follow(query, from_now):
-            self.pages.append(page)
-            for run in page.runs:
-                self.texts += run.texts
-                self.sequences += range(run.sequence, run.sequence + len(run.texts))
-            await self.may_read.wait()
+    async def _follow(self):
+        async with self._follower:
+            async for page in self._follower:
+                self.pages.append(page)
+                for run in page.runs:
+                    self.texts += run.texts
+                    self.sequences += range(run.sequence, run.sequence + len(run.texts))
+                await self.may_read.wait()
 
     @property
     def live(self):
@@ -166,7 +167,7 @@ class FollowTask:
 
     @property
     def last_error(self):
-        return self._chat.last_error
+        return self._follower.last_error
 
     async def expect_first(self, count):
         """Wait until it has seen so many, and see that they are all, in order and once."""

@@ -10,11 +10,11 @@ from chatctl.cli.streams.splitter import decode_record
 from chatctl.cli.streams.stdin_input import StopPosition, put_results
 
 if TYPE_CHECKING:
-    from chatctl.client import SendStream
+    from chatctl.client import RecordStream
 
 
 class RecordInput(Protocol):
-    """Puts records into a SendStream. It puts all records that it has read before it waits, so none is forgotten."""
+    """Puts records into a RecordStream. It puts all records that it has read before it waits, so none is forgotten."""
 
     separator: bytes
     """The bytes after each record of the input."""
@@ -27,7 +27,7 @@ class RecordInput(Protocol):
     total_bytes: int | None
     """The size of the input, if known."""
 
-    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+    async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
         """Put all records, as fast as the stream takes them."""
 
     def unread_records(self) -> list[tuple[int, list[str]]]:
@@ -54,7 +54,7 @@ class TextInput:
     def __init__(self, text: str) -> None:
         self._text = text
 
-    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+    async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
         record = os.fsencode(self._text)  # bytes that are not UTF-8 are surrogates in it
         result = decode_record(record, stream.limits.text_bytes)
         if rejects and not isinstance(result, list):
@@ -86,7 +86,7 @@ class ResumeInput:
         self.log = unconfirmed.log
         self._unconfirmed = unconfirmed
 
-    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+    async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
         for number, texts in self._unconfirmed.runs:
             stream.put(room, texts, number)
 

@@ -1,4 +1,4 @@
-"""Stdin as an input: its records go into a SendStream."""
+"""Stdin as an input: its records go into a RecordStream."""
 
 import asyncio
 import shlex
@@ -10,7 +10,7 @@ from chatctl.cli.streams.splitter import RecordSplitter, SplitResult
 from chatctl.cli.streams.stdin import STDIN, read_chunks, read_ready_byte, unread_size
 
 if TYPE_CHECKING:
-    from chatctl.client import SendStream
+    from chatctl.client import RecordStream
 
 
 class StopPosition(NamedTuple):
@@ -37,7 +37,7 @@ class StdinInput:
         self._at_end = False
         self._record_count = 0
 
-    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+    async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
         on_rejected_bytes = rejects.spool if rejects else lambda _: None
         self._splitter = splitter = RecordSplitter(self._split_at, stream.limits.text_bytes, on_rejected_bytes)
         try:
@@ -76,7 +76,7 @@ class StdinInput:
         return f"send the same input again with --input-id {shlex.quote(input_id)}"
 
 
-def put_results(stream: "SendStream", room: str, results: Iterable[SplitResult], rejects: RejectsFile | None) -> int:
+def put_results(stream: "RecordStream", room: str, results: Iterable[SplitResult], rejects: RejectsFile | None) -> int:
     """Put records into the stream, and return their number."""
     records = 0
     for result in results:
