@@ -88,8 +88,8 @@ class ChatClient:
     async def read(self, query: Query) -> AsyncGenerator[HistoryPage, None]:
         """Yield pages of the messages that match, in log order. Close the iterator, or the client, to stop early.
 
-        Raises InvalidRequest, CursorMalformed, CursorOtherLog, CursorBeyondHead, TooManyStreams, Unavailable, ServerStopping,
-        TimedOut, StoreFailed, and IncompatibleServer for a server that does not know the query's input id.
+        Raises InvalidRequest, CursorMalformed, CursorOtherLog, CursorBeyondHead, TooManyStreams, Unavailable,
+        ServerStopping, TimedOut, StoreFailed, and IncompatibleServer for a server that does not know the query's input id.
         """
         call = self._wrap_call(self._stub.GetMessages(convert.query_to_pb(query)))
         try:

@@ -7,6 +7,7 @@ from chatctl.client.call import INTERNAL, UNIMPLEMENTED, Call
 from chatctl.client.connector import Connector
 from chatctl.client.retry import STREAM_TIMEOUT_SECONDS, Attempts, RetryState
 from chatctl.client.send_window import DeliveryReport, SendWindow
+from chatctl.client.stream_hooks import StreamHooks
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.errors import ChatError, CursorOtherLog, IncompatibleServer, LogChanged, Unavailable, UnexpectedStatus
 from chatctl.model.limits import Limits
@@ -14,30 +15,6 @@ from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert
 
 _STORE_HINT = "name the server that has it with --server, or check what happened to its store"
-
-
-class StreamHooks:
-    """What the owner of a ReliableStream adds to it. By default it adds nothing.
-
-    The hooks of one stream are called in this order: `first_request`, `on_welcome`, then `next_request` and `on_response`
-    as needed, `on_disconnect` at a failure after which another stream is tried. None of them may wait.
-    """
-
-    def first_request(self, request: pb.SendAndReceiveMessageRequest) -> None:
-        """Complete the first request of a stream, which has the user and the input id."""
-
-    def next_request(self) -> pb.SendAndReceiveMessageRequest | None:
-        """Return a request to send before the next records, or None."""
-
-    def on_welcome(self) -> None:
-        """The server has accepted the stream."""
-
-    def on_response(self, response: pb.SendAndReceiveMessageResponse) -> bool:
-        """Take what is not a receipt. Return whether to read nothing more until `ReliableStream.resume_reading`."""
-        return False
-
-    def on_disconnect(self, error: ChatError) -> None:
-        """The stream broke, or there is no server."""
 
 
 class ReliableStream:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from chatctl.client.call import outdated_server_error
 from chatctl.client.connector import Connector
-from chatctl.client.reliable_stream import ReliableStream, StreamHooks
+from chatctl.client.reliable_stream import ReliableStream
 from chatctl.client.send_stream import RecordStream
 from chatctl.client.send_window import DeliveryReport
+from chatctl.client.stream_hooks import StreamHooks
 from chatctl.errors import ChatError
 from chatctl.model.messages import HistoryPage
 from chatctl.model.stats import RoomPresence
@@ -25,7 +26,7 @@ class Connected:
 
 
 class Disconnected(NamedTuple):
-    """The stream broke, or there is no server. Another stream is tried."""
+    """The stream broke, or the server cannot be reached. Another stream is tried."""
 
     error: ChatError
 
@@ -113,7 +114,7 @@ class RoomStream(RecordStream):
         """Receive these rooms from now on.
 
         A new room is received from the cursor of the last page on, which is up to half a minute old. `read` has what was
-        stored in it before, and there is no gap between the two.
+        stored in it before, without a gap between the two.
         """
         self._subscription.set_rooms(rooms)
         self._stream.wake_writer()

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Sequence
 
 from chatctl.client.connector import Connector
-from chatctl.client.reliable_stream import ReliableStream, StreamHooks
+from chatctl.client.reliable_stream import ReliableStream
 from chatctl.client.send_window import DeliveryReport
+from chatctl.client.stream_hooks import StreamHooks
 from chatctl.model.limits import Limits
 
 

@@ -38,7 +38,7 @@ class StatsPoller:
                 watchdog.reset(expecting=False)
                 yield server_stats
                 await asyncio.sleep(max(started + self._interval - clock(), 0))
-        except TimedOut as error:  # one exit code for every server that is gone, as for all that retries
+        except TimedOut as error:  # a server that is gone has one exit code
             raise Unavailable(error.message, error.hint) from None
         finally:
             watchdog.close()

@@ -37,7 +37,7 @@ class VerifyStream:
         self._writer: asyncio.Task[None] | None = None
 
     async def results(self, batches: AsyncIterable[Claims]) -> AsyncGenerator[VerifyResult, None]:
-        """Yield the result of each request, in order. An error of `batches` is raised after the results of earlier claims."""
+        """Yield the result of each request, in order. Raises an error of `batches` after the results of earlier claims."""
         self._update_watchdog()
         self._writer = asyncio.create_task(self._write_requests(batches))
         while (response := await self._call.read()) is not None:

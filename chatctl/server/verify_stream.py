@@ -36,9 +36,9 @@ async def verify_responses(
             yield await _verify_response(chat, request)
     finally:
         stop_wait.cancel()
-        if next_request and not next_request.done():
+        if next_request:
             next_request.cancel()
-            with suppress(asyncio.CancelledError, Exception):
+            with suppress(asyncio.CancelledError, Exception):  # retrieves its error, or asyncio logs it
                 await next_request
 
 

@@ -1,4 +1,4 @@
-"""Which calls a follower makes, what it makes of their ends, and what is left of it in the end."""
+"""The calls of a follower, how it handles their ends, and that it leaves nothing behind."""
 
 import asyncio
 import signal
@@ -21,12 +21,12 @@ BROKEN = grpc.StatusCode.UNAVAILABLE
 
 
 def requested(requests):
-    """Of each request its cursor, `last` and `limit`."""
+    """Return the cursor, `last` and `limit` of each request."""
     assert all(request.follow for request in requests)
     return [(request.after, request.last, request.limit) for request in requests]
 
 
-async def test_every_call_goes_on_where_the_one_before_broke():
+async def test_every_call_continues_where_the_last_one_broke():
     calls = [(page(1, 2, position=5), BROKEN), (page(6), ENDS), (BROKEN,), (page(position=9, live=True), WAITS)]
     async with fake_server(*calls) as (address, requests), follow_task(address) as follower:
         await until_async(lambda: follower.live)
@@ -36,7 +36,7 @@ async def test_every_call_goes_on_where_the_one_before_broke():
 
 
 async def test_the_last_ones_are_asked_for_until_the_first_of_them_has_come():
-    looking = page(position=3)  # it stands before all of them
+    looking = page(position=3)  # before all of them
     calls = [(BROKEN,), (looking, BROKEN), (looking, page(10, position=12), BROKEN), (page(14, live=True), WAITS)]
     async with fake_server(*calls) as (address, requests), follow_task(address, last=5, limit=9) as follower:
         await until_async(lambda: follower.live)
@@ -88,7 +88,7 @@ async def test_until_is_over_when_the_server_says_so_and_not_when_it_breaks():
         assert follower.pages[-1].cursor == "log:4"
 
 
-async def test_until_is_given_up_when_it_has_long_passed_and_no_server_tells_of_it(monkeypatch):
+async def test_until_is_given_up_when_it_has_passed_and_no_server_ends_it(monkeypatch):
     monkeypatch.setattr("chatctl.client.follower.UNTIL_GRACE_SECONDS", 0.5)
 
     moment = int((time.time() + 0.5) * 1_000_000)
@@ -109,7 +109,7 @@ async def test_one_that_breaks_at_every_call_is_given_up():
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED])
-async def test_who_never_was_a_chatctl_server_is_not_tried_again_and_who_was_is(code):
+async def test_another_server_is_retried_only_where_a_chatctl_server_was(code):
     async with fake_server((code,)) as (address, requests), follow_task(address) as follower:
         with pytest.raises(UnexpectedStatus):
             await follower.wait_ended()
@@ -158,9 +158,9 @@ async def test_one_that_is_closed_leaves_nothing_behind(start_server, state):
     assert set(threading.enumerate()) <= threads
 
 
-async def test_what_ends_it_is_not_lost_in_the_end_of_a_call():
+async def test_a_cancellation_at_the_moment_of_a_timeout_is_not_lost():
     class Dying:
-        """Taken for dead in the very moment in which it is cancelled."""
+        """A call that times out at the moment of its cancellation."""
 
         async def __aenter__(self):
             try:

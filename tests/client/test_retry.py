@@ -50,7 +50,7 @@ def test_a_notice_has_no_hint_and_the_final_error_has_it(state, notices):
     assert notices[1:] == ["here answers again"]
 
 
-def test_who_has_seen_a_server_gets_no_hint_to_start_one(state):
+def test_after_a_server_was_seen_there_is_no_hint_to_start_one(state):
     state.server_seen = True
     state.record_failure(NO_SERVER)
     assert str(state.final_error()) == f"{NO_SERVER.message}; gave up after 5 s: wait longer with --timeout"

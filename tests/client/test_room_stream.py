@@ -1,4 +1,4 @@
-"""Joining: one stream that sends and receives, through broken streams and changes of rooms."""
+"""RoomStream: sends and receives across broken streams and changes of rooms."""
 
 import asyncio
 import random
@@ -59,7 +59,7 @@ async def test_rooms_change_and_a_new_one_is_received_from_the_last_page_on(addr
         assert ann.texts == ["a page", "seen", "seen, too"]
 
 
-async def test_what_was_put_without_a_server_is_sent_once_when_there_is_one(start_server):
+async def test_texts_put_without_a_server_are_sent_once_when_it_starts(start_server):
     first = start_server()
     first.kill()
 
@@ -97,7 +97,7 @@ async def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_b
         await ann.wait_receiving()
         writing = asyncio.create_task(write(bob))
         inside = set(rooms)
-        seen = {each: set() for each in rooms}  # what was read on joining again
+        seen = {each: set() for each in rooms}  # read after joining again
         while not writing.done():
             inside = {each for each in rooms if luck.random() < 0.7}
             old = set(ann.joining._subscription.rooms)
@@ -119,7 +119,7 @@ async def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_b
             assert set(came) | seen[each] == {n async for n in _sequences(reader, each)}
 
 
-def test_a_page_that_comes_before_the_server_has_heard_of_a_new_room_does_not_move_the_cursor():
+def test_a_page_in_flight_while_the_rooms_change_does_not_move_the_cursor():
     subscription = RoomSubscription("server", ["old"])
     subscription.first_request(pb.SendAndReceiveMessageRequest())
     assert subscription.on_response(pb.SendAndReceiveMessageResponse(cursor="log:1", live=True, receive=1))
@@ -140,7 +140,7 @@ async def _sequences(chat, room):
                     yield n
 
 
-async def test_whoever_does_not_ask_for_events_holds_no_more_than_a_page(address, room):
+async def test_a_caller_that_takes_no_events_holds_at_most_a_page(address, room):
     async with room_task(address, "bob") as bob, ChatClient(address) as chat, chat.join("ann", [room]) as joining:
         events = joining.events()
         while not isinstance(await anext(events), HistoryPage):
@@ -157,7 +157,7 @@ async def test_whoever_does_not_ask_for_events_holds_no_more_than_a_page(address
         await events.aclose()
 
 
-async def test_another_log_and_a_bad_room_end_it_and_what_has_no_receipt_is_known(start_server):
+async def test_another_log_and_a_bad_room_end_it_with_the_undelivered_records_known(start_server):
     first = start_server()
 
     async with room_task(first.address, "ann", "lobby") as ann:

@@ -1,4 +1,4 @@
-"""The identity of a caller: asked for once a call, and stamped on what the caller sends."""
+"""The identity of a caller: each call asks for it, and it is stamped on what the caller sends."""
 
 import inspect
 
@@ -25,7 +25,7 @@ async def each(*requests):
 
 
 async def consume(answer):
-    """Wait for a handler's answer, of either kind."""
+    """Return the response of a unary handler, or all responses of a streaming one."""
     return [response async for response in answer] if inspect.isasyncgen(answer) else await answer
 
 

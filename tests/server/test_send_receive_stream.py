@@ -1,4 +1,4 @@
-"""One stream that sends and receives, looked at from inside the server."""
+"""SendReceiveStream in the test's own event loop."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from chatctl.v1 import chat_pb2 as pb
 from tests.support.logs import batch, opened_log
 
 
-async def test_a_stream_that_always_has_receipts_to_tell_receives_all_the_same(tmp_path):
+async def test_a_stream_that_always_has_receipts_still_receives_messages(tmp_path):
     async def frames():
         yield pb.SendAndReceiveMessageRequest(user="ann", receive=pb.Receive(all_rooms=True))
         await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""The counts of open streams: whatever ends a stream, its place is free again."""
+"""Counts of open streams: each count falls when the stream ends, by an error too."""
 
 import contextlib
 
