@@ -131,6 +131,7 @@ class HistoryRun:
 
     async def _read(self) -> None:
         from chatctl.client.client import ChatClient
+        from chatctl.client.follower import Follower
 
         request = self._request
         try:
@@ -140,9 +141,8 @@ class HistoryRun:
                     async with aclosing(pages), asyncio.timeout(None) as wait_timeout:
                         await self._process_pages(pages, wait_timeout)
                 except TimeoutError:
-                    if error := getattr(
-                        pages, "last_error", None
-                    ):  # without a server, --wait cannot know that there was no message
+                    # Without a server, --wait cannot know that there was no message.
+                    if isinstance(pages, Follower) and (error := pages.last_error):
                         raise error.replace(message=f"{self._wait_text()}, but {error.message}") from None
                     raise
             if self._printer:
