@@ -25,11 +25,11 @@ def full_while_file_exists(path):
     """As where others write and delete: at half of the commits there are no more pages than those in use."""
     commit = Writer.commit
 
-    def bounded(writer, drafts):
+    def bounded(writer, batches, time):
         (pages,) = writer._db.execute("PRAGMA page_count").fetchone()
         is_full = os.path.exists(path) and random.random() < 0.5
         writer._db.execute(f"PRAGMA max_page_count = {pages if is_full else MAX_PAGES}")
-        return commit(writer, drafts)
+        return commit(writer, batches, time)
 
     Writer.commit = bounded
 
@@ -38,7 +38,7 @@ def fail_once_file_exists(path):
     """The write-ahead log is open for reading only, so that SQLite gets an error from the system at its next write."""
     commit = Writer.commit
 
-    def failing(writer, drafts):
+    def failing(writer, batches, time):
         if os.path.exists(path):
             for descriptor in map(int, os.listdir("/proc/self/fd")):
                 with contextlib.suppress(OSError):  # the one that listed them is gone
@@ -46,7 +46,7 @@ def fail_once_file_exists(path):
                     if name.endswith("-wal"):
                         with open(name, "rb") as reading:
                             os.dup2(reading.fileno(), descriptor)
-        return commit(writer, drafts)
+        return commit(writer, batches, time)
 
     Writer.commit = failing
 

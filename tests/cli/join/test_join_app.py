@@ -160,8 +160,8 @@ async def test_rooms_are_joined_and_left(address, room, say):
         assert ann.input_text == "/leave"
 
 
-async def test_the_users_in_a_room_are_shown(address, room):
-    async with joined_app(address, room, "quiet room") as ann:
+async def test_users_are_shown(address, room):
+    async with joined_app(address, room, "quiet room", size=(120, 24)) as ann:
         async with joined_app(address, room, user="bob"), joined_app(address, "bar", user="cleo"):
             await ann.until_shown("2 here", "\n bob")
             await ann.send_text("/who")

@@ -238,7 +238,7 @@ def test_a_signal_restores_the_terminal_and_prints_texts_without_a_receipt(start
     ann.type("lost?\r")
     ann.until_shown("lost?")
     ann.process.signal(number)
-    ann.until_shown("1 text has no receipt yet")
+    ann.until_shown("1 message has no receipt yet")
     ann.process.signal(number)  # the second signal ends it at once
     assert ann.end() == (code, "chatctl: no receipt, so it may or may not be stored (room lobby):\nlost?\n")
 

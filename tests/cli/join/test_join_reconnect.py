@@ -94,7 +94,7 @@ async def test_leaving_without_a_server_keeps_texts_without_a_receipt(start_serv
         await ann.send_text("lost?")
         await ann.insert_text("a draft")
         await ann.press("ctrl+c")
-        await ann.until_shown("1 text has no receipt yet")
+        await ann.until_shown("1 message has no receipt yet")
         await ann.press("enter", "ctrl+c")
         await ann.until(lambda: ann.app.return_value == 130)
         assert [list(outcome.texts) for outcome in ann.stream.undelivered()] == [["lost?"]]
