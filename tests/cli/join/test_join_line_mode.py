@@ -111,8 +111,8 @@ def test_a_line_that_cannot_be_sent_is_named_by_its_number(start_server, join):
     done = ann.close().wait()
     assert done.code == 1
     assert [line.rpartition(": ")[2] for line in done.lines] == ["good", "fine"]
-    assert "line 2 was not stored: it has 13 bytes, the limit is 10" in done.err
-    assert "line 3 was not stored: it is not UTF-8" in done.err
+    assert "line 2 was not stored: the text has 13 bytes, the limit is 10" in done.err
+    assert "line 3 was not stored: not UTF-8" in done.err
 
 
 def test_it_continues_after_a_restart_of_the_server(start_server, join):
