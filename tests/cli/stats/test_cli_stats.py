@@ -101,7 +101,7 @@ def test_another_grpc_service_is_not_a_chatctl_server(command):
     done = run(*command, server=f"127.0.0.1:{port}")
     other.stop(None).wait()
     assert done.code == 64 + 12
-    assert "no chatctl server" in done.stderr_objects[-1]["error"]
+    assert "is not a chatctl server" in done.stderr_objects[-1]["error"]
     assert done.stderr_objects[-1]["exit_code"] == done.code
 
 
