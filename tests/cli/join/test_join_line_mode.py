@@ -126,7 +126,7 @@ def test_it_continues_after_a_restart_of_the_server(start_server, join):
     start_server(store=server.store, listen=server.address)
     until(lambda: "meanwhile" in ann.out.text)
     done = ann.close().wait()
-    assert (done.code, done.err.splitlines()[-1]) == (0, "chatctl: the server answers again")
+    assert (done.code, done.err.splitlines()[-1]) == (0, f"chatctl: {server.address} answers again")
     assert [line.rpartition(": ")[2] for line in done.lines] == ["before", "meanwhile"]
 
 
@@ -185,9 +185,9 @@ def test_a_usage_error_is_reported(join, arguments, word):
     assert word in done.err
 
 
-def test_the_rooms_may_come_from_the_environment(address, room):
-    done = run("join", "--json", piped="hi\n", server=address, env={"CHATCTL_ROOM": f"{room},two rooms"})
-    assert (done.code, [(message["room"], message["user"]) for message in done.objects]) == (0, [(room, "tess")])
+def test_the_room_may_come_from_the_environment(address):
+    done = run("join", "--json", piped="hi\n", server=address, env={"CHATCTL_ROOM": "one, room"})
+    assert (done.code, [(message["room"], message["user"]) for message in done.objects]) == (0, [("one, room", "tess")])
 
 
 def test_at_a_terminal_it_is_full_screen(screen, address, room):
