@@ -1,20 +1,17 @@
-"""ChatClient: the entry point of the library, and what every command uses."""
+"""ChatClient: the entry point of the library, and what every command uses.
+
+Each method imports the module of its stream: a command must not wait for the others.
+"""
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chatctl.client.call import UNIMPLEMENTED, Call, outdated_server_error
 from chatctl.client.connector import Connector
-from chatctl.client.follower import Follower, read_pages
-from chatctl.client.room_stream import RoomStream
-from chatctl.client.send_stream import SendStream
-from chatctl.client.stats_poller import StatsPoller
-from chatctl.client.verify_stream import VerifyResult, VerifyStream
 from chatctl.errors import UnexpectedStatus
-from chatctl.model.claims import Claims
 from chatctl.model.cursor import prefix_of
 from chatctl.model.messages import HistoryPage, Query
 from chatctl.model.stats import ServerStats
@@ -24,6 +21,13 @@ from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 from chatctl.wire import convert
 from chatctl.wire.stats import server_stats_from_pb
+
+if TYPE_CHECKING:
+    from chatctl.client.follower import Follower
+    from chatctl.client.room_stream import RoomStream
+    from chatctl.client.send_stream import SendStream
+    from chatctl.client.verify_stream import VerifyResult
+    from chatctl.model.claims import Claims
 
 
 class ChatClient:
@@ -75,6 +79,8 @@ class ChatClient:
 
         Connects again for as long as the timeout allows. Raises what `stats` raises, and Unavailable after the timeout.
         """
+        from chatctl.client.stats_poller import StatsPoller
+
         poller = StatsPoller(self._connector, interval, pb.GetStatsRequest(top=top, rooms=rooms))
         async with aclosing(poller.poll()) as responses:
             async for server_stats in responses:
@@ -91,6 +97,8 @@ class ChatClient:
         Raises InvalidRequest, CursorMalformed, CursorOtherLog, CursorBeyondHead, TooManyStreams, Unavailable,
         ServerStopping, TimedOut, StoreFailed, and IncompatibleServer for a server that does not know the query's input id.
         """
+        from chatctl.client.follower import read_pages
+
         call = self._wrap_call(self._stub.GetMessages(convert.query_to_pb(query)))
         try:
             async with aclosing(read_pages(call, query, call.watchdog.reset)) as pages:
@@ -99,22 +107,26 @@ class ChatClient:
         finally:
             call.close()
 
-    def follow(self, query: Query, from_now: bool = False) -> Follower:
+    def follow(self, query: Query, from_now: bool = False) -> "Follower":
         """Return an iterator over pages of stored messages and then of new ones, up to the query's limit or `until`.
 
         With `from_now` it yields only new messages. It connects again and continues from the last cursor for as long as the
         timeout allows. It raises what `read` raises, but a TransientError only after the timeout.
         """
+        from chatctl.client.follower import Follower
+
         return Follower(self._connector, replace(query, follow=True), from_now)
 
     @asynccontextmanager
-    async def send(self, user: str, input_id: str = "", log: str = "") -> AsyncIterator[SendStream]:
+    async def send(self, user: str, input_id: str = "", log: str = "") -> "AsyncIterator[SendStream]":
         """Send records of one user and input to a log, until the block ends.
 
         Without an input id the server generates one; without a log, any will do. Connects again for as long as the timeout
         allows, see SendStream. Raises InvalidRequest, LogChanged, StoreFailed, InternalServerError, UnexpectedStatus, and
         after the timeout Unavailable, ServerStopping, TimedOut, StoreFull, TooManyStreams.
         """
+        from chatctl.client.send_stream import SendStream
+
         stream = SendStream(self._connector, user, input_id, log)
         try:
             await stream.wait_ready()
@@ -123,12 +135,14 @@ class ChatClient:
             await stream.close()
 
     @asynccontextmanager
-    async def join(self, user: str, rooms: Sequence[str]) -> AsyncIterator[RoomStream]:
+    async def join(self, user: str, rooms: Sequence[str]) -> "AsyncIterator[RoomStream]":
         """Send to rooms and receive from them (at most 100) until the block ends. Does not wait for the server.
 
         Connects again without a gap for as long as the timeout allows, see RoomStream. Its `events` raise what `follow` and
         `send` raise.
         """
+        from chatctl.client.room_stream import RoomStream
+
         # Without notices: `events` has the changes of the connection.
         stream = RoomStream(Connector(self.endpoint, self._timeout, None), user, rooms)
         try:
@@ -136,12 +150,14 @@ class ChatClient:
         finally:
             await stream.close()
 
-    async def verify(self, batches: AsyncIterable[Claims]) -> AsyncGenerator[VerifyResult, None]:
+    async def verify(self, batches: "AsyncIterable[Claims]") -> "AsyncGenerator[VerifyResult, None]":
         """Check that messages are stored as receipts claim, for batches of any size. Close the iterator to stop early.
 
         Raises InvalidRequest, CursorMalformed, CursorOtherLog, TooManyStreams, Unavailable, ServerStopping, TimedOut,
         StoreFailed, IncompatibleServer for a server without VerifyMessages, and what the iteration over `batches` raises.
         """
+        from chatctl.client.verify_stream import VerifyStream
+
         server_stats = await self.stats(1)
         call = self._wrap_call(self._stub.VerifyMessages())
         stream = VerifyStream(call, server_stats.limits.batch_messages)

@@ -43,7 +43,7 @@ SEND = (
     "send --resume empty",
     "send --resume empty --json",
     "send --resume full hello",
-    "send --resume full --sender s",
+    "send --resume full --input-id s",
     "send --resume full --receipts full",
     "send --resume latin",
     "send --resume text",

@@ -105,8 +105,8 @@ class SendReport:
 
     def _say_nothing_new(self, sequence: int) -> None:
         messages.notifier(self.as_json)(
-            f"nothing new was sent: record 1 of input id {self.origin.input_id!r} was stored before, as sequence {sequence}: "
-            "use another --input-id for a new message"
+            f"nothing new was sent: record 1 of input id {self.origin.input_id!r} was stored before, "
+            f"as sequence {sequence}: use another --input-id for a new message"
         )
 
     def finish(self, error: ChatError | OSError | None = None, signal_code: int = 0) -> int:

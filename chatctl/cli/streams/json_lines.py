@@ -6,6 +6,7 @@ Where a line is written for each message or record, its unchanging parts are quo
 
 import json
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,8 +63,6 @@ class Origin(NamedTuple):
 
 def receipt_lines(receipt: "Receipt", fields: str, texts: Sequence[str], cursor_prefix: str) -> str:
     """Return a line for each record of a receipt. `fields` are those of its origin."""
-    from hashlib import sha256  # here, since this module is loaded by every command: it is for their errors, too
-
     head = f'"status":"{STATUS_NAMES[receipt.status]}",'
     number = receipt.number
     if receipt.sequence:

@@ -81,7 +81,7 @@ class RecordSplitter:
             self._partial += data
 
     def _split(self, data: bytes, terminator: bytes) -> Iterator[SplitResult]:
-        """Yield the records in `data`, all at once if all are valid, as they nearly always are. `terminator` ended `data`."""
+        """Yield the records in `data`, which `terminator` ended: all at once if all are valid, as they nearly always are."""
         try:
             text = data.decode()
         except UnicodeDecodeError:

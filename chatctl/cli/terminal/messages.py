@@ -9,7 +9,6 @@ from enum import StrEnum
 from textwrap import wrap
 from typing import Any
 
-from chatctl.cli.streams import json_lines
 from chatctl.cli.terminal.colours import colours_enabled
 from chatctl.cli.terminal.escape import escape_lines
 from chatctl.cli.terminal.screen import terminal_columns
@@ -57,12 +56,20 @@ def say_json(fields: dict[str, Any]) -> None:
 
 def notifier(as_json: bool) -> Callable[[str], None]:
     """Return a function that prints notices: sentences that do not end the command."""
-    return (lambda text: say_json(json_lines.notice(text))) if as_json else say
+    return _say_notice if as_json else say
+
+
+def _say_notice(text: str) -> None:
+    from chatctl.cli.streams import json_lines  # only here: most runs print no JSON on stderr
+
+    say_json(json_lines.notice(text))
 
 
 def report_error(text: str, reason: str, code: int, as_json: bool) -> int:
     """Print the error that ended a command, and return its exit code."""
     if as_json:
+        from chatctl.cli.streams import json_lines
+
         say_json(json_lines.error(text, reason, code))
     else:
         say(text, Severity.ERROR)
