@@ -11,15 +11,13 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatctl.cli.terminal import times
+from chatctl.compat.json_string import json_string
 from chatctl.model.limits import MAX_NUMBER
 from chatctl.model.records import ReceiptStatus
 
 if TYPE_CHECKING:
     from chatctl.model.messages import HistoryPage
     from chatctl.model.records import Receipt
-
-json_string = json.encoder.encode_basestring
-"""Format a string as JSON."""
 
 STATUS_NAMES = {status: status.name.lower() for status in ReceiptStatus}
 STATUS_BY_NAME = {name: status for status, name in STATUS_NAMES.items()}
