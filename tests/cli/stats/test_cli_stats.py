@@ -1,14 +1,12 @@
 """`chatctl stats`, and the errors of every client when no chatctl server answers."""
 
-import socket
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 
-import grpc
 import pytest
 
 from chatctl.version import full_version
 from tests.support.cli import run
+from tests.support.fake_servers import server_with_handlers
 from tests.support.servers import ServerFactory
 
 SPOKEN = {("den", "ann"): 3, ("den", "bob"): 2, ("war room", "ann"): 1}
@@ -63,13 +61,6 @@ def test_stats_as_text(address):
 
 
 @pytest.fixture
-def silent():
-    """Return the address of a listener that accepts connections and never writes."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-
-
-@pytest.fixture
 def web():
     """Return the address of a web server."""
     command = ["python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
@@ -79,10 +70,10 @@ def web():
 
 
 @pytest.mark.parametrize(("command", "code"), [(("send", "hi"), 78), (("send",), 78), (("stats",), 68), (("history",), 68)])
-def test_it_gives_up_on_a_silent_server(silent, command, code):
-    done = run(*command, "--timeout", "0.5s", server=silent, piped=b"a\n")
+def test_it_gives_up_on_a_silent_server(silent_address, command, code):
+    done = run(*command, "--timeout", "0.5s", server=silent_address, piped=b"a\n")
     assert (done.code, done.out) == (code, "")
-    for words in (silent, "0.5 s", "--timeout"):
+    for words in (silent_address, "0.5 s", "--timeout"):
         assert words in done.err
 
 
@@ -95,11 +86,8 @@ def test_a_web_server_is_not_a_chatctl_server(web, command):
 
 @pytest.mark.parametrize("command", [("send", "hi", "--json"), ("stats", "--json"), ("history", "--json")])
 def test_another_grpc_service_is_not_a_chatctl_server(command):
-    other = grpc.server(ThreadPoolExecutor(1))
-    port = other.add_insecure_port("127.0.0.1:0")
-    other.start()
-    done = run(*command, server=f"127.0.0.1:{port}")
-    other.stop(None).wait()
+    with server_with_handlers({}) as other:
+        done = run(*command, server=other)
     assert done.code == 64 + 12
     assert "is not a chatctl server" in done.stderr_objects[-1]["error"]
     assert done.stderr_objects[-1]["exit_code"] == done.code
