@@ -27,7 +27,7 @@ class CursorFile:
     def __init__(self, path: str) -> None:
         """Lock and read the file. Raises BadParameter if it cannot be used: not a cursor, not writable, or in use."""
         self.cursor = ""
-        """The content; empty while there is no file."""
+        """The content; empty before the file exists."""
         self._saved_descriptor: int | None = None  # of the file in place, if this process put it there
         self._mode: int | None = None
         self._display_path = path

@@ -29,7 +29,7 @@ class StatsView(Protocol):
         """Show a response."""
 
     def notify(self, text: str) -> None:
-        """Show why there is no response."""
+        """Show why a response is missing."""
 
 
 class StatsLineView(nullcontext["StatsLineView"]):
