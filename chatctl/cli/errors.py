@@ -6,7 +6,7 @@ import typer
 
 from chatctl.cli.exit_codes import FAILED, INTERRUPTED, STATUS_OFFSET, USAGE
 from chatctl.cli.terminal import messages
-from chatctl.compat.typer_usage import UsageError
+from chatctl.compat.typer_usage import UsageError, usage_message
 from chatctl.errors import ChatError, InvalidValue, ListenError, StoreOpenError, TimedOut, Unavailable
 
 REPORTED: tuple[type[BaseException], ...] = (
@@ -44,7 +44,7 @@ def describe(error: BaseException) -> Failure:
         return Failure(f"cannot read or write: {error.strerror}", "INPUT_OUTPUT", FAILED)
     if isinstance(error, StoreOpenError | ListenError):
         return Failure(str(error), "NOT_STARTED", FAILED)
-    text = error.format_message() if isinstance(error, UsageError) else str(error)  # type: ignore[attr-defined]
+    text = usage_message(error) if isinstance(error, UsageError) else str(error)
     return Failure(text, "USAGE", USAGE)
 
 

@@ -1,7 +1,6 @@
 """One gRPC call: translates statuses into chatctl's errors, and ends with TimedOut when the server does not respond."""
 
 import asyncio
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,12 +8,9 @@ from typing import Any
 import grpc
 
 from chatctl.client.watchdog import ResponseWatchdog
-from chatctl.compat.grpc_call import StatusPreservingCall
+from chatctl.compat.grpc_call import keep_server_status, useful_details
 from chatctl.errors import ChatError, IncompatibleServer, TimedOut, Unavailable, UnexpectedStatus
 from chatctl.wire import status
-
-# What gRPC writes around the useful part of its error texts.
-_GRPC_NOISE = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?(Stream removed \((?P<inner>.*)\)$)?")
 
 CANCELLED, UNKNOWN, UNIMPLEMENTED, INTERNAL = 1, 2, 12, 13
 
@@ -30,8 +26,7 @@ class Call:
 
     def __init__(self, server: str, grpc_call: Any, timeout: float, notify: Callable[[str], None] | None) -> None:
         self.server = server
-        if hasattr(grpc_call, "_cython_call"):
-            grpc_call._cython_call = StatusPreservingCall(grpc_call._cython_call)
+        keep_server_status(grpc_call)
         self._grpc_call = grpc_call
         self._timeout = timeout
         on_slow = None if notify is None else lambda: notify(f"waiting for {server} to answer")
@@ -115,7 +110,7 @@ class Call:
         trailers = tuple(error.trailing_metadata() or ())
         if any(key == status.REASON_KEY for key, _ in trailers):
             return status.error_from_status(code, details, trailers)
-        detail = _GRPC_NOISE.sub(lambda noise: noise["inner"] or "", details.rpartition("last error: ")[2])
+        detail = useful_details(details)
         if code == CANCELLED:  # what gRPC answers to a call that arrives while its server stops
             return Unavailable(f"{self.server} stopped during the call", "try again")
         if self._responded and code in (UNKNOWN, INTERNAL, Unavailable.code):  # chatctl's server would send a reason

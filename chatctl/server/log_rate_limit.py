@@ -3,11 +3,10 @@
 import logging
 from dataclasses import dataclass
 
+from chatctl.compat.grpc_logs import reports_disconnect
+
 MAX_LOG_RECORDS, WINDOW_SECONDS = 10, 60.0  # from one place in the code, about one method
 MAX_CALL_SITES = 1000  # counted apart; past it all counts start again
-CLIENT_DISCONNECTED = (
-    "ExecuteBatchError raised in core"  # grpc.aio logs this, with a traceback, when a client leaves within a response
-)
 MAX_MESSAGE_CHARS, MAX_TRACEBACK_CHARS = 500, 5000
 
 
@@ -27,7 +26,7 @@ class LogRateLimiter(logging.Filter):
         self._counts: dict[tuple[str, int, str], CallSiteCount] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if str(record.msg).startswith(CLIENT_DISCONNECTED):
+        if reports_disconnect(record):
             return False
         if len(self._counts) > MAX_CALL_SITES:
             self._counts.clear()

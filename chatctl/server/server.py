@@ -36,7 +36,6 @@ SERVICES = (
 TUTORIAL_WITHOUT_PACKAGE = "ChatService"  # the tutorial's text prints no package
 CANCEL_SHARE, CANCEL_SECONDS = 0.2, 0.1  # of the grace period, and on top of it: for cancelled calls to end
 EXTRA_STREAMS = 1000  # on one connection, past the limit: to report that it is reached, and for calls that do not count
-HEALTH_SECONDS = 1  # a health watcher that does not read holds the lock of its service
 
 
 class Server:
@@ -94,9 +93,7 @@ class Server:
         Returns False if clients still hold connections. A client that does not read can do so for 20 s, and gRPC waits.
         """
         logger.info("stopping")
-        try:
-            await asyncio.wait_for(self._health.enter_graceful_shutdown(), HEALTH_SECONDS)
-        except TimeoutError:
+        if not await self._health.announce_shutdown():
             logger.warning("a health watcher does not read its responses; it may miss that the server stops")
         self._streams.stop()
         self._chat.feeds.shut_down()

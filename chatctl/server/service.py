@@ -1,6 +1,5 @@
 """The service chatctl.v1.ChatService over the engine."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, nullcontext
@@ -8,6 +7,7 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
+from chatctl.compat.grpc_server import raise_if_cancelled
 from chatctl.core import history
 from chatctl.core.chat import Chat
 from chatctl.core.page_cache import QueryPage
@@ -97,8 +97,7 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
                     yield handoff.pop()
             finally:
                 await stream.close()
-            # Until the next wait a client's cancel looks like its half-close. Passing it on avoids a leak in grpc.aio.
-            await asyncio.sleep(0)
+            await raise_if_cancelled()
 
     async def VerifyMessages(
         self, request_iterator: AsyncIterator[pb.VerifyMessagesRequest], context: Any
@@ -108,4 +107,4 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
             async with aclosing(verify_responses(self._chat, request_iterator, wakeup)) as responses:
                 async for response in responses:
                     yield response
-            await asyncio.sleep(0)  # as in SendAndReceiveMessage
+            await raise_if_cancelled()

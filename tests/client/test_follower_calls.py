@@ -159,10 +159,13 @@ async def test_one_that_is_closed_leaves_nothing_behind(start_server, state):
 
 
 async def test_a_cancellation_at_the_moment_of_a_timeout_is_not_lost():
+    opened = asyncio.Event()
+
     class Dying:
         """A call that times out at the moment of its cancellation."""
 
         async def __aenter__(self):
+            opened.set()
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
@@ -178,9 +181,10 @@ async def test_a_cancellation_at_the_moment_of_a_timeout_is_not_lost():
             pass
 
     for seconds in (0.01, None):
+        opened.clear()
         reading = asyncio.create_task(asyncio.wait_for(read(), seconds))
         if seconds is None:
-            await asyncio.sleep(0.01)
+            await opened.wait()
             reading.cancel()
         with pytest.raises((TimeoutError, asyncio.CancelledError)):
             await asyncio.wait_for(asyncio.shield(reading), TIMEOUT_SECONDS)

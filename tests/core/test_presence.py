@@ -15,7 +15,7 @@ from chatctl.model.stats import RoomPresence
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.waiting import until
+from tests.support.waiting import TIMEOUT_SECONDS, until
 from tests.support.wire_client import ManualStream
 
 
@@ -83,9 +83,10 @@ def test_tracked_users_are_bounded_until_others_leave(monkeypatch):
 
 
 async def run_loop_until(condition):
-    """Let the event loop run until a condition holds."""
-    while not condition():  # noqa: ASYNC110 (without an event to wait for)
-        await asyncio.sleep(0)
+    """Run single turns of the event loop until a condition holds."""
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while not condition():  # noqa: ASYNC110 (without an event to wait for)
+            await asyncio.sleep(0)
 
 
 async def test_a_change_that_is_undone_is_not_published():

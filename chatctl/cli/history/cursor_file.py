@@ -20,8 +20,8 @@ MAX_CURSOR_FILE_BYTES = 1024  # a cursor has about 20 bytes; a longer file is no
 class CursorFile:
     """A cursor in a file, replaced as a whole by every `save`. A process that dies leaves the old or the new cursor.
 
-    One process at a time can use it. The lock is on a file beside it: every `save` replaces the cursor file itself, and a user
-    may delete or replace it at any time to start over. Call `close` when done.
+    One process at a time can use it. The lock is on a file beside it: every `save` replaces the cursor file itself, and
+    a user may delete or replace it at any time to start over. Call `close` when done.
     """
 
     def __init__(self, path: str) -> None:

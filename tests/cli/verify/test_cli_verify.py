@@ -5,14 +5,13 @@ import os
 import random
 import shutil
 import signal
-import socket
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 
 from chatctl.v1 import chat_pb2 as pb
 from tests.support.cli import Process, Terminal, run
+from tests.support.fake_servers import server_with_handlers
 from tests.support.waiting import until
 
 
@@ -268,15 +267,14 @@ def test_a_server_that_goes_away_in_the_middle_ends_it_with_what_is_known(server
     assert (done.stderr_objects[-1]["reason"], summary(done)["verified"]) == ("STOPPING", 1)
 
 
-def test_time_spent_waiting_for_receipts_does_not_count(address, receipts):
+def test_time_spent_waiting_for_receipts_does_not_count(address, receipts, silent_address):
     process = Process("verify", "-", "--json", "--timeout", "0.2s", server=address)
-    listener = socket.create_server(("127.0.0.1", 0))
-    silent = f"127.0.0.1:{listener.getsockname()[1]}"
     for receipt in receipts[:3]:
         process.write(json.dumps(receipt | {"user": "eve"}) + "\n")
         until(lambda receipt=receipt: len(process.out.lines) == receipt["number"])
-        assert run("stats", "--timeout", "0.5s", server=silent).code == 68  # its patience is over, and was the longer one
-    listener.close()
+        assert (
+            run("stats", "--timeout", "0.5s", server=silent_address).code == 68
+        )  # its patience is over, and was the longer one
     assert process.close().wait().code == 1
 
 
@@ -309,15 +307,11 @@ def test_ctrl_c_at_a_terminal_ends_it(address):
 
 def test_an_older_server_is_named_as_what_it_is(verify, receipts):
     answer = pb.GetStatsResponse(version="0.1.0", limits=pb.Limits(batch_messages=1000))
-    old = grpc.server(ThreadPoolExecutor(1))
     handler = grpc.unary_unary_rpc_method_handler(lambda *_: answer, None, pb.GetStatsResponse.SerializeToString)
-    old.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("chatctl.v1.ChatService", {"GetStats": handler})])
-    port = old.add_insecure_port("127.0.0.1:0")
-    old.start()
-    done = verify(receipts, server=f"127.0.0.1:{port}")
-    old.stop(None).wait()
+    with server_with_handlers({"GetStats": handler}) as old:
+        done = verify(receipts, server=old)
     assert (done.code, done.out) == (76, "")
-    for words in (f"127.0.0.1:{port}", "chatctl 0.1.0", "does not support verification", "upgrade"):
+    for words in (old, "chatctl 0.1.0", "does not support verification", "upgrade"):
         assert words in done.err
 
 
