@@ -48,14 +48,14 @@ async def ends_of_cancelled_calls(wait):
     ends = asyncio.Queue()
 
     async def handler(requests, context):
+        end = "cancelled"
         try:
             async for request in requests:
                 yield request
             await wait()
-            ends.put_nowait("returned")
-        except asyncio.CancelledError:
-            ends.put_nowait("cancelled")
-            raise
+            end = "returned"
+        finally:
+            ends.put_nowait(end)
 
     async with serve_handlers(handler=handler) as (_, address), grpc.aio.insecure_channel(address) as channel:
         for _ in range(30):
