@@ -2,7 +2,7 @@
 
 from tests.support.cli import run
 
-MAIN_FILE_LINES = 2000  # so many lines are in the main file, the rest is in the write-ahead log only
+MAIN_FILE_LINES = 2000  # the first ones, which are in the main file; the rest is in the write-ahead log only
 LINES = [f"{number} " + "x" * 100 for number in range(5000)]
 
 

@@ -1,9 +1,10 @@
-"""`chatctl history`."""
+"""`chatctl history`: its options, and what they mean."""
 
 import asyncio
 import sys
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -21,7 +22,7 @@ from chatctl.net import address
 
 
 class OutputFormat(StrEnum):
-    """How messages are printed."""
+    """The format in which messages are printed."""
 
     TABLE = "table"
     JSON = "json"
@@ -29,69 +30,54 @@ class OutputFormat(StrEnum):
 
 
 RoomOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--room",
-        "-r",
-        metavar="ROOM",
-        help="Only this room; may be given more than once.",
-    ),
+    list[str] | None, typer.Option("--room", "-r", metavar="ROOM", help="Only messages of this room. May be repeated.")
 ]
 UserOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--user",
-        "-u",
-        metavar="USER",
-        help="Only by this user; may be given more than once.",
-    ),
+    list[str] | None, typer.Option("--user", "-u", metavar="USER", help="Only messages of this user. May be repeated.")
 ]
-SINCE_HELP = "Stored at this time or later: 10m or 1d3h (ago), RFC 3339, unix seconds."
+INPUT_ID_HELP = "Only messages of this input. JSON lines then have input_id and number."
+InputIdOption = Annotated[str | None, typer.Option("--input-id", metavar="ID", help=INPUT_ID_HELP)]
+SINCE_HELP = "Only messages stored at TIME or later: 10m or 1d3h (ago), RFC 3339, unix seconds."
 SinceOption = Annotated[str | None, typer.Option(metavar="TIME", help=SINCE_HELP)]
-UntilOption = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="Stored before this time, written likewise; +10m is from now."),
-]
-LAST_HELP = "Only the last N; with --follow, 0 is only what comes from now on."
+UNTIL_HELP = "Only messages stored before TIME. +10m is 10 minutes from now."
+UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help=UNTIL_HELP)]
+LAST_HELP = "Only the last N messages. With --follow, 0 means only new messages."
 LastOption = Annotated[int | None, typer.Option("--last", "-n", min=0, metavar="N", help=LAST_HELP)]
-COUNT_HELP = "At most N, then end."
-CountOption = Annotated[
-    int | None,
-    typer.Option("--count", "-c", "--limit", min=1, metavar="N", help=COUNT_HELP),
-]
-AfterOption = Annotated[str | None, typer.Option(metavar="CURSOR", help="After the message with this cursor.")]
-GREP_HELP = "The text contains TEXT, in upper or lower case."
+COUNT_HELP = "At most N messages, then exit."
+CountOption = Annotated[int | None, typer.Option("--count", "-c", "--limit", min=1, metavar="N", help=COUNT_HELP)]
+AfterOption = Annotated[str | None, typer.Option(metavar="CURSOR", help="Only messages after this cursor.")]
+GREP_HELP = "Only texts that contain TEXT, in upper or lower case."
 GrepOption = Annotated[str | None, typer.Option("--grep", "-g", metavar="TEXT", help=GREP_HELP)]
-OUTPUT_HELP = "table for people, json for programs, or text: only the texts."
+OUTPUT_HELP = "Print a table, json, or text (only the texts)."
 OutputOption = Annotated[
-    OutputFormat, typer.Option("--output", "-o", envvar="CHATCTL_OUTPUT", metavar="FORM", help=OUTPUT_HELP)
+    OutputFormat, typer.Option("--output", "-o", envvar="CHATCTL_OUTPUT", metavar="FORMAT", help=OUTPUT_HELP)
 ]
-JsonOption = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="Short for --output json; errors too.")]
+JSON_HELP = "Print JSON, also for errors. Same as --output json."
+JsonOption = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help=JSON_HELP)]
 FOLLOW_PANEL = "Following"
-FOLLOW_HELP = "Go on with what comes, until Ctrl-C, --count, --until or --wait; connects again when the server goes away."
+FOLLOW_HELP = "Wait for new messages until Ctrl-C, --count, --until or --wait. Reconnects if the connection breaks."
 FollowOption = Annotated[bool, typer.Option("--follow", "-f", help=FOLLOW_HELP, rich_help_panel=FOLLOW_PANEL)]
-WAIT_HELP = "Follow, and end with 3 when nothing that matches has come for so long."
+WAIT_HELP = "Follow, and exit with code 3 if no matching message arrives for DURATION."
 WaitOption = Annotated[str | None, typer.Option(metavar="DURATION", help=WAIT_HELP, rich_help_panel=FOLLOW_PANEL)]
 CURSOR_FILE_HELP = (
-    "Start behind the cursor in FILE, and keep in it how far all is out; --after or --last only the first time."
+    "Resume after the cursor in FILE, and update it as messages are written. "
+    "--after and --last are allowed only if FILE does not exist."
 )
-CursorFileOption = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help=CURSOR_FILE_HELP, rich_help_panel=FOLLOW_PANEL),
-]
-EXEC_HELP = "Print nothing; run CMD with /bin/sh for each message; it is in CHATCTL_MESSAGE_TEXT, _ROOM, ... and on stdin."
+CursorFileOption = Annotated[str | None, typer.Option(metavar="FILE", help=CURSOR_FILE_HELP, rich_help_panel=FOLLOW_PANEL)]
+EXEC_HELP = (
+    "Run CMD with /bin/sh for each message, and print nothing. "
+    "CMD gets CHATCTL_MESSAGE_TEXT, _ROOM, _USER, ... and the JSON line on stdin."
+)
 ExecOption = Annotated[str | None, typer.Option("--exec", metavar="CMD", help=EXEC_HELP, rich_help_panel=FOLLOW_PANEL)]
-EXEC_RETRIES_HELP = "How often CMD is tried again when it fails; then it ends with 1."
-ExecRetriesOption = Annotated[
-    int,
-    typer.Option(min=0, metavar="N", help=EXEC_RETRIES_HELP, rich_help_panel=FOLLOW_PANEL),
-]
+EXEC_RETRIES_HELP = "Retry a failed CMD N times, then exit with code 1."
+ExecRetriesOption = Annotated[int, typer.Option(min=0, metavar="N", help=EXEC_RETRIES_HELP, rich_help_panel=FOLLOW_PANEL)]
 
 
 def history(
     server: options.ServerOption = address.DEFAULT_SERVER,
     room: RoomOption = None,
     user: UserOption = None,
+    input_id: InputIdOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     last: LastOption = None,
@@ -109,12 +95,11 @@ def history(
     timeout: options.TimeoutOption = "10s",
     no_color: options.NoColorOption = False,
 ) -> int:
-    """Show stored messages, oldest first, or follow: all of them, or those that every option given lets through."""
-    if last is not None and after:
-        raise options.bad("--last", "it excludes --after")
+    """Print stored messages, oldest first. A message must match every filter."""
     query = Query(
         rooms=options.parse_names("--room", room),
         users=options.parse_names("--user", user),
+        input_id="" if input_id is None else options.parse_name("--input-id", input_id),
         since=options.parse_moment("--since", since),
         until=options.parse_moment("--until", until),
         last=min(last or 0, MAX_NUMBER),
@@ -123,67 +108,75 @@ def history(
         contains=options.parse_text("--grep", grep),
         follow=follow or wait is not None,
     )
+    _check_options(query, last, until, exec_command)
     output_format = OutputFormat.JSON if as_json else output
-    _check_options(query, until, exec_command)
-    request = HistoryRequest(
-        options.parse_endpoint(server),
-        options.parse_seconds("--timeout", timeout),
-        query,
-        last == 0,
-        _wait_seconds(wait),
-        output_format is OutputFormat.JSON,
-    )
-    opened_cursor_file = _open_cursor_file(cursor_file, last is not None or bool(after)) if cursor_file is not None else None
-    if opened_cursor_file and opened_cursor_file.cursor:
-        request = replace(request, query=replace(query, after=opened_cursor_file.cursor))
-    printer = None if exec_command is not None else _make_printer(output_format, len(query.rooms) != 1, utc, no_color)
-    return asyncio.run(_run(request, printer, exec_command, exec_retries, opened_cursor_file))
+    seconds, wants_json = options.parse_seconds("--timeout", timeout), output_format is OutputFormat.JSON
+    request = HistoryRequest(options.parse_endpoint(server), seconds, query, last == 0, _wait_seconds(wait), wants_json)
+    printer = _make_printer(output_format, query, utc, no_color) if exec_command is None else None
+    start_given = last is not None or bool(after)
+    return _read(request, printer, exec_command, exec_retries, cursor_file, start_given)
 
 
-def _check_options(query: Query, until: str | None, exec_command: str | None) -> None:
+def _check_options(query: Query, last: int | None, until: str | None, exec_command: str | None) -> None:
+    if last is not None and query.after:
+        raise options.bad("--last", "cannot be used with --after")
     if query.follow and until and options.is_past_duration(until):
-        raise options.bad("--until", f"{until} is in the past; +{until} is from now on")
+        raise options.bad("--until", f"{until} is in the past: use +{until} for a time from now")
     if exec_command is not None and not exec_command.strip():
-        raise options.bad("--exec", "there is no command")
+        raise options.bad("--exec", "the command is empty")
 
 
 def _wait_seconds(wait: str | None) -> float | None:
-    """The value of --wait, in seconds."""
+    """Return the value of --wait in seconds."""
     seconds = None if wait is None else options.parse_seconds("--wait", wait)
     if seconds == 0:
-        raise options.bad("--wait", "0 is no time to wait")
+        raise options.bad("--wait", "must be greater than 0")
     return seconds
 
 
-async def _run(
-    request: HistoryRequest, printer: Printer | None, command_line: str | None, retries: int, cursor_file: CursorFile | None
+def _make_printer(output_format: OutputFormat, query: Query, utc: bool, no_color: bool) -> Printer:
+    if output_format is OutputFormat.TEXT:
+        return LinePrinter(text_lines)
+    if output_format is OutputFormat.JSON:
+        return LinePrinter(partial(message_lines, input_id=query.input_id))
+    if sys.stdout.isatty():
+        from chatctl.cli.history.terminal_view import TerminalPrinter
+
+        return TerminalPrinter(len(query.rooms) != 1, utc)
+    from chatctl.cli.history.table import TablePrinter
+
+    return TablePrinter(utc, no_color)
+
+
+def _read(
+    request: HistoryRequest,
+    printer: Printer | None,
+    exec_command: str | None,
+    retries: int,
+    cursor_path: str | None,
+    start_given: bool,
 ) -> int:
-    command = (
-        None
-        if command_line is None
-        else ExecCommand(command_line, retries, str(request.endpoint), messages.notifier(request.as_json))
-    )
-    return await HistoryRun(request, printer, command, cursor_file).run()
+    """Open the cursor file and run. `start_given`: --last or --after sets the start."""
+    cursor_file = None if cursor_path is None else _open_cursor_file(cursor_path, start_given)
+    if cursor_file and cursor_file.cursor:
+        request = replace(request, query=replace(request.query, after=cursor_file.cursor))
+    return asyncio.run(_run(request, printer, exec_command, retries, cursor_file))
 
 
 def _open_cursor_file(path: str, start_given: bool) -> CursorFile:
-    """Take hold of the cursor file. `start_given`: whether other options say where to start."""
     cursor_file = CursorFile(path)
     if cursor_file.cursor and start_given:
         cursor_file.close()
         raise options.bad(
-            "--cursor-file", f"{path} says where to go on, so leave out --last and --after, or delete it to start over"
+            "--cursor-file", f"{path} sets the start: leave out --last and --after, or delete it to start over"
         )
     return cursor_file
 
 
-def _make_printer(output_format: OutputFormat, several_rooms: bool, utc: bool, no_color: bool) -> Printer:
-    if output_format is not OutputFormat.TABLE:
-        return LinePrinter(message_lines if output_format is OutputFormat.JSON else text_lines)
-    if sys.stdout.isatty():
-        from chatctl.cli.history.terminal_view import TerminalPrinter
-
-        return TerminalPrinter(several_rooms, utc)
-    from chatctl.cli.history.table import TablePrinter
-
-    return TablePrinter(utc, no_color)
+async def _run(
+    request: HistoryRequest, printer: Printer | None, exec_command: str | None, retries: int, cursor_file: CursorFile | None
+) -> int:
+    command = None
+    if exec_command is not None:
+        command = ExecCommand(exec_command, retries, str(request.endpoint), messages.notifier(request.as_json))
+    return await HistoryRun(request, printer, command, cursor_file).run()

@@ -20,14 +20,14 @@ MAX_CURSOR_FILE_BYTES = 1024  # a cursor has about 20 bytes; a longer file is no
 class CursorFile:
     """A cursor in a file, replaced as a whole by every `save`. A process that dies leaves the old or the new cursor.
 
-    One process at a time can use it. The lock is on a file beside it: every `save` replaces the cursor file itself, and a user
-    may delete or replace it at any time to start over. Call `close` when done.
+    One process at a time can use it. The lock is on a file beside it: every `save` replaces the cursor file itself, and
+    a user may delete or replace it at any time to start over. Call `close` when done.
     """
 
     def __init__(self, path: str) -> None:
         """Lock and read the file. Raises BadParameter if it cannot be used: not a cursor, not writable, or in use."""
         self.cursor = ""
-        """The content; empty while there is no file."""
+        """The content; empty before the file exists."""
         self._saved_descriptor: int | None = None  # of the file in place, if this process put it there
         self._mode: int | None = None
         self._display_path = path

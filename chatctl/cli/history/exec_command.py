@@ -80,8 +80,8 @@ class ExecCommand:
     async def run(self, message: ExecMessage) -> None:
         """Run the command for a message until it exits with 0; then the message is done.
 
-        Raises ExecFailed after 1 + `retries` failures, or after a failure that follows `stop_retrying` or `terminate`. Does not
-        wait for background processes that the command leaves. Cancelling ends the command at once (SIGKILL).
+        Raises ExecFailed after 1 + `retries` failures, or after a failure that follows `stop_retrying` or `terminate`.
+        Does not wait for background processes that the command leaves. Cancelling ends the command at once (SIGKILL).
         """
         environment = self._environment | message.variables()
         room = escape.escape_name(message.room)

@@ -131,6 +131,7 @@ class HistoryRun:
 
     async def _read(self) -> None:
         from chatctl.client.client import ChatClient
+        from chatctl.client.follower import Follower
 
         request = self._request
         try:
@@ -140,9 +141,8 @@ class HistoryRun:
                     async with aclosing(pages), asyncio.timeout(None) as wait_timeout:
                         await self._process_pages(pages, wait_timeout)
                 except TimeoutError:
-                    if error := getattr(
-                        pages, "last_error", None
-                    ):  # without a server, --wait cannot know that there was no message
+                    # Without a server, --wait cannot know that there was no message.
+                    if isinstance(pages, Follower) and (error := pages.last_error):
                         raise error.replace(message=f"{self._wait_text()}, but {error.message}") from None
                     raise
             if self._printer:
@@ -189,11 +189,14 @@ class HistoryRun:
         return printed
 
     async def _run_command(self, command: "ExecCommand", page: HistoryPage) -> None:
-        lines = iter(message_lines(page))
+        input_id = self._request.query.input_id
+        lines = iter(message_lines(page, input_id))
         for run in page.runs:
-            for sequence, text in enumerate(run.texts, run.sequence):
+            for i, text in enumerate(run.texts):
+                sequence, json_line = run.sequence + i, next(lines).encode()
+                message = ExecMessage(sequence, run.room, run.user, text, run.time, json_line, input_id, run.number + i)
                 self._command_running, self._message_cursor = True, cursor.cursor_text(page.cursor_prefix, sequence)
-                await command.run(ExecMessage(sequence, run.room, run.user, text, run.time, next(lines).encode()))
+                await command.run(message)
                 self._command_running = False
                 self._save(self._message_cursor)
                 if self._signals.exit_code:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TIME_COLUMNS = 8
 MIN_TEXT_COLUMNS = 24  # if texts would get fewer, another part of the line is left out
 MIN_ROOM_COLUMNS, MIN_USER_COLUMNS, MAX_NAME_COLUMNS = 6, 8, 20
-NAME_REPEAT_MESSAGES, NAME_REPEAT_SECONDS = 20, 300  # a user's name is repeated after so many messages, or so long
+NAME_REPEAT_MESSAGES, NAME_REPEAT_SECONDS = 20, 300  # a user's name is repeated after that
 GAP = "  "
 
 

@@ -50,7 +50,7 @@ class Dashboard:
         self.draw()
 
     def notify(self, text: str) -> None:
-        """Show in the last line why there is no response, until the next one."""
+        """Show in the last line why a response is missing, until the next one."""
         self._notice = text
         self.draw()
 

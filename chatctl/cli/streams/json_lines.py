@@ -28,11 +28,17 @@ DAMAGED = (ValueError, TypeError, LookupError, RecursionError)
 # --- messages
 
 
-def message_lines(page: "HistoryPage") -> Iterable[str]:
-    """Yield a line for each message."""
+def message_lines(page: "HistoryPage", input_id: str = "") -> Iterable[str]:
+    """Yield a line for each message. With the input id of the query, lines have it and the record's number."""
     for run in page.runs:
         middle = f',"room":{json_string(run.room)},"user":{json_string(run.user)},"text":'
         end = f',"time":"{times.rfc3339(run.time)}","cursor":{json_string(page.cursor_prefix)[:-1]}'
+        if input_id:
+            middle = middle.removesuffix('"text":') + f'"input_id":{json_string(input_id)},"number":'
+            for i, text in enumerate(run.texts):
+                sequence, number = run.sequence + i, run.number + i
+                yield f'{{"sequence":{sequence}{middle}{number},"text":{json_string(text)}{end}{sequence}"}}\n'
+            continue
         for sequence, text in enumerate(run.texts, run.sequence):
             yield f'{{"sequence":{sequence}{middle}{json_string(text)}{end}{sequence}"}}\n'
 

@@ -28,8 +28,8 @@ CHART_COLOUR = "color(32)"  # reads well on dark and on light
 USER_COLOURS_256 = (160, 166, 130, 100, 28, 29, 30, 31, 27, 99, 134, 162)
 USER_COLOURS_8 = (31, 32, 35, 36)  # for terminals with 8 colours
 
-# Each for a dark and for a light background. All have the same contrast to their background: 7 to 1 on dark,
-# 4.8 to 1 on light, where a higher contrast leaves no colour.
+# Each for a dark and for a light background. All have the same contrast to their background: 7 to 1 on dark, and 4.8 to 1
+# on light, where a higher contrast leaves no colour.
 _COLOURS = (
     ("#e69694", "#ae1e19"),
     ("#de9e73", "#8f4514"),

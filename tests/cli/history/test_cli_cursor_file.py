@@ -16,7 +16,7 @@ PAGE = 3
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """Of a server whose pages are small, so that there are many."""
+    """Return the address of a server with small pages."""
     servers = ServerFactory(tmp_path_factory.mktemp("server"))
     yield servers("--batch-messages", str(PAGE)).address
     servers.close()
@@ -24,14 +24,14 @@ def address(tmp_path_factory):
 
 @pytest.fixture
 def place(tmp_path):
-    """Of the cursor file, with nothing beside it."""
+    """Return the path of a cursor file in an empty directory."""
     (tmp_path / "reader").mkdir()
     return tmp_path / "reader" / "cursor"
 
 
 @pytest.fixture
 def history(address, room, place):
-    """`chatctl history` with the cursor file, to its end."""
+    """Run `chatctl history` with the cursor file."""
     return lambda *args, **more: run(
         "history", "--room", room, "--cursor-file", place, "--output", "text", *args, server=address, **more
     )
@@ -39,7 +39,7 @@ def history(address, room, place):
 
 @pytest.fixture
 def follow(address, room, place):
-    """One that follows. Those that a test leaves running are ended."""
+    """Start a follower. Followers that a test leaves running are killed."""
     started = []
 
     def follow(*args, server=address, **more):
@@ -53,14 +53,14 @@ def follow(address, room, place):
 
 
 def cursor(address, room, last=1):
-    """Of the newest message of a room, or of one before."""
+    """Return the cursor of the newest message of a room, or of an earlier one."""
     return run("history", "--room", room, "--last", str(last), "--json", server=address).objects[0]["cursor"]
 
 
-# --- where it starts and goes on
+# --- start and continuation
 
 
-def test_each_run_goes_on_where_the_last_one_stopped(send, history, place, address, room):
+def test_each_run_continues_where_the_last_one_stopped(send, history, place, address, room):
     send("a", "b")
     assert history().lines == ["a", "b"]
     assert place.read_text() == cursor(address, room) + "\n"
@@ -71,7 +71,7 @@ def test_each_run_goes_on_where_the_last_one_stopped(send, history, place, addre
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_follower_goes_on_where_it_stopped_and_nothing_repeats(send, follow, place, ended_by):
+def test_a_follower_continues_where_it_stopped_and_nothing_repeats(send, follow, place, ended_by):
     seen = []
     for texts in (["a", "b"], ["c"], ["d", "e", "f", "g"]):
         process = follow()
@@ -84,7 +84,7 @@ def test_a_follower_goes_on_where_it_stopped_and_nothing_repeats(send, follow, p
     assert os.listdir(place.parent) == ["cursor"]
 
 
-def test_the_cursor_moves_on_as_the_pages_go_out(send, follow, place, address, room):
+def test_the_cursor_advances_as_pages_are_written(send, follow, place, address, room):
     process = follow()
     for text in "abc":
         send(text)
@@ -99,13 +99,13 @@ def test_a_count_ends_between_two_messages_of_a_page(send, history):
     assert [history("--count", "2").lines for _ in range(3)] == [["a", "b"], ["c", "d"], ["e"]]
 
 
-def test_what_does_not_match_is_not_looked_through_again(send, history, place, address, room):
+def test_messages_that_do_not_match_are_not_scanned_again(send, history, place, address, room):
     send("a", "needle", "b", "c")
     assert history("--grep", "needle").lines == ["needle"]
     assert place.read_text() == cursor(address, room) + "\n"
 
 
-def test_after_and_last_say_where_to_start_as_long_as_there_is_no_file(send, history, follow, place, address, room):
+def test_after_and_last_set_the_start_while_there_is_no_file(send, history, follow, place, address, room):
     send(*"abcd")
     assert history("--last", "2").lines == ["c", "d"]
     place.unlink()
@@ -131,7 +131,7 @@ def test_after_and_last_are_refused_once_there_is_a_file(send, history, place, a
     assert os.listdir(place.parent) == ["cursor"]
 
 
-def test_a_server_that_comes_back_is_followed_on(start_server, follow, place):
+def test_following_continues_after_a_restart_of_the_server(start_server, follow, place):
     first = start_server()
     room = ("--room", "lobby")
     process = follow(*room, server=first.address)
@@ -146,7 +146,7 @@ def test_a_server_that_comes_back_is_followed_on(start_server, follow, place):
     assert process.signal(signal.SIGTERM).wait().code == 143
 
 
-# --- what is refused
+# --- refused files
 
 
 @pytest.mark.parametrize("follows", [(), ("--follow",)])
@@ -161,7 +161,7 @@ def test_a_file_of_another_log_is_refused_by_name(send, history, place, follows)
     assert os.listdir(place.parent) == ["cursor"]
 
 
-def test_a_file_from_beyond_the_end_is_refused_by_name(send, history, place, address, room):
+def test_a_file_with_a_cursor_past_the_end_is_refused_by_name(send, history, place, address, room):
     send("a")
     beyond = cursor(address, room).partition(":")[0] + ":999999999"
     place.write_text(beyond)
@@ -173,7 +173,7 @@ def test_a_file_from_beyond_the_end_is_refused_by_name(send, history, place, add
 
 
 @pytest.mark.parametrize(("content", "words"), [("", "is empty"), ("half of someth", "does not hold a cursor")])
-def test_a_file_that_holds_no_cursor_is_refused(history, place, content, words):
+def test_a_file_without_a_cursor_is_refused(history, place, content, words):
     place.write_text(content)
     done = history()
     assert (done.code, done.out) == (2, "")
@@ -202,7 +202,7 @@ DISK = 'mount -t tmpfs -o size=64k none "$1" && cd "$1" && '
 
 
 def on_a_disk(place, script, address, *args):
-    """A command with a disk that only it sees; `script` prepares it in sh, and says what it holds in the end."""
+    """Run a command on a disk of its own. The shell script prepares the disk and prints its content at the end."""
     command = unshare_command(DISK + script, str(place.parent), *CHATCTL)
     return run("history", *args, server=address, command=command)
 
@@ -217,10 +217,10 @@ def test_a_directory_that_cannot_be_written_is_refused(send, place, address, roo
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_full_disk_ends_it_once_the_page_is_out_and_keeps_the_old_cursor(send, place, address, room, form):
+def test_a_full_disk_ends_it_after_the_page_is_written_and_keeps_the_old_cursor(send, place, address, room, form):
     send(*"abcdefg")
     first = cursor(address, room, last=7)
-    # The cursor file has the last page there is, which a save needs another of; the lock needs none.
+    # The cursor file takes the last free page of the disk. A save needs another page, the lock needs none.
     script = (
         f'echo {first} > cursor && cat /dev/zero > filler 2> /dev/null; shift; "$@"; code=$?; cat cursor; ls; exit $code'
     )
@@ -240,19 +240,19 @@ def test_a_full_disk_ends_it_once_the_page_is_out_and_keeps_the_old_cursor(send,
 
 
 def printed(address, room, place, env):
-    """What a follower printed until it was ended, and how."""
+    """Return the lines that a follower printed, and its exit code."""
     command = ("history", "-f", "--room", room, "--cursor-file", str(place), "--output", "text")
     process = Process(*command, server=address, env=env)
     done = process.wait()
     return [int(line) for line in done.lines], done.code
 
 
-STEPS = [*range(1, 60, 16), *range(60, 150, 9), 250, 400]  # to start takes some 60, each page some 35
+STEPS = [*range(1, 60, 16), *range(60, 150, 9), 250, 400]  # lines: the start takes about 60, each page about 35
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_ended_at_any_step_nothing_is_skipped_and_little_repeats(send, history, tmp_path, address, room, place, number):
-    """After SIGKILL at most the page that was going out, after SIGTERM nothing."""
+    """After SIGKILL at most one page repeats, after SIGTERM nothing."""
     send(*range(1, 1001))
     stop_at = KillAtLine(tmp_path / "stops")
     seen, ends = 0, set()
@@ -265,7 +265,7 @@ def test_ended_at_any_step_nothing_is_skipped_and_little_repeats(send, history, 
         repeated = seen + 1 - lines[0]
         assert 0 <= repeated <= (PAGE if number == signal.SIGKILL else 0), (step, seen, lines)
         seen = max(seen, lines[-1])
-    # SIGTERM before there is anything to end in order ends it as any program.
+    # Before the handler is set, SIGTERM ends it like any program.
     assert ends <= {-number, 128 + number}
     rest = [int(line) for line in history().lines]
     assert 0 <= seen + 1 - rest[0] <= (PAGE if number == signal.SIGKILL else 0)
@@ -273,7 +273,7 @@ def test_ended_at_any_step_nothing_is_skipped_and_little_repeats(send, history, 
     assert os.listdir(place.parent) == ["cursor"]
 
 
-def test_a_reader_that_goes_early_gets_the_rest_the_next_time(send, history, follow, address, room, place):
+def test_a_reader_that_leaves_early_gets_the_rest_the_next_time(send, history, follow, address, room, place):
     send(*range(1, 301))
     script = '"$@" | head -n 10'
     done = run(

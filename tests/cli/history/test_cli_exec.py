@@ -17,26 +17,26 @@ SLOW = 'echo "$CHATCTL_MESSAGE_TEXT" >> notes; until [ -e go ]; do sleep 0.01; d
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """The commands run in an empty directory, where also the cursor file is."""
+    """Run the commands in an empty directory, which also holds the cursor file."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
 
 
 @pytest.fixture
 def arguments(room):
-    """Those of a reader with a command."""
+    """Return the arguments of a reader with a command."""
     return lambda line, *more: ["history", "--room", room, "--cursor-file", "cursor", "--exec", line, *map(str, more)]
 
 
 @pytest.fixture
 def execute(address, arguments):
-    """Run a command for every message that is stored, to the end."""
+    """Run a command for every stored message."""
     return lambda line, *more, **env: run(*arguments(line, *more), server=address, **env)
 
 
 @pytest.fixture
 def follow(address, arguments):
-    """A follower. Those that a test leaves running are ended."""
+    """Start a follower. Followers that a test leaves running are killed."""
     started = []
 
     def follow(line, *more, env=None):
@@ -50,7 +50,7 @@ def follow(address, arguments):
 
 @pytest.fixture
 def cursors(address, room):
-    """The cursor of each message, by its text."""
+    """Return the cursor of each message by its text."""
 
     def cursors():
         found = run("history", "--room", room, "--json", server=address).objects
@@ -60,7 +60,7 @@ def cursors(address, room):
 
 
 def notes():
-    """What commands have written down so far."""
+    """Return the lines that commands have written so far."""
     return read("notes").splitlines()
 
 
@@ -71,7 +71,7 @@ def read(name):
         return file.read()
 
 
-# --- what the command gets
+# --- the input of the command
 
 
 def test_it_runs_for_each_message_in_order_and_nothing_else_is_printed(send, execute, address, room):
@@ -91,8 +91,8 @@ def test_a_follower_runs_it_for_one_message_at_a_time(send, follow):
     assert process.signal(signal.SIGINT).wait().lines == ["begin", "end"] * 51
 
 
-def test_it_can_answer(send, follow, address, room):
-    """A chatctl in it sends to the server that the message came from, whatever the environment says."""
+def test_a_command_can_send_a_reply(send, follow, address, room):
+    """A chatctl in the command uses the server of the message, not that of the environment."""
     line = '"$PYTHON" -m chatctl send --room "$CHATCTL_MESSAGE_ROOM" --user bot "re: $CHATCTL_MESSAGE_TEXT"'
     env = {"CHATCTL_SERVER": "127.0.0.1:1", "PYTHON": CHATCTL[0]}
     process = follow(line, "--user", "tess", "--server", address, env=env)
@@ -102,7 +102,7 @@ def test_it_can_answer(send, follow, address, room):
     assert process.signal(signal.SIGTERM).wait().code == 143
 
 
-def test_a_huge_text_is_on_its_stdin_alone(send, address, room, execute):
+def test_a_huge_text_is_only_on_stdin(send, address, room, execute):
     text = "\x01" * 65_536
     assert run("send", "--room", room, "--split", "none", piped=text, server=address).code == 0
     send("\0", "small")
@@ -115,10 +115,10 @@ def test_a_huge_text_is_on_its_stdin_alone(send, address, room, execute):
     assert execute("head -c 1 > /dev/null").code == 0
 
 
-# --- what its end means
+# --- the end of the command
 
 
-def test_the_cursor_moves_on_behind_each_message_that_is_done(send, execute, cursors):
+def test_the_cursor_advances_behind_each_message_that_is_done(send, execute, cursors):
     send("a", "b", "c")
     assert execute("cat cursor >> notes 2> /dev/null; :").code == 0
     first, second, third = cursors().values()
@@ -127,7 +127,7 @@ def test_the_cursor_moves_on_behind_each_message_that_is_done(send, execute, cur
     assert read("cursor") == third + "\n"
 
 
-def test_one_that_fails_ends_it_before_its_message(send, execute, cursors):
+def test_a_failing_command_ends_it_before_its_message(send, execute, cursors):
     send("good", "bad", "after")
     line = f'{NOTE}; [ "$CHATCTL_MESSAGE_TEXT" != bad ]'
     done = execute(line, "--exec-retries", 0)
@@ -140,7 +140,7 @@ def test_one_that_fails_ends_it_before_its_message(send, execute, cursors):
     assert notes() == ["good", "bad", "bad", "after"]
 
 
-def test_without_a_file_it_is_told_where_to_go_on(send, address, room, cursors):
+def test_without_a_file_the_error_says_where_to_continue(send, address, room, cursors):
     send("good", "bad")
     line = '[ "$CHATCTL_MESSAGE_TEXT" != bad ]'
     done = run("history", "-f", "--room", room, "--exec", line, "--exec-retries", "0", server=address)
@@ -148,7 +148,7 @@ def test_without_a_file_it_is_told_where_to_go_on(send, address, room, cursors):
     assert f"--after {cursors()['good']}" in done.err
 
 
-def test_it_is_tried_again_before_that(send, follow):
+def test_a_failing_command_is_retried(send, follow):
     process = follow(f"{NOTE}; [ $(wc -l < notes) -ge 3 ]", "--exec-retries", 2)
     send("a", "b")
     until(lambda: notes() == ["a", "a", "a", "b"])
@@ -157,7 +157,7 @@ def test_it_is_tried_again_before_that(send, follow):
     assert [line.rpartition("; ")[2] for line in done.err.splitlines()] == ["trying again in 0.5 s", "trying again in 1 s"]
 
 
-def test_three_times_if_nothing_else_is_said(send, execute):
+def test_three_retries_are_the_default(send, execute):
     send("a")
     done = execute(f"{NOTE}; kill -9 $$", "--json")
     assert (done.code, notes()) == (1, ["a"] * 4)
@@ -175,9 +175,9 @@ def test_a_command_that_is_not_there_fails(send, execute):
     assert "exit code 127" in done.err
 
 
-def test_what_is_left_in_the_background_is_not_waited_for(send, execute):
+def test_background_processes_are_not_waited_for(send, execute):
     send("a", "b")
-    # It has our stdout, which the test reads to its end, so it must end some time.
+    # It has our stdout, which the test reads to the end, so it must end at some time.
     done = execute("(until [ -e go ]; do sleep 0.01; done) & [ $CHATCTL_MESSAGE_TEXT = a ] || touch go")
     assert (done.code, done.out, done.err) == (0, "", "")
 
@@ -198,7 +198,7 @@ def test_a_signal_lets_it_finish_and_the_message_is_done(send, follow, cursors, 
 
 
 def test_ctrl_c_at_a_terminal_does_not_reach_it(send, arguments, address, cursors):
-    """There it goes to all of the process group."""
+    """There it is sent to the whole process group."""
     send("a", "b")
     command = [*CHATCTL, *arguments(SLOW, "--follow")]
     process = subprocess.Popen(command, env=clean_environment(address), process_group=0)
@@ -226,7 +226,7 @@ def test_a_second_signal_ends_it_and_the_message_is_not_done(send, follow, curso
     assert not os.path.exists(f"/proc/{number.strip()}")
 
 
-def test_a_signal_ends_the_wait_for_another_try(send, follow, cursors):
+def test_a_signal_ends_the_wait_for_a_retry(send, follow, cursors):
     send("good", "bad")
     line = f'{NOTE}; [ "$CHATCTL_MESSAGE_TEXT" != bad ]'
     process = follow(line, "--exec-retries", 100)
@@ -246,23 +246,23 @@ def test_a_signal_between_messages_ends_it_at_once(send, follow, cursors):
     assert sorted(os.listdir()) == ["cursor", "notes"]
 
 
-STEPS = [*range(1, 75, 24), *range(76, 190, 9)]  # to start takes some 75, each message some 50
+STEPS = [*range(1, 75, 24), *range(76, 190, 9)]  # lines: the start takes about 75, each message about 50
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_ended_at_any_step_every_message_is_done(send, execute, follow, tmp_path, number):
-    """At least once after SIGKILL, and just once after SIGTERM."""
+    """At least once after SIGKILL, exactly once after SIGTERM."""
     count = 3 * len(STEPS)
     texts = [str(text) for text in range(1, count + 1)]
     send(*texts)
     stop_at = KillAtLine(tmp_path / "stops")
     for step in STEPS:
         code = follow(NOTE, env=stop_at(number, step)).wait().code
-        # SIGTERM before there is anything to end in order ends it as any program.
+        # Before the handler is set, SIGTERM ends it like any program.
         assert code in (-number, 128 + number)
     assert execute(NOTE).code == 0
     done = Counter(until(lambda: len(set(notes())) == count and notes()))
-    assert list(done) == texts or number == signal.SIGKILL  # what a killed one leaves running may end late
+    assert list(done) == texts or number == signal.SIGKILL  # a command of a killed process may end late
     assert set(done) == set(texts)
     assert done.total() - count <= (len(STEPS) if number == signal.SIGKILL else 0)
     assert sorted(os.listdir()) == ["cursor", "notes"]

@@ -1,4 +1,4 @@
-"""`chatctl history --follow`: real processes that see what others send, line by line, also across servers."""
+"""`chatctl history --follow`: real processes, also across restarts of the server."""
 
 import re
 import signal
@@ -10,7 +10,7 @@ from tests.support.cli import FollowProcess, Terminal, run
 from tests.support.waiting import until
 
 
-def test_every_filter_holds_for_what_comes_as_for_what_is_stored(follow, say, room):
+def test_every_filter_applies_to_new_and_stored_messages(follow, say, room):
     other = f"{room} other"
     say("a stored", "b stored", room=room)
     say("c stored", room=other)
@@ -39,7 +39,7 @@ def test_every_filter_holds_for_what_comes_as_for_what_is_stored(follow, say, ro
         assert by[name].popen.poll() is None
 
 
-def test_where_it_starts_is_said_by_last_and_after(follow, say, address, room):
+def test_last_and_after_set_the_start(follow, say, address, room):
     say("one", "two", "three", room=room)
     cursor = run("history", "--json", "--room", room, server=address).objects[1]["cursor"]
     last = follow("--json", "--room", room, "--last", "2")
@@ -47,7 +47,7 @@ def test_where_it_starts_is_said_by_last_and_after(follow, say, address, room):
     after = follow("--json", "--room", room, "--after", cursor)
     after.shows("three")
     now = follow("--json", "--room", room, "-n", "0", "--wait", "20s")
-    # Nothing tells when it has begun, so it is told until it hears.
+    # The test cannot see when it has started, so it sends until a message arrives.
     until(lambda: say("now", room=room) or now.out.lines)
     heard = now.signal(signal.SIGINT).wait()
     assert {message["text"] for message in heard.objects} == {"now"}
@@ -57,7 +57,7 @@ def test_where_it_starts_is_said_by_last_and_after(follow, say, address, room):
 
 
 @pytest.mark.parametrize("form", ["table", "json", "text"])
-def test_lines_come_as_they_are_sent_into_a_pipe_and_to_a_terminal(follow, say, room, form):
+def test_each_message_is_written_at_once_to_a_pipe_and_a_terminal(follow, say, room, form):
     say("before", room=room)
     terminal = Terminal()
     shown, piped = follow("-o", form, "--room", room, stdout=terminal.descriptor), follow("-o", form, "--room", room)
@@ -80,7 +80,7 @@ def test_lines_come_as_they_are_sent_into_a_pipe_and_to_a_terminal(follow, say, 
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_a_restart_of_the_server_is_a_notice_and_no_more(start_server, end):
+def test_a_restart_of_the_server_is_only_a_notice(start_server, end):
     server = start_server()
     address = server.address
 
@@ -107,7 +107,7 @@ def test_a_restart_of_the_server_is_a_notice_and_no_more(start_server, end):
     assert [message["text"] for message in counted.objects] == ["one", "two", "three", "four"]
 
 
-def test_a_server_that_stays_away_is_given_up_and_one_that_comes_late_is_not(start_server):
+def test_it_gives_up_on_a_server_that_stays_away_but_waits_for_a_late_one(start_server):
     server = start_server()
     followed = [FollowProcess(server.address, "--timeout", "0.5s", *form) for form in ((), ("--json",))]
     run("send", "one", server=server.address)
@@ -128,7 +128,7 @@ def test_a_server_that_stays_away_is_given_up_and_one_that_comes_late_is_not(sta
     assert early.signal(signal.SIGTERM).wait().code == 143
 
 
-def test_what_cannot_be_together_is_told(address):
+def test_options_that_exclude_each_other_are_a_usage_error(address):
     for arguments, words in (
         (("--last", "1", "--after", "x:1"), ("--last", "--after")),
         (("--wait", "soon"), ("--wait", "soon")),

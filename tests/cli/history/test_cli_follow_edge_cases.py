@@ -1,4 +1,4 @@
-"""`chatctl history` in odd company: no server, a closed or shared stdout, a full disk, a terminal that is asked for."""
+"""`chatctl history` in unusual environments: no server, a shared stdout, a full disk, a command that reads the terminal."""
 
 import asyncio
 import os
@@ -17,13 +17,13 @@ from tests.support.waiting import TIMEOUT_SECONDS, until
 
 @pytest.fixture
 def away(start_server):
-    """The address of a server that has gone."""
+    """Return the address of a stopped server."""
     server = start_server()
     server.stop()
     return server.address
 
 
-def test_without_a_server_nobody_knows_whether_it_came(start_server, away):
+def test_a_wait_without_a_server_ends_as_unavailable(start_server, away):
     server = start_server()
     process = FollowProcess(server.address, "--timeout", "0", "--wait", "2s", "--json")
     until(lambda: run("send", "hello", server=server.address).code == 0 and process.out.lines)
@@ -48,7 +48,7 @@ async def test_another_server_on_the_port_ends_a_wait_with_its_status():
     assert address in last
 
 
-def test_wait_is_for_what_comes_and_not_for_what_is_stored(start_server, tmp_path):
+def test_wait_does_not_include_reading_stored_messages(start_server, tmp_path):
     server = start_server()
     lines = tmp_path / "lines"
     lines.write_text("".join(f"{n:0100}\n" for n in range(300_000)))
@@ -69,7 +69,7 @@ def test_wait_is_for_what_comes_and_not_for_what_is_stored(start_server, tmp_pat
         (("--cursor-file", ""), "--cursor-file"),
     ],
 )
-def test_what_is_empty_is_no_value(address, arguments, words):
+def test_an_empty_value_is_invalid(address, arguments, words):
     done = run("history", *arguments, server=address)
     assert (done.code, done.out) == (2, "")
     assert words in done.err
@@ -86,7 +86,7 @@ def test_a_named_pipe_that_is_also_open_for_reading_has_a_reader(address, room, 
     os.close(both)
 
 
-def test_a_disk_that_is_full_leaves_whole_lines_and_the_next_run_goes_on(address, room, say, tmp_path):
+def test_a_full_disk_leaves_whole_lines_and_the_next_run_continues(address, room, say, tmp_path):
     say(*(f"{n:050}" for n in range(100)), room=room)
     mirror, cursor = tmp_path / "mirror", tmp_path / "cursor"
     command = [*CHATCTL, "history", "--room", room, "-o", "text", "--cursor-file", str(cursor)]
@@ -110,7 +110,7 @@ def test_a_disk_that_is_full_leaves_whole_lines_and_the_next_run_goes_on(address
     assert mirror.read_text() == "".join(f"{n:050}\n" for n in range(100))
 
 
-def test_the_last_ones_are_counted_once_even_if_the_first_command_fails(address, room, say, tmp_path):
+def test_last_is_counted_once_even_if_the_first_command_fails(address, room, say, tmp_path):
     say("a", "b", room=room)
     arguments = ("--room", room, "--cursor-file", str(tmp_path / "cursor"), "--exec-retries", "0")
     failed = run("history", "--last", "1", *arguments, "--exec", "false", server=address)
@@ -124,7 +124,7 @@ def test_the_last_ones_are_counted_once_even_if_the_first_command_fails(address,
     assert (left_out.code, left_out.lines) == (0, ["c"])
 
 
-def test_the_file_is_before_the_message_whose_command_fails_wherever_it_was_begun(address, room, say, tmp_path):
+def test_the_cursor_is_before_a_message_whose_command_fails_also_with_after(address, room, say, tmp_path):
     say("a", "b", room=room)
     first, second = run("history", "--room", room, "--json", server=address).objects
     file = tmp_path / "cursor"
@@ -143,7 +143,7 @@ os.execv(sys.executable, [sys.executable, "-m", "chatctl", *sys.argv[1:]])
 """
 
 
-def test_a_command_that_asks_the_terminal_fails_and_does_not_stop_for_ever(address, room, say):
+def test_a_command_that_reads_the_terminal_fails_and_is_not_stopped_without_end(address, room, say):
     say("hello", room=room)
     terminal = Terminal()
     arguments = ["history", "--room", room, "--exec", "read answer < /dev/tty", "--exec-retries", "0"]
@@ -160,7 +160,7 @@ def test_a_command_that_asks_the_terminal_fails_and_does_not_stop_for_ever(addre
     assert "it cannot read from the terminal" in done.stderr
 
 
-def test_whoever_waits_for_a_command_that_goes_on_is_told(address, room, say, tmp_path):
+def test_a_notice_says_that_a_command_is_still_running(address, room, say, tmp_path):
     say("hello", room=room)
     os.mkfifo(tmp_path / "gate")
     process = Process("history", "--room", room, "--exec", f"echo begun; cat {tmp_path / 'gate'}", server=address)

@@ -1,4 +1,4 @@
-"""What ends `chatctl history --follow`: counts, silence, times, readers that go, signals."""
+"""The ends of `chatctl history --follow`: --count, --wait, --until, a closed pipe, signals."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from tests.support.fake_servers import WAITS, fake_server, page
 from tests.support.waiting import until
 
 
-def test_count_ends_it_with_what_was_stored_and_with_what_comes(follow, say, room):
+def test_count_ends_it_with_stored_and_with_new_messages(follow, say, room):
     say("one", "two", "three", room=room)
     stored, coming = (follow("--json", "--room", room, "--count", count) for count in ("2", "5"))
     assert [message["text"] for message in stored.ends(0).objects] == ["one", "two"]
@@ -22,7 +22,7 @@ def test_count_ends_it_with_what_was_stored_and_with_what_comes(follow, say, roo
     assert [message["text"] for message in coming.ends(0).objects] == ["one", "two", "three", "four", "five"]
 
 
-def test_wait_ends_it_when_nothing_that_matches_has_come_for_so_long(follow, say, address, room):
+def test_wait_ends_it_after_that_time_without_a_matching_message(follow, say, address, room):
     say("one", room=room)
     done = run("history", "--room", room, "--wait", "0.3s", "-o", "text", server=address)
     assert (done.code, done.out) == (3, "one\n")
@@ -30,7 +30,7 @@ def test_wait_ends_it_when_nothing_that_matches_has_come_for_so_long(follow, say
     done = run("history", "--json", "--room", "empty", "--wait", "0.3s", server=address)
     assert (done.code, done.out) == (3, "")
     assert [(said["reason"], said["exit_code"]) for said in done.stderr_objects] == [("SILENCE", 3)]
-    # What does not match does not count.
+    # Messages that do not match do not extend the wait.
     rare = follow("--json", "--room", room, "--grep", "one", "--wait", "1s")
     until(lambda: say("other", room=room) or rare.popen.poll() is not None)
     rare.shows("one")
@@ -41,7 +41,7 @@ def test_wait_ends_it_when_nothing_that_matches_has_come_for_so_long(follow, say
     assert deploy.out.text == "deployed\n"
 
 
-async def test_news_of_what_does_not_match_are_silence_to_wait():
+async def test_progress_without_matching_messages_does_not_extend_a_wait():
     progress = [part for n in range(1, 400) for part in (page(position=n, live=True), 0.1)]
     async with fake_server((page(1), *progress, WAITS)) as (address, _):
         done = await asyncio.to_thread(run, "history", "-o", "text", "--wait", "1s", server=address)
@@ -66,7 +66,7 @@ def test_until_ends_it_when_its_time_has_passed(follow, say, address, room):
 
 
 @pytest.mark.parametrize(("reader", "shown"), [("head -n 1", "one"), ("grep -m1 tw", "two"), ("head -c 1", "o")])
-def test_a_reader_that_has_seen_enough_ends_it_although_nothing_more_comes(address, say, room, reader, shown):
+def test_a_reader_that_closes_the_pipe_ends_it_without_a_new_message(address, say, room, reader, shown):
     say("one", "two", room=room)
     reading, writing = os.pipe()
     process = FollowProcess(address, "-o", "text", "--room", room, stdout=writing)
@@ -80,7 +80,7 @@ def test_a_reader_that_has_seen_enough_ends_it_although_nothing_more_comes(addre
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("form", ["table", "json"])
-def test_a_signal_ends_it_at_once_with_its_code(follow, say, room, number, form):
+def test_a_signal_ends_it_at_once_with_its_exit_code(follow, say, room, number, form):
     say("one", room=room)
     process = follow("-o", form, "--room", room)
     until(lambda: process.out.lines)
@@ -88,14 +88,14 @@ def test_a_signal_ends_it_at_once_with_its_code(follow, say, room, number, form)
     assert "one" in done.out
 
 
-def test_a_full_stdout_is_waited_for_without_a_timeout_and_a_second_signal_ends_that(address, say, room):
+def test_a_full_stdout_has_no_timeout_and_a_second_signal_ends_it(address, say, room):
     lines = [f"line {n} {'.' * 60}" for n in range(3000)]
     say(*lines, room=room)
     reading, writing = os.pipe()
     stalled = [FollowProcess(address, "-o", "text", "--room", room, "--timeout", "0.5s", stdout=writing) for _ in "ab"]
     patient = FollowProcess(address, "-o", "text", "--room", room, "--timeout", "0.5s", stdout=subprocess.PIPE)
     seen = FollowProcess(address, "-o", "text", "--room", room, "--wait", "2s").wait()
-    assert (seen.code, seen.lines) == (3, lines)  # so much time has passed, four times the timeout
+    assert (seen.code, seen.lines) == (3, lines)  # so four times the timeout has passed
     for process in (*stalled, patient):
         assert process.popen.poll() is None
         assert process.err.text == ""

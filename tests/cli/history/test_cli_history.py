@@ -1,4 +1,4 @@
-"""`chatctl history`: which messages are shown, in which order, and as what."""
+"""`chatctl history`: selection, order and format of messages."""
 
 import functools
 import itertools
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.cli import Process, Terminal, run
+from tests.support.cli import FollowProcess, Process, Terminal, run
 from tests.support.servers import ServerFactory
 from tests.support.waiting import until
 
@@ -37,7 +37,7 @@ def address(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def many(address):
-    """A room with more messages than fit a pipe."""
+    """Return a room with more messages than fit in a pipe."""
     lines = "".join(f"message {number:08}{'.' * 60}\n" for number in range(MANY))
     assert run("send", "--room", "many", piped=lines, server=address).code == 0
     return "many"
@@ -52,14 +52,14 @@ def history(address):
 
 
 def indices(done):
-    """Which of SPOKEN a --json output shows."""
+    """Return the indices in SPOKEN of the messages in a --json output."""
     assert done.code == 0, done.err
     assert done.err == ""
     texts = [text for _, _, text in SPOKEN]
     return [texts.index(message["text"]) for message in done.objects]
 
 
-def test_all_is_shown_by_default_oldest_first_with_every_field(history, address, many):
+def test_all_messages_are_shown_oldest_first_with_every_field(history, address, many):
     messages = history("--json").objects
     assert len(messages) >= MANY + len(SPOKEN)
     assert [message["sequence"] for message in messages] == sorted(message["sequence"] for message in messages)
@@ -72,16 +72,30 @@ def test_all_is_shown_by_default_oldest_first_with_every_field(history, address,
         assert datetime.fromisoformat(message["time"]).tzinfo
 
 
-def test_rooms_and_users_are_given_more_than_once_or_in_the_environment(history):
+def test_rooms_and_users_may_be_repeated(history):
     assert indices(history("--json", "--room", "den", "-r", "war room")) == [0, 1, 2]
     assert indices(history("--json", "--room", "den", "--room", "attic", "--user", "bob", "-u", "eve")) == [1, 3, 4]
-    assert indices(history("--json", env={"CHATCTL_ROOM": "war room,den"})) == [0, 1, 2]
-    assert indices(history("--json", env={"CHATCTL_ROOM": "attic", "CHATCTL_USER": "eve,bob"})) == [3, 4]
-    assert indices(history("--json", "--room", "war room", env={"CHATCTL_ROOM": "den"})) == [0]
     assert indices(history("--json", "--room", "nowhere")) == []
 
 
-def test_since_counts_in_and_until_counts_out_however_they_are_written(history):
+@pytest.mark.parametrize("output", ["json", "text", "table"])
+def test_variables_for_sending_filter_nothing(history, output):
+    """CHATCTL_ROOM and CHATCTL_USER are set for `send` and `join`."""
+    own = {"CHATCTL_ROOM": "den", "CHATCTL_USER": "bob"}
+    everything = history("-o", output)
+    assert len(everything.lines) >= len(SPOKEN)
+    assert history("-o", output, env=own) == everything
+    assert history("-o", output, *ROOMS, env=own) == history("-o", output, *ROOMS)
+    assert history("-o", output, "--user", "ann", env=own) == history("-o", output, "--user", "ann")
+
+
+def test_variables_for_sending_filter_nothing_that_is_followed(address):
+    own = {"CHATCTL_ROOM": "den", "CHATCTL_USER": "bob"}
+    process = FollowProcess(address, "--json", *ROOMS, "--count", "5", env=own)
+    assert indices(process.wait()) == [0, 1, 2, 3, 4]
+
+
+def test_since_is_inclusive_and_until_exclusive_in_every_spelling(history):
     times = [datetime.fromisoformat(message["time"]) for message in history("--json", *ROOMS).objects]
     third = times[2]
     spellings = {
@@ -96,7 +110,7 @@ def test_since_counts_in_and_until_counts_out_however_they_are_written(history):
     assert indices(history("--json", *ROOMS, "--until", spelling)) == [0, 1]
     assert indices(history("--json", *ROOMS, "--since", times[1].isoformat(), "--until", times[4].isoformat())) == [1, 2, 3]
     assert indices(history("--json", *ROOMS, "--since", "1d3h", "--until", "0s")) == [0, 1, 2, 3, 4]
-    assert indices(history("--json", *ROOMS, env={"CHATCTL_UNTIL": "10m"})) == []
+    assert indices(history("--json", *ROOMS, "--until", "10m")) == []
 
 
 def test_a_count_takes_from_the_end_and_a_limit_from_the_start(history):
@@ -108,7 +122,7 @@ def test_a_count_takes_from_the_end_and_a_limit_from_the_start(history):
     assert indices(history("--json", *ROOMS, "--after", cursor, "--limit", "2")) == [2, 3]
 
 
-def test_grep_does_not_mind_the_case(history):
+def test_grep_ignores_case(history):
     assert indices(history("--json", *ROOMS, "--grep", "Strasse")) == [3, 4]
     assert indices(history("--json", *ROOMS, "-g", "IRST")) == [0]
     assert indices(history("--json", *ROOMS, "-g", "%")) == []
@@ -135,7 +149,7 @@ def test_grep_does_not_mind_the_case(history):
         (("lobby",), ("lobby",)),
     ],
 )
-def test_wrong_usage_is_told_with_its_option(history, arguments, words):
+def test_a_usage_error_names_its_option(history, arguments, words):
     done = history("--json", *arguments)
     assert (done.code, done.out) == (2, "")
     (said,) = done.stderr_objects
@@ -144,7 +158,7 @@ def test_wrong_usage_is_told_with_its_option(history, arguments, words):
     assert (said["reason"], said["exit_code"]) == ("USAGE", 2)
 
 
-def test_a_cursor_that_cannot_be_read_from_is_refused_by_name(history):
+def test_an_invalid_cursor_is_refused_by_name(history):
     cursor = history("--json", "--last", "1").objects[0]["cursor"]
     log, _, sequence = cursor.partition(":")
     cases = {"nonsense": (67, "CURSOR_MALFORMED"), f"000000000000:{sequence}": (73, "CURSOR_OTHER_LOG"),
@@ -159,7 +173,7 @@ def test_a_cursor_that_cannot_be_read_from_is_refused_by_name(history):
     assert history("--json", "--after", cursor).objects == []
 
 
-# Every text that can be on a line: UTF-8 carries no surrogates, and a newline ends it.
+# Every text that can be on a line: UTF-8 has no surrogates, and a newline ends the line.
 lines = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=80)
 
 
@@ -181,7 +195,7 @@ lines = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]
         " ",
     ]
 )
-def test_any_lines_come_back_byte_for_byte(history, address, texts):
+def test_any_lines_are_returned_byte_for_byte(history, address, texts):
     room, piped = next(rooms), "".join(f"{text}\n" for text in texts).encode()
     assert run("send", "--room", room, piped=piped, server=address).code == 0
     shown = history("--room", room, "--output", "text")
@@ -190,7 +204,7 @@ def test_any_lines_come_back_byte_for_byte(history, address, texts):
     assert [message["text"] for message in history("--room", room, "--json").objects] == texts
 
 
-def test_a_real_file_comes_back_byte_for_byte(history, address):
+def test_a_real_file_is_returned_byte_for_byte(history, address):
     file = Path(subprocess.__file__).read_bytes() + "# größer als 65 kB ✓\n".encode()
     assert run("send", "--room", "file", piped=file, server=address).code == 0
     assert history("--room", "file", "-o", "text").out.encode() == file
@@ -210,7 +224,7 @@ def test_texts_are_raw_in_a_pipe_and_escaped_at_a_terminal(history, address):
 
 
 @pytest.mark.parametrize("form", ["json", "text", "table"])
-def test_a_reader_that_goes_early_ends_it_quietly(address, many, form):
+def test_a_reader_that_leaves_early_ends_it_quietly(address, many, form):
     process = Process("history", "-o", form, "--room", many, server=address, stdout=subprocess.PIPE)
     assert process.popen.stdout.read(100)
     process.popen.stdout.close()
@@ -219,14 +233,14 @@ def test_a_reader_that_goes_early_ends_it_quietly(address, many, form):
 
 
 @pytest.mark.parametrize("form", [("-o", "json"), ("-o", "text"), (), ("-n", "1")])
-def test_a_reader_that_has_gone_before_ends_it_quietly(address, many, form):
+def test_a_reader_that_left_before_ends_it_quietly(address, many, form):
     process = Process("history", *form, "--room", many, server=address, stdout=subprocess.PIPE)
     process.popen.stdout.close()
     done = process.wait()
     assert (done.code, done.err) == (0, "")
 
 
-def test_output_is_a_choice_of_the_environment_too_and_the_flag_is_stronger(history):
+def test_a_flag_overrides_the_output_format_of_the_environment(history):
     assert indices(history(*ROOMS, env={"CHATCTL_OUTPUT": "json"})) == [0, 1, 2, 3, 4]
     assert indices(history(*ROOMS, env={"CHATCTL_JSON": "1"})) == [0, 1, 2, 3, 4]
     assert history("--room", "den", "-o", "text", env={"CHATCTL_OUTPUT": "json"}).out == "second\nthird\n"
@@ -235,7 +249,7 @@ def test_output_is_a_choice_of_the_environment_too_and_the_flag_is_stronger(hist
 @pytest.mark.parametrize(
     "asked", [("-o", "json"), ("--output", "json"), ("--output=json",), ("-ojson",), "CHATCTL_OUTPUT", "CHATCTL_JSON"]
 )
-def test_whoever_gets_json_gets_json_errors(history, asked):
+def test_errors_are_json_if_the_output_is(history, asked):
     env = {asked: "json" if asked == "CHATCTL_OUTPUT" else "true"} if isinstance(asked, str) else {}
     done = history(*(() if env else asked), "--since", "yesterday", env=env)
     assert done.code == 2

@@ -1,4 +1,4 @@
-"""The cursor file: whole at every moment, and one process's at a time."""
+"""The cursor file: always whole, and used by one process at a time."""
 
 import json
 import os
@@ -20,13 +20,13 @@ from tests.support.waiting import TIMEOUT_SECONDS
 
 @pytest.fixture
 def place(tmp_path):
-    """A path with nothing beside it."""
+    """Return a path in an empty directory."""
     (tmp_path / "reader").mkdir()
     return tmp_path / "reader" / "cursor"
 
 
 def refused(path):
-    """With what words a path is refused."""
+    """Return the error for a path."""
     with pytest.raises(typer.BadParameter) as refusal:
         CursorFile(str(path))
     assert refusal.value.param_hint == "'--cursor-file'"
@@ -35,16 +35,16 @@ def refused(path):
 
 
 def script(source, *args, command=()):
-    """A Python program's one JSON value on stdout."""
+    """Return the JSON value that a Python program prints."""
     done = run(*map(str, args), command=[*command, sys.executable, "-c", source])
     assert done.code == 0, done.err
     return json.loads(done.out)
 
 
-# --- what it holds
+# --- content
 
 
-def test_it_is_made_by_the_first_save_and_read_by_the_next_reader(place):
+def test_the_first_save_creates_it_and_the_next_reader_reads_it(place):
     with closing(CursorFile(str(place))) as file:
         assert file.cursor == ""
         assert not place.exists()
@@ -56,7 +56,7 @@ def test_it_is_made_by_the_first_save_and_read_by_the_next_reader(place):
         assert file.cursor == "7fd34f7298a3:3"
 
 
-def test_nothing_saved_leaves_nothing(place):
+def test_without_a_save_no_file_remains(place):
     CursorFile(str(place)).close()
     assert os.listdir(place.parent) == []
 
@@ -80,7 +80,7 @@ def test_an_unchanged_cursor_writes_nothing(place):
         assert place.read_text() == "log:5\n"
 
 
-def test_a_save_replaces_the_file_so_whoever_has_it_open_reads_a_whole_cursor(place):
+def test_a_save_replaces_the_file_so_an_open_one_keeps_a_whole_cursor(place):
     place.write_text("log:5\n")
     with closing(CursorFile(str(place))) as file, open(place) as reader:
         file.save("log:123456")
@@ -97,7 +97,7 @@ def test_it_keeps_its_mode(place):
 
 
 @pytest.mark.parametrize("target", ["there", "not there"])
-def test_a_link_stays_and_what_it_leads_to_is_replaced(place, tmp_path, target):
+def test_a_link_stays_and_its_target_is_replaced(place, tmp_path, target):
     real = tmp_path / "elsewhere" / "real"
     real.parent.mkdir()
     if target == "there":
@@ -112,7 +112,7 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(place, tmp_path, target):
     assert os.listdir(real.parent) == ["real"]
 
 
-# --- what is refused
+# --- refused files
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(place, tmp_path, target):
     ["\n", "log", "log:", ":5", "log:5\n\n", "log:5\nlog:6\n", "log: 5", " log:5", "log:5\r\n", "log:-5", "log:٥",
      "lög:5", "log:5\0", "log:12345678901234567890", "a\nb:5", "x" * 2000 + ":5", '{"cursor":"log:5"}'],
 )  # fmt: skip
-def test_what_holds_no_cursor_is_refused_and_left_alone(place, content):
+def test_a_file_without_a_cursor_is_refused_and_unchanged(place, content):
     place.write_bytes(content.encode())
     assert "delete it to start over" in refused(place)
     assert place.read_bytes() == content.encode()
@@ -138,11 +138,11 @@ def test_a_directory_is_refused(place):
     assert "use the path of a file" in refused("")
 
 
-def test_stdin_is_no_file():
+def test_stdin_is_refused():
     assert "use the path of a file" in refused("-")
 
 
-def test_what_is_no_regular_file_is_refused(place):
+def test_a_path_that_is_not_a_regular_file_is_refused(place):
     os.mkfifo(place)
     assert "not a regular file" in refused(place)
     assert "not a regular file" in refused("/dev/null")
@@ -154,15 +154,15 @@ def test_what_is_no_regular_file_is_refused(place):
     [("{}/no/where", "No such file"), ("{}/file/under", "Not a directory"), ("{}/" + "x" * 300, "too long"),
      ("{}/loop", "symbolic links"), ("/proc/cursor", "cannot write"), ("/proc/version", "cannot write")],
 )  # fmt: skip
-def test_a_place_that_cannot_be_written_is_refused(tmp_path, path, words):
+def test_a_path_that_cannot_be_written_is_refused(tmp_path, path, words):
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")
     assert words in refused(path.format(tmp_path))
     assert sorted(os.listdir(tmp_path)) == ["file", "loop"]
 
 
-def test_a_file_that_must_not_be_written_is_refused():
-    """Not even by a reader that may replace it. Root has to become somebody else for that."""
+def test_a_file_without_write_permission_is_refused():
+    """This holds although the reader may replace it. Root must become another user for this test."""
     source = """
 import json, os, sys, typer
 from chatctl.cli.history.cursor_file import CursorFile
@@ -182,17 +182,17 @@ except typer.BadParameter as refusal:
         assert script(source, path) == [f"cannot read or write {path}: Permission denied", ["cursor"]]
 
 
-# --- one at a time
+# --- one process at a time
 
 
-def test_two_cannot_have_it(place):
+def test_two_processes_cannot_use_it(place):
     with closing(CursorFile(str(place))) as file:
         assert "another chatctl is using" in refused(place)
         file.save("log:1")
         assert "another chatctl is using" in refused(place)
         file.save("log:2")
         assert "another chatctl is using" in refused(place)
-        place.unlink()  # somebody wants to start over
+        place.unlink()  # the user wants to start over
         assert "another chatctl is using" in refused(place)
         file.save("log:3")
         assert place.read_text() == "log:3\n"
@@ -200,8 +200,8 @@ def test_two_cannot_have_it(place):
     assert os.listdir(place.parent) == ["cursor"]
 
 
-def test_of_many_that_want_it_at_once_one_has_it(place):
-    """Each that has it holds up a sign, which may not be there yet."""
+def test_one_of_many_processes_at_once_can_use_it(place):
+    """Each process that uses it creates a file, which must not exist yet."""
     source = """
 import json, os, sys, typer
 from chatctl.cli.history.cursor_file import CursorFile
@@ -240,7 +240,7 @@ def test_a_command_that_it_starts_does_not_hold_it(place):
     child.wait()
 
 
-# --- what goes wrong
+# --- failures
 
 
 KILLED = """
@@ -285,7 +285,7 @@ print(json.dumps([found, os.listdir(os.path.dirname(path))]))
 
 @pytest.mark.parametrize("first", ["", "log:0"])
 def test_killed_at_any_step_it_leaves_the_old_cursor_or_the_new(place, first):
-    """Each takes over what the one before left behind."""
+    """Each process finds what the previous one left."""
     found, left = script(KILLED, place, first)
     *killed, ended = found
     assert ended == [0, "log:345\n"]
@@ -297,7 +297,7 @@ def test_killed_at_any_step_it_leaves_the_old_cursor_or_the_new(place, first):
     assert left == ["cursor"]
 
 
-def test_what_a_killed_one_left_half_written_is_thrown_away(place):
+def test_a_partly_written_file_of_a_killed_process_is_removed(place):
     place.write_text("log:5\n")
     place.with_name("cursor.chatctl-part").write_text("log:6")
     place.with_name("cursor.chatctl-lock").touch()
@@ -309,8 +309,8 @@ def test_what_a_killed_one_left_half_written_is_thrown_away(place):
 
 
 @pytest.mark.parametrize(("fill", "words"), [("df", "No space left on device"), ("ulimit", "File too large")])
-def test_a_save_that_fails_is_told_and_leaves_the_old_cursor(place, fill, words):
-    """The disk is one that only the program sees."""
+def test_a_failed_save_raises_and_leaves_the_old_cursor(place, fill, words):
+    """Only the program sees this disk."""
     source = """
 import json, os, resource, sys
 from chatctl.cli.history.cursor_file import CursorFile
@@ -347,7 +347,7 @@ print(json.dumps([*said, open(path).read(), os.listdir(os.path.dirname(path))]))
     assert said == [f"cannot write {place}: {words}", "log:1", "log:1\n", False, "log:3\n", ["cursor"]]
 
 
-def test_a_place_that_is_gone_is_told(place):
+def test_a_removed_directory_raises(place):
     with closing(CursorFile(str(place))) as file:
         file.save("log:1")
         for name in os.listdir(place.parent):

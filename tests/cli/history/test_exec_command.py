@@ -1,4 +1,4 @@
-"""The command that runs for each message: real shells, whatever they do."""
+"""The command that runs for each message, in real shells."""
 
 import asyncio
 import contextlib
@@ -25,30 +25,30 @@ LINE = b'{"sequence":17}\n'
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """The commands run in an empty directory."""
+    """Run the commands in an empty directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def message(command, text="hello", json_line=LINE, room="lobby", user="ann", input_id="", number=0):
-    """A run of the command for this message."""
+    """Return a run of the command for this message."""
     return command.run(ExecMessage(17, room, user, text, TIME, json_line, input_id, number))
 
 
 def execute(line, retries=0, notice=None, **of):
-    """Run a command line for a message, to its end."""
+    """Run a command line for a message."""
     asyncio.run(message(ExecCommand(line, retries, "127.0.0.1:50051", notice), **of))
 
 
 def failure(line, retries=0, notice=None, **of):
-    """What is told of one that fails."""
+    """Return the error of a command that fails."""
     with pytest.raises(ExecFailed) as failed:
         execute(line, retries, notice, **of)
     return str(failed.value)
 
 
 def children():
-    """Whether this process has any, dead or alive."""
+    """Return whether this process has children, dead or alive."""
     try:
         os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
@@ -57,7 +57,7 @@ def children():
 
 
 def runs(number):
-    """Whether a process that is not ours is alive."""
+    """Return whether a process that is not our child is alive."""
     try:
         with open(f"/proc/{number}/stat") as file:
             return ") Z " not in file.read()
@@ -67,7 +67,7 @@ def runs(number):
 
 @contextlib.asynccontextmanager
 async def under_way(line, retries=0, notice=None):
-    """A command that has made the file `begun`, and its run."""
+    """Start a command that creates the file `begun`, and yield it and its run."""
     command = ExecCommand(line, retries, "127.0.0.1:50051", notice)
     task = asyncio.create_task(message(command))
     await until_async(lambda: os.path.exists("begun"))
@@ -76,11 +76,11 @@ async def under_way(line, retries=0, notice=None):
     assert task.done()
 
 
-# --- what it gets
+# --- the input of the command
 
 
 def variables():
-    """Those of ours that a command wrote to `out`."""
+    """Return our variables that a command wrote to `out`."""
     with open("out", "rb") as file:
         pairs = [entry.partition(b"=") for entry in file.read().split(b"\0")]
     return {name.decode(): value.decode() for name, _, value in pairs if name.startswith(b"CHATCTL_")}
@@ -130,7 +130,7 @@ def test_a_text_that_no_variable_can_hold_is_left_out_and_so_is_an_inherited_one
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "en_US.ISO-8859-1"])
-def test_no_locale_breaks_it(locale):
+def test_it_works_in_every_locale(locale):
     source = """
 import asyncio
 from chatctl.cli.history.exec_command import ExecCommand, ExecMessage
@@ -152,7 +152,7 @@ HUGE = b'{"text":"' + b"\\u0001" * 65_536 + b'"}\n'
     [("cat > in", None), ("cat /dev/stdin > in", None), ("head -c 10 > in", 10), (": > in", 0), ("exec <&-; : > in", 0),
      ("cat | cat > in", None), ("read -r line; printf '%s\\n' \"$line\" > in", None)],
 )  # fmt: skip
-def test_its_stdin_is_the_json_line_of_which_it_may_read_what_it_likes(line, command, size):
+def test_stdin_is_the_json_line_and_may_be_read_partly(line, command, size):
     if command.startswith("read"):
         line = line.replace(b"\\", b"/")
     execute(command, json_line=line)
@@ -166,17 +166,17 @@ def test_its_stdout_and_stderr_are_ours(capfd):
 
 
 def test_a_pipe_in_it_ends_as_in_any_shell(capfd):
-    """Python ignores SIGPIPE; what it starts should not."""
+    """Python ignores SIGPIPE; its child processes must not."""
     execute("yes | head -n 1")
     assert capfd.readouterr() == ("y\n", "")
 
 
-def test_a_command_line_is_no_option_of_the_shells():
+def test_a_command_line_is_not_taken_for_an_option_of_the_shell():
     assert "exit code 127" in failure("-x 3>out")
     assert os.listdir() == ["out"]
 
 
-# --- how it ends
+# --- the end of the command
 
 
 @pytest.mark.parametrize(
@@ -185,21 +185,21 @@ def test_a_command_line_is_no_option_of_the_shells():
      ("kill -TERM $$", "ended by SIGTERM"), ("kill -40 $$", "ended by signal 40"),
      ("sh -c 'kill -9 $$'; exit", "exit code 137")],
 )  # fmt: skip
-def test_a_failure_is_told(line, what):
+def test_a_failure_has_its_cause(line, what):
     told = failure(line, room="a\x1b[1mroom")
     assert told == f"`{line}` failed for message 17 of room a\\x1b[1mroom ({what}; tried once)"
 
 
-def test_a_command_that_is_not_there_is_told(capfd):
+def test_a_missing_command_is_a_failure(capfd):
     assert failure("./nowhere") == "`./nowhere` failed for message 17 of room lobby (exit code 127; tried once)"
     assert "not found" in capfd.readouterr().err
 
 
-def test_a_long_command_line_is_told_in_short():
+def test_a_long_command_line_is_shortened():
     assert failure("exit 1;\n" + "x" * 100).startswith("`exit 1;\\n" + "x" * 51 + "…` failed")
 
 
-def test_it_is_tried_again_with_growing_pauses_and_the_whole_message():
+def test_retries_have_growing_pauses_and_the_whole_message():
     notices = []
     execute("cat > in; echo x >> tries; [ $(wc -l < tries) -gt 2 ]", 3, notices.append)
     command = "`cat > in; echo x >> tries; [ $(wc -l < tries) -gt 2 ]`"
@@ -210,7 +210,7 @@ def test_it_is_tried_again_with_growing_pauses_and_the_whole_message():
         assert file.read() == LINE
 
 
-def test_one_that_always_fails_is_tried_once_and_then_as_often_again_as_asked_for():
+def test_a_command_that_always_fails_runs_once_and_then_for_each_retry():
     notices = []
     assert "(exit code 4; tried 3 times)" in failure("echo x >> tries; exit 4", 2, notices.append)
     with open("tries") as file:
@@ -218,7 +218,7 @@ def test_one_that_always_fails_is_tried_once_and_then_as_often_again_as_asked_fo
     assert len(notices) == 2
 
 
-async def test_each_message_has_its_own_tries():
+async def test_each_message_has_its_own_retries():
     command = ExecCommand("echo x >> tries; [ $(wc -l < tries) = 2 ] || [ $(wc -l < tries) = 4 ]", 1, "unix:s")
     await message(command)
     await message(command)
@@ -226,14 +226,14 @@ async def test_each_message_has_its_own_tries():
         await message(command)
 
 
-async def test_pauses_stay_bounded_however_many():
-    """Without waiting them out."""
+async def test_pauses_are_bounded():
+    """This test does not wait for the pauses."""
 
     pauses = []
 
     async def no_pause(seconds):
         pauses.append(seconds)
-        return len(pauses) < 1100  # over which 2 to this power is no float
+        return len(pauses) < 1100  # above that, 2 ** n does not fit a float
 
     command = ExecCommand("exit 1", 10_000, "unix:s")
     command._wait_before_retry = no_pause
@@ -243,7 +243,7 @@ async def test_pauses_stay_bounded_however_many():
     assert set(pauses[5:]) == {10}
 
 
-async def test_one_that_cannot_be_started_is_tried_again_too():
+async def test_a_command_that_cannot_be_started_is_retried():
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     notices = []
 
@@ -263,18 +263,18 @@ async def test_one_that_cannot_be_started_is_tried_again_too():
     assert os.listdir() == ["out"]
 
 
-async def test_a_slow_one_is_waited_for():
+async def test_a_slow_command_is_waited_for():
     async with under_way("echo > begun; until [ -e go ]; do sleep 0.01; done; echo > out") as (_, task):
         os.mkfifo("go")
         await task
     assert os.path.exists("out")
 
 
-def test_what_it_leaves_in_the_background_is_not_waited_for():
+def test_background_processes_are_not_waited_for():
     execute("sleep 1000 & echo $! > number")
     with open("number") as file:
         number = int(file.read())
-    os.kill(number, signal.SIGKILL)  # which was there
+    os.kill(number, signal.SIGKILL)  # so it was alive
     assert not children()
 
 
@@ -299,7 +299,7 @@ async def test_a_thousand_messages_leave_nothing_behind():
 
 
 def test_it_has_a_process_group_of_its_own_in_our_session():
-    """So the terminal's Ctrl-C does not reach it, and its end is for us to decide."""
+    """So the terminal's Ctrl-C does not reach it, and only we end it."""
     execute("cut -d ' ' -f 5,6 /proc/$$/stat > out; echo $$ >> out")
     with open("out") as file:
         group, session, number = map(int, file.read().split())
@@ -360,7 +360,7 @@ async def test_it_can_be_ended(line, what):
     assert not children()
 
 
-async def test_what_it_has_started_ends_with_it():
+async def test_its_children_end_with_it():
     line = "sleep 1000 & echo $! > number; mv number begun; wait; :"
     async with under_way(line) as (command, task):
         command.terminate()
@@ -371,7 +371,7 @@ async def test_what_it_has_started_ends_with_it():
     assert not children()
 
 
-async def test_one_that_exits_with_0_when_it_is_ended_is_done():
+async def test_a_command_that_exits_with_0_when_it_is_ended_is_done():
     line = "trap 'echo > out; exit 0' TERM; echo > begun; while :; do sleep 0.01; done"
     async with under_way(line) as (command, task):
         command.terminate()
@@ -387,7 +387,7 @@ async def test_a_cancelled_run_ends_it():
     assert not children()
 
 
-async def test_ended_between_two_messages_nothing_is_signalled():
+async def test_terminate_between_two_messages_signals_no_process():
     command = ExecCommand("echo x >> tries", 3, "unix:s")
     await message(command)
     command.terminate()

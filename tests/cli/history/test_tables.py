@@ -1,4 +1,4 @@
-"""Tables for people, of messages and of figures: what they show, and what they never let through to a terminal."""
+"""Tables of `history` and `stats`: their content, and the escaping of names and texts."""
 
 import functools
 import re
@@ -34,16 +34,16 @@ def history(address):
 
 
 def at_a_terminal(*arguments, **environment):
-    """What a command shows on a terminal."""
+    """Return what a command shows at a terminal."""
     terminal = Terminal()
     done = Process(*arguments, stdout=terminal.descriptor, env=environment).wait()
     assert (done.code, done.err) == (0, "")
-    # The terminal has taken everything before the process ended; the last line may still be on its way to the reader.
+    # The terminal has everything when the process ends; the last line may not have reached the reader yet.
     until(lambda: terminal.shown.text.endswith("\n"))
     return terminal.close()
 
 
-def test_nothing_of_a_message_gets_through_a_table(history):
+def test_messages_are_escaped_in_a_table(history):
     done = history("--room", BOLD)
     assert (done.code, done.err) == (0, "")
     heading, rule, row = done.lines
@@ -55,21 +55,21 @@ def test_nothing_of_a_message_gets_through_a_table(history):
         assert line.isprintable()
 
 
-def test_nothing_of_a_message_gets_through_a_long_table(history):
+def test_messages_are_escaped_in_a_long_table(history):
     done = history("--room", "2600")
     assert len(done.lines) == 2602
     assert SHOWN in done.lines[-1]
     assert all(line.isprintable() for line in done.lines)
 
 
-def test_nothing_of_a_name_gets_through_the_figures(address):
+def test_names_are_escaped_in_stats(address):
     for shown in (run("stats", server=address).out, at_a_terminal("stats", CHATCTL_SERVER=address, COLUMNS="200")):
         assert BOLD in shown
         assert "[link=file:///x]eve[/]" in shown
         assert "\x1b]8" not in shown
 
 
-def test_a_thousand_rows_are_a_table_and_more_are_aligned_lines(history):
+def test_1000_rows_are_a_table_and_more_are_aligned_lines(history):
     for count, ruled in ((1000, True), (1001, False)):
         lines = history("--room", f"{count}").lines
         assert lines[0].split() == COLUMNS
@@ -107,7 +107,7 @@ def test_times_are_local_or_utc(history, address):
     assert "+05:30" not in run("stats", "--utc", env=there, server=address).out
 
 
-def test_colour_is_for_terminals_that_want_it(address):
+def test_colours_are_only_for_terminals_that_allow_them(address):
     colour = {"CHATCTL_SERVER": address, "TERM": "xterm-256color", "NO_COLOR": None}
     piped = run("history", "--room", BOLD, env=colour)
     assert "\x1b" not in piped.out
@@ -119,7 +119,7 @@ def test_colour_is_for_terminals_that_want_it(address):
 
 
 @pytest.mark.parametrize("arguments", [("stats",), ("stats", "--json"), ("history", "--room", "1000"), ("--help",)])
-def test_a_reader_that_has_gone_is_no_error(address, arguments):
+def test_a_reader_that_left_before_is_not_an_error(address, arguments):
     process = Process(*arguments, server=address, stdout=subprocess.PIPE)
     process.popen.stdout.close()
     done = process.wait()
@@ -127,15 +127,15 @@ def test_a_reader_that_has_gone_is_no_error(address, arguments):
 
 
 @pytest.mark.parametrize("arguments", [("stats",), ("stats", "--json"), ("history",), ("history", "-o", "text")])
-def test_a_full_disk_behind_stdout_is_told(address, arguments):
+def test_a_full_disk_behind_stdout_is_an_error(address, arguments):
     with open("/dev/full", "wb") as full:
         done = Process(*arguments, server=address, stdout=full).wait()
     assert done.code == 1
     assert "space" in done.err
 
 
-def test_a_locale_without_the_characters_is_no_error(address):
-    """Tables may then lack characters, JSON does not."""
+def test_a_locale_without_the_characters_is_not_an_error(address):
+    """Tables may lack characters then, JSON does not."""
     bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for arguments in (("stats",), ("history", "--room", "2600", "-n", "1"), ("history", "--json", "--room", "2600")):
         assert run(*arguments, env=bare, server=address).code == 0

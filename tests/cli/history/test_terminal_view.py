@@ -1,13 +1,13 @@
-"""What people see of `history` at a terminal: columns, colours, dates and wrapped texts, however wide it is."""
+"""The terminal view of `history`: columns, colours, dates and wrapped texts at every width."""
 
 import re
 import signal
-import unicodedata
 
 import pytest
 
 from chatctl.cli.terminal.colours import USER_COLOURS_256
 from tests.support.cli import Process, Terminal, run
+from tests.support.terminal_width import width
 from tests.support.waiting import until
 
 NASTY = "[bold]red[/bold] \x1b[31mred\x1b]0;title\x07 two\nlines \u202eevil\u2066 \x9b2J :smile: \u2028 end\r"
@@ -18,7 +18,7 @@ STYLE = re.compile("\x1b\\[[0-9;]*m")
 
 @pytest.fixture
 def look(address):
-    """What `history` shows at a terminal of so many columns, a line each."""
+    """Return the lines that `history` shows at a terminal with this width."""
 
     def look(*arguments, columns=80, **env):
         terminal = Terminal(columns)
@@ -30,7 +30,7 @@ def look(address):
     return look
 
 
-def test_messages_stand_under_their_day_with_time_user_and_text(look, room, say):
+def test_messages_are_under_their_day_with_time_user_and_text(look, room, say):
     say("hello", "again", room=room)
     say("hi", room=room, user="bob")
     day, *rows = look("--room", room, "--utc")
@@ -40,21 +40,21 @@ def test_messages_stand_under_their_day_with_time_user_and_text(look, room, say)
         assert re.fullmatch(rf" *\d+  \d\d:\d\d:\d\d  {rest}", row)
 
 
-def test_the_room_is_shown_where_there_can_be_several(look, room, say):
+def test_the_room_is_shown_if_there_can_be_several(look, room, say):
     say("hello", room="den")
     assert all("den" not in line for line in look("--room", "den"))
     for arguments in (("--room", "den", "--room", "nowhere"), ("--last", "1")):
         assert re.search(r"  den +ann +hello$", look(*arguments)[-1])
 
 
-def test_a_name_is_said_again_after_a_while(look, room, say):
+def test_a_name_is_repeated_after_a_while(look, room, say):
     say(*"text" * 25, room=room)
     named = [number for number, line in enumerate(look("--room", room)[1:]) if "ann" in line]
     assert named[0] == 0
     assert 1 < len(named) < 10
 
 
-def test_nothing_is_wider_than_the_terminal_and_nothing_is_lost(look, room, say):
+def test_no_line_is_wider_than_the_terminal_and_no_text_is_lost(look, room, say):
     texts = [
         NASTY.replace("\n", "\\n"),
         "漢字" * 300,
@@ -75,20 +75,7 @@ def test_nothing_is_wider_than_the_terminal_and_nothing_is_lost(look, room, say)
             assert re.sub(r"\s+", "", text) in re.sub(r"(?<!\d)\d+\d\d:\d\d:\d\d(ann)?", "", shown)
 
 
-def width(line):
-    """Columns, as a terminal that joins nothing would count them."""
-    return sum(wide(letter) for letter in line)
-
-
-def wide(letter):
-    if letter == "\ufe0f":  # makes the one before it wide
-        return 1
-    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-
-
-def test_a_wrapped_text_stays_under_itself(look, room, say):
+def test_a_wrapped_text_stays_in_its_column(look, room, say):
     say("word " * 200, room=room)
     for columns in (30, 80, 200):
         lines = [line for line in look("--room", room, columns=columns) if "word" in line]
@@ -97,7 +84,7 @@ def test_a_wrapped_text_stays_under_itself(look, room, say):
         assert all(line.rindex("  ") + 2 == line.index("word") and line.endswith("word") for line in lines)
 
 
-def test_nothing_of_a_message_or_name_gets_through(address, look, room):
+def test_messages_and_names_are_escaped(address, look, room):
     name = "[link=x]eve[/]\u200b"
     assert run("send", "--room", room, "--user", name, NASTY, server=address).code == 0
     for columns in (30, 400):
@@ -115,7 +102,7 @@ def test_a_line_of_64_kib_is_wrapped(address, look, room):
     assert " ".join(" ".join(lines[1:]).split()[3:]) == text.strip()
 
 
-def test_a_user_has_one_colour_that_can_be_read_on_dark_and_on_light(look, room, say):
+def test_a_user_has_one_colour_readable_on_dark_and_on_light(look, room, say):
     for user in ("ann", "bob", "ann"):
         say("hello", room=room, user=user)
     lines = [line for line in look("--room", room, **COLOUR) if "hello" in line]
@@ -135,14 +122,14 @@ def test_five_users_have_five_colours(look, room, say):
 
 
 def luminance(colour):
-    """Of one of the 256 colours, as WCAG measures it."""
+    """Return the luminance of one of the 256 colours, as WCAG defines it."""
     levels = [0, 95, 135, 175, 215, 255]
     parts = [levels[(colour - 16) // 36], levels[(colour - 16) // 6 % 6], levels[(colour - 16) % 6]]
     red, green, blue = (((part / 255 + 0.055) / 1.055) ** 2.4 if part > 10 else 0 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_colour_is_for_terminals_that_want_it(look, room, say):
+def test_colours_are_only_for_terminals_that_allow_them(look, room, say):
     say("hello", room=room)
     assert "\x1b[1;38;5;" in look("--room", room, **COLOUR)[-1]
     assert re.search("\x1b\\[1;3[1-6]mann", look("--room", room, **{**COLOUR, "TERM": "xterm"})[-1])
@@ -151,7 +138,7 @@ def test_colour_is_for_terminals_that_want_it(look, room, say):
     assert "\x1b" not in "".join(look("--room", room, "--no-color", **COLOUR))
 
 
-def test_what_comes_live_looks_the_same(address, room, say):
+def test_new_messages_look_like_stored_ones(address, room, say):
     say("word " * 40, room=room)
     terminal = Terminal(60)
     process = Process("history", "-f", "--room", room, server=address, stdout=terminal.descriptor)
@@ -165,7 +152,7 @@ def test_what_comes_live_looks_the_same(address, room, say):
     assert all(len(row) <= 60 for row in rows)
 
 
-def test_times_are_local_and_a_new_day_is_told(look, room, say):
+def test_times_are_local_and_a_new_day_has_a_line(look, room, say):
     say("hello", room=room)
     local, utc = look("--room", room, TZ="Asia/Kolkata"), look("--room", room, "--utc", TZ="Asia/Kolkata")
     assert "+05:30 ─" in local[0]
@@ -173,7 +160,7 @@ def test_times_are_local_and_a_new_day_is_told(look, room, say):
     assert local[1].split()[1] != utc[1].split()[1]
 
 
-def test_without_a_message_that_is_said(address):
+def test_without_messages_a_sentence_says_so(address):
     terminal = Terminal(80)
     done = Process("history", "--room", "nowhere", server=address, stdout=terminal.descriptor).wait()
     assert (done.code, terminal.close()) == (0, "")

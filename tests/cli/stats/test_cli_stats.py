@@ -1,4 +1,4 @@
-"""`chatctl stats`, and what every client says when something else than a chatctl server answers, or nothing."""
+"""`chatctl stats`, and the errors of every client when no chatctl server answers."""
 
 import subprocess
 
@@ -22,7 +22,7 @@ def address(tmp_path_factory):
     servers.close()
 
 
-def test_figures_for_scripts(address):
+def test_stats_as_json(address):
     done = run("stats", "--json", server=address)
     assert (done.code, done.err) == (0, "")
     (stats,) = done.objects
@@ -39,19 +39,20 @@ def test_figures_for_scripts(address):
     assert stats["limits"] == limits
 
 
-def test_figures_of_some_rooms_only(address):
+def test_stats_of_some_rooms_only(address):
     def rooms(*arguments, **env):
         (stats,) = run("stats", "--json", *arguments, server=address, env=env).objects
         assert stats["num_messages"] == 6
         return [room["room"] for room in stats["rooms"]]
 
-    assert rooms("--top", "1") == rooms(CHATCTL_TOP="1") == ["den"]
-    assert rooms("--room", "war room") == rooms(CHATCTL_ROOM="war room") == ["war room"]
-    assert sorted(rooms(CHATCTL_ROOM="war room,den")) == ["den", "war room"]
+    assert rooms("--top", "1") == ["den"]
+    assert rooms("--room", "war room") == rooms("--room", "war room", CHATCTL_ROOM="den") == ["war room"]
+    assert sorted(rooms("--room", "war room", "--room", "den")) == ["den", "war room"]
     assert rooms("--room", "nowhere") == []
+    assert rooms(CHATCTL_ROOM="war room", CHATCTL_USER="bob") == ["den", "war room"]
 
 
-def test_figures_for_people(address):
+def test_stats_as_text(address):
     done = run("stats", server=address)
     assert (done.code, done.err) == (0, "")
     for words in ("messages", "war room", "ann", "bob", "64 KiB", full_version()):
@@ -61,7 +62,7 @@ def test_figures_for_people(address):
 
 @pytest.fixture
 def web():
-    """A web server."""
+    """Return the address of a web server."""
     command = ["python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         yield "127.0.0.1:" + process.stdout.readline().split(" port ")[1].split()[0]
@@ -69,7 +70,7 @@ def web():
 
 
 @pytest.mark.parametrize(("command", "code"), [(("send", "hi"), 78), (("send",), 78), (("stats",), 68), (("history",), 68)])
-def test_silence_is_given_up(silent_address, command, code):
+def test_it_gives_up_on_a_silent_server(silent_address, command, code):
     done = run(*command, "--timeout", "0.5s", server=silent_address, piped=b"a\n")
     assert (done.code, done.out) == (code, "")
     for words in (silent_address, "0.5 s", "--timeout"):
@@ -77,14 +78,14 @@ def test_silence_is_given_up(silent_address, command, code):
 
 
 @pytest.mark.parametrize("command", [("send", "hi"), ("stats",), ("history",)])
-def test_another_kind_of_server_is_no_server(web, command):
+def test_a_web_server_is_not_a_chatctl_server(web, command):
     done = run(*command, "--timeout", "5s", server=web)
     assert (done.code, done.out) == (78, "")
     assert web in done.err
 
 
 @pytest.mark.parametrize("command", [("send", "hi", "--json"), ("stats", "--json"), ("history", "--json")])
-def test_another_grpc_service_is_no_chatctl(command):
+def test_another_grpc_service_is_not_a_chatctl_server(command):
     with server_with_handlers({}) as other:
         done = run(*command, server=other)
     assert done.code == 64 + 12
@@ -93,7 +94,7 @@ def test_another_grpc_service_is_no_chatctl(command):
 
 
 @pytest.mark.parametrize("command", ["stats", "history"])
-def test_without_a_server_the_advice_is_to_start_one(tmp_path, command):
+def test_without_a_server_the_hint_is_to_start_one(tmp_path, command):
     done = run(command, "--json", server=f"unix:{tmp_path}/nobody")
     assert (done.code, done.out) == (78, "")
     (said,) = done.stderr_objects

@@ -1,4 +1,4 @@
-"""`stats --watch`: at a terminal of any size, in a pipe and as JSON, while the server goes away and comes back."""
+"""`stats --watch`: at a terminal of any size, in a pipe and as JSON, also across restarts of the server."""
 
 import contextlib
 import json
@@ -34,7 +34,7 @@ SHOWN_ROOM, SHOWN_USER = "[bold] \\u202eroom\\u200b", "[link=file:///x]ann[/]\\u
 
 @pytest.fixture(scope="module")
 def busy(address):
-    """The address of a server where something goes on: messages in two rooms, and people in some."""
+    """Return the address of a server with messages in two rooms and users present."""
     with contextlib.ExitStack() as stack:
         for user, rooms in (("ann", ["den"]), ("bob", ["den"]), (HOSTILE_USER, [HOSTILE_ROOM])):
             arguments = json.dumps([address, user, rooms])
@@ -52,7 +52,7 @@ def report(address):
     return found
 
 
-def test_json_tells_what_goes_on_and_who_is_here(busy):
+def test_json_has_activity_and_presence(busy):
     found = report(busy)
     activity, present = found["activity"], found["present"]
     assert set(activity) == {
@@ -66,15 +66,15 @@ def test_json_tells_what_goes_on_and_who_is_here(busy):
     assert present[1] == {"room": HOSTILE_ROOM, "users": [HOSTILE_USER], "num_users": 1}
 
 
-def test_people_see_it_too(busy):
+def test_the_report_has_activity_and_presence(busy):
     shown = run("stats", server=busy).out
     for words in ("36 in the last 15 minutes", "3 receiving, 0 sending", " ms median, ", "den: ann, bob"):
         assert words in shown
     assert f"{SHOWN_ROOM}: {SHOWN_USER}" in shown
 
 
-def test_json_is_an_object_for_each_answer(busy):
-    process = Process("stats", "--json", server=busy, env={"CHATCTL_WATCH": "0.1"})
+def test_json_is_an_object_for_each_response(busy):
+    process = Process("stats", "--json", "--watch", "0.1", server=busy)
     until(lambda: len(process.out.lines) >= 3)
     done = process.signal(signal.SIGINT).wait()
     assert (done.code, done.err) == (130, "")
@@ -84,7 +84,7 @@ def test_json_is_an_object_for_each_answer(busy):
     assert set(done.objects[0]) - {"time"} == set(report(busy))
 
 
-def test_watch_may_stand_alone(busy):
+def test_watch_needs_no_value(busy):
     process = Process("stats", "--watch", "--json", server=busy)
     until(lambda: process.out.lines or process.popen.poll() is not None)
     done = process.signal(signal.SIGTERM).wait()
@@ -92,7 +92,7 @@ def test_watch_may_stand_alone(busy):
 
 
 @pytest.mark.parametrize("words", ["", "5", "=5", " --json", " -s x:1", " 5 --json"])
-def test_watch_takes_a_number_or_none(words):
+def test_watch_takes_an_optional_number(words):
     for name in ("--watch", "-w"):
         given = ["stats", "--utc", *f"{name}{words}".split(" ")]
         bare = words in ("", " --json", " -s x:1")
@@ -100,14 +100,14 @@ def test_watch_takes_a_number_or_none(words):
         assert prepare(given) == ["stats", "--utc", *expected.split(" ")]
 
 
-def test_an_interval_that_is_none_is_told(busy):
+def test_an_invalid_interval_is_a_usage_error(busy):
     for word in ("0", "soon"):
         done = run("stats", "--watch", word, server=busy)
         assert done.code == 2
         assert "--watch" in done.err
 
 
-def test_a_pipe_gets_a_line_for_each_answer(busy):
+def test_a_pipe_gets_a_line_for_each_response(busy):
     process = Process("stats", "--watch", "0.1", server=busy)
     until(lambda: len(process.out.lines) >= 2)
     done = process.signal(signal.SIGINT).wait()
@@ -116,7 +116,7 @@ def test_a_pipe_gets_a_line_for_each_answer(busy):
     assert all(re.fullmatch(line, found) for found in done.lines)
 
 
-def test_a_reader_that_goes_ends_it_at_once(busy):
+def test_a_reader_that_leaves_ends_it_at_once(busy):
     process = Process("stats", "--watch", "600", "--json", server=busy, stdout=subprocess.PIPE)
     assert process.popen.stdout.readline()
     process.popen.stdout.close()
@@ -124,7 +124,7 @@ def test_a_reader_that_goes_ends_it_at_once(busy):
     assert (done.code, done.err) == (0, "")
 
 
-def test_it_goes_on_when_the_server_comes_back_and_gives_up_when_it_does_not(start_server):
+def test_it_continues_after_a_restart_of_the_server(start_server):
     served = start_server()
     process = Process("stats", "--json", "--watch", "0.1", "--timeout", "20s", server=served.address)
     until(lambda: process.out.lines)
@@ -138,13 +138,13 @@ def test_it_goes_on_when_the_server_comes_back_and_gives_up_when_it_does_not(sta
     assert process.signal(signal.SIGINT).wait().code == 130
 
 
-def test_it_gives_up_with_78(free_address):
+def test_without_a_server_it_gives_up_with_78(free_address):
     done = run("stats", "--watch", "0.1", "--timeout", "0.3s", "--json", server=free_address)
     assert (done.code, done.stderr_objects[-1]["exit_code"]) == (78, 78)
     assert "gave up after 0.3 s" in done.stderr_objects[-1]["error"]
 
 
-def test_a_frozen_server_is_given_up_with_78(start_server):
+def test_it_gives_up_on_a_frozen_server_with_78(start_server):
     served = start_server()
     process = Process("stats", "--watch", "0.1", "--timeout", "0.6s", server=served.address)
     until(lambda: process.out.lines)
@@ -167,14 +167,14 @@ def free_address():
 
 @pytest.fixture
 def watch(busy):
-    """A pane in which `stats --watch` runs."""
+    """Return a function that runs `stats --watch` in a pane of tmux."""
     with contextlib.ExitStack() as stack:
         yield lambda seconds="0.1", columns=80, server=busy, **env: stack.enter_context(
             Pane("stats", "--watch", seconds, columns=columns, server=server, env=env)
         )
 
 
-def test_a_screen_shows_all_of_it(watch, busy):
+def test_the_dashboard_shows_all_parts(watch, busy):
     pane = watch()
     screen = pane.shows("here now", "busiest rooms", "q ends")
     for words in (
@@ -195,7 +195,7 @@ def test_a_screen_shows_all_of_it(watch, busy):
     assert len(pane.lines) == 24
 
 
-def test_nothing_of_a_name_gets_through(watch):
+def test_names_are_escaped(watch):
     pane = watch(columns=200)
     screen = pane.shows(SHOWN_ROOM, SHOWN_USER)
     assert all(letter.isprintable() or letter == "\n" for letter in screen)
@@ -215,13 +215,13 @@ def test_it_fits_every_size(watch):
 
 
 def suspends(path):
-    """The key that suspends what runs at a terminal."""
+    """Return the key that suspends the process at a terminal."""
     with open(path) as terminal:
         return termios.tcgetattr(terminal)[6][termios.VSUSP]
 
 
 @pytest.mark.parametrize(("key", "code"), [("q", 0), ("C-c", 130)])
-def test_a_key_ends_it_and_the_terminal_is_as_it_was(busy, key, code):
+def test_a_key_ends_it_and_the_terminal_is_restored(busy, key, code):
     line = (
         f"trap : INT; {sys.executable} -m chatctl stats --watch; echo code=$?; stty -a | grep -o ' .echo \\| .icanon '; cat"
     )
@@ -238,7 +238,7 @@ def test_a_key_ends_it_and_the_terminal_is_as_it_was(busy, key, code):
         pane.shows("hello")
 
 
-def test_the_screen_says_when_the_server_has_gone(start_server, watch):
+def test_the_dashboard_says_when_the_server_is_away(start_server, watch):
     served = start_server()
     pane = watch(server=served.address)
     pane.shows("here now", "none")
@@ -249,7 +249,7 @@ def test_the_screen_says_when_the_server_has_gone(start_server, watch):
     assert "here now" in pane.shows("q ends")
 
 
-def test_colour_is_for_those_who_want_it(watch):
+def test_colours_can_be_turned_off(watch):
     pane = watch()
     pane.shows("ann, bob")
     assert re.search("\x1b\\[1m\x1b\\[38;5;\\d+mann", pane.coloured)

@@ -300,7 +300,7 @@ def test_ctrl_c_at_a_terminal_ends_it(address):
     terminal = Terminal()
     process = Process("verify", "-", server=address, stdin=terminal.descriptor)
     terminal.type("not yet\n")
-    until(lambda: "no receipt" in process.err.text)
+    until(lambda: "not a receipt" in process.err.text)
     assert process.signal(signal.SIGINT).wait().code == 130
     terminal.close()
 
