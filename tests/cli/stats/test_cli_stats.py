@@ -95,7 +95,7 @@ def test_another_grpc_service_is_not_a_chatctl_server(command):
 
 @pytest.mark.parametrize("command", ["stats", "history"])
 def test_without_a_server_the_hint_is_to_start_one(tmp_path, command):
-    done = run(command, "--json", server=f"unix:{tmp_path}/nobody")
+    done = run(command, "--json", server=f"unix:{tmp_path}/no_server")
     assert (done.code, done.out) == (78, "")
     (said,) = done.stderr_objects
     assert (said["reason"], said["exit_code"]) == ("UNAVAILABLE", 78)
