@@ -68,10 +68,15 @@ def runs_from_pb(messages: Iterable[pb.Run]) -> list[Run]:
     return [Run(run.sequence, run.room, run.user, time_from_pb(run.create_time), list(run.texts)) for run in messages]
 
 
+def _newer_server_error(what: str) -> errors.IncompatibleServer:
+    """Return the error for a value that only a newer server can have sent."""
+    return errors.IncompatibleServer(f"{what}: the server is of a newer version", 12, hint="upgrade the client")
+
+
 def time_from_pb(time: Timestamp) -> int:
     """When something was stored, of a response. Raises IncompatibleServer for what no calendar has."""
     if not MIN_SECONDS <= time.seconds <= MAX_SECONDS:
-        raise errors.IncompatibleServer(f"a message is of the second {time.seconds}: the server is of a newer version", 12)
+        raise _newer_server_error(f"a message is of the second {time.seconds}")
     return micros_from_pb(time)
 
 
@@ -92,7 +97,7 @@ def _status_from_pb(number: int) -> records.ReceiptStatus:
     try:
         return records.ReceiptStatus(number)
     except ValueError:
-        raise errors.IncompatibleServer(f"a receipt has the status {number}: the server is of a newer version", 12) from None
+        raise _newer_server_error(f"a receipt has the status {number}") from None
 
 
 def _reason_from_pb(number: int) -> records.RejectReason:
@@ -177,4 +182,4 @@ def _fault_kind_from_pb(number: int) -> FaultKind:
     try:
         return FaultKind(number)
     except ValueError:
-        raise errors.IncompatibleServer(f"a fault has the kind {number}: the server is of a newer version", 12) from None
+        raise _newer_server_error(f"a fault has the kind {number}") from None

@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -71,7 +72,7 @@ def silent():
 @pytest.fixture
 def web():
     """A web server."""
-    command = ["python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         yield "127.0.0.1:" + process.stdout.readline().split(" port ")[1].split()[0]
         process.kill()
