@@ -1,26 +1,26 @@
-"""Every error chatctl raises on purpose, by who has to act on it.
+"""Every error that chatctl raises on purpose, ordered by who has to act on it.
 
 ChatError
 ├── the caller's request
-│   ├── InvalidRequest       INVALID_ARGUMENT     a value breaks a rule
-│   ├── CursorMalformed      INVALID_ARGUMENT     not a cursor
+│   ├── InvalidRequest       INVALID_ARGUMENT     a value is not allowed
+│   ├── CursorMalformed      INVALID_ARGUMENT     the text is not a cursor
 │   ├── CursorOtherLog       FAILED_PRECONDITION  a cursor from another log
 │   ├── CursorBeyondHead     OUT_OF_RANGE         a cursor past the end of the log
-│   └── LogChanged           FAILED_PRECONDITION  the server serves another log than before
+│   └── LogChanged           FAILED_PRECONDITION  the server has another log than before
 ├── TransientError: the same call may work later
 │   ├── Unavailable          UNAVAILABLE          no server, or the connection broke
 │   ├── ServerStopping       UNAVAILABLE          the server is stopping
 │   ├── TimedOut             DEADLINE_EXCEEDED    no response in time
 │   ├── StoreFull            RESOURCE_EXHAUSTED   no space left for the store
 │   └── TooManyStreams       RESOURCE_EXHAUSTED   the limit of open streams is reached
-└── the server, or its machine
-    ├── StoreFailed          DATA_LOSS            the store cannot be read or written any more
+└── the server, or the machine it runs on
+    ├── StoreFailed          DATA_LOSS            the store cannot be read or written
     ├── InternalServerError  INTERNAL             a bug in the server
-    └── UnexpectedStatus     any other            a status that a chatctl server does not use
-        └── IncompatibleServer  UNIMPLEMENTED     a response that this version cannot read
+    └── UnexpectedStatus     any other            a chatctl server does not use this status
+        └── IncompatibleServer  UNIMPLEMENTED     this version cannot read the response
 
-Each is a ChatctlError. StoreOpenError and ListenError are raised before there is a server, so they have no status.
-CursorWriteError and ExecFailed are raised by a reader, InvalidValue for a setting.
+The base of all errors is ChatctlError. These have no gRPC status: StoreOpenError and ListenError, raised before a server
+runs; CursorWriteError and ExecFailed, raised by readers; InvalidValue, raised for a setting.
 """
 
 from typing import ClassVar, Self
@@ -42,7 +42,7 @@ class ChatctlError(Exception):
         return f"{self.message}: {self.hint}" if self.hint else self.message
 
     def replace(self, message: str | None = None, hint: str | None = None) -> Self:
-        """Return the same error with another message or hint; type, code and everything else stay."""
+        """Return a copy with another message or hint, and the same type, code and other attributes."""
         error = type(self).__new__(type(self))
         error.__dict__.update(self.__dict__)
         error.message = self.message if message is None else message
@@ -51,7 +51,7 @@ class ChatctlError(Exception):
         return error
 
     def with_context(self, prefix: str) -> Self:
-        """Return the same error, its message preceded by the thing it is about: `prefix: message`."""
+        """Return a copy whose message begins with the thing it is about: `prefix: message`."""
         return self.replace(message=f"{prefix}: {self.message}")
 
 
@@ -65,7 +65,7 @@ class ChatError(ChatctlError):
 
 
 class InvalidRequest(ChatError):
-    """A value breaks a rule of the contract."""
+    """A value is not allowed by the contract."""
 
     code, reason = 3, "INVALID_REQUEST"
 
@@ -77,19 +77,19 @@ class CursorMalformed(ChatError):
 
 
 class CursorOtherLog(ChatError):
-    """The cursor belongs to another log: another store, or one that was created again."""
+    """The cursor belongs to another log: that of another store, or of one that was created again."""
 
     code, reason = 9, "CURSOR_OTHER_LOG"
 
 
 class CursorBeyondHead(ChatError):
-    """The cursor is past the end of the log, so the log has lost its end or was restored from a copy."""
+    """The cursor is past the end of the log: the log has lost its end or was restored from a copy."""
 
     code, reason = 11, "CURSOR_BEYOND_HEAD"
 
 
 class LogChanged(ChatError):
-    """The server serves another log than the one that records were sent to before. Raised by clients only."""
+    """The server has another log than the one that earlier records were sent to. Only clients raise it."""
 
     code, reason = 9, "LOG_CHANGED"
 
@@ -99,13 +99,13 @@ class TransientError(ChatError):
 
 
 class Unavailable(TransientError):
-    """No server answers, or the connection to it broke."""
+    """No server responds, or the connection to it broke."""
 
     code, reason = 14, "UNAVAILABLE"
 
 
 class ServerStopping(TransientError):
-    """The server is stopping; the same call works against the next one, from the last cursor."""
+    """The server is stopping. The same call works after a restart, from the last cursor."""
 
     code, reason = 14, "STOPPING"
 
@@ -117,7 +117,7 @@ class TimedOut(TransientError):
 
 
 class StoreFull(TransientError):
-    """There is no space for the message; nothing of it was stored. The call works again once there is space."""
+    """There is no space for the messages; none of them was stored. The call works again when there is space."""
 
     code, reason = 8, "STORE_FULL"
 
@@ -129,19 +129,19 @@ class TooManyStreams(TransientError):
 
 
 class StoreFailed(ChatError):
-    """The store cannot be read or written any more. Nothing is retried on it."""
+    """The store cannot be read or written, permanently. Nothing is retried on it."""
 
     code, reason = 15, "STORE_FAILED"
 
 
 class InternalServerError(ChatError):
-    """A bug in the server; its log says more."""
+    """A bug in the server. Its log has the details."""
 
     code, reason = 13, "SERVER_FAULT"
 
 
 class UnexpectedStatus(ChatError):
-    """A status that a chatctl server does not use: another server answers, or a proxy stands between."""
+    """A status that a chatctl server does not use: it comes from another server or a proxy."""
 
     def __init__(self, message: str, code: int, hint: str = "") -> None:
         super().__init__(message, hint)
@@ -149,7 +149,7 @@ class UnexpectedStatus(ChatError):
 
 
 class IncompatibleServer(UnexpectedStatus):
-    """The server's response is not part of the contract that this client knows. Raised by clients only."""
+    """The response does not follow the contract as this client knows it. Only clients raise it."""
 
 
 class StoreOpenError(ChatctlError):
@@ -165,7 +165,7 @@ class CursorWriteError(ChatctlError):
 
 
 class ExecFailed(ChatctlError):
-    """The command that is run for each message failed too often, or was ended."""
+    """The command that runs for each message failed too often, or was ended."""
 
 
 class InvalidValue(ChatctlError, ValueError):

@@ -1,4 +1,15 @@
-"""What Textual misreads of what a terminal sends, read right: either would send what is not written to its end."""
+"""Correct what Textual reads from the terminal: Alt+Enter, Alt with a digit, and pastes that contain an escape.
+
+Library: Textual 8.2. Private names: `_ansi_sequences`, `_xterm_parser`, and the parser that `drivers.linux_driver` imports.
+
+Symptoms without it:
+- Alt+Enter is read as Enter, so a message is sent unfinished. Most terminals send ESC CR or ESC LF for it
+  (https://github.com/Textualize/textual/issues/6663).
+- Alt with a digit is read as the character that a Mac has on that key, so it cannot select a room.
+- An escape character ends a paste: the rest is read as keys, and one of them may be Enter, which sends it.
+
+Delete `install` and its parts as scripts/check-workarounds reports each of them fixed.
+"""
 
 from collections.abc import Iterable
 
@@ -11,28 +22,30 @@ ESCAPE, PASTE_BEGIN, PASTE_END = "\x1b", "\x1b[200~", "\x1b[201~"
 
 
 def install() -> None:
-    """Mend it for every application that starts from now on."""
-    # Alt+Enter, as all but the newest terminals send it, comes out as Enter.
-    sequences = dict.fromkeys(("\x1b\r", "\x1b\n"), (Keys.ControlJ,))
-    _ansi_sequences.ANSI_SEQUENCES_KEYS.update(sequences)  # type: ignore[attr-defined]
+    """Patch Textual for every application that starts after this call. A second call changes nothing."""
+    sequences: dict[str, tuple[Keys, ...]] = vars(_ansi_sequences)["ANSI_SEQUENCES_KEYS"]
+    sequences.update(dict.fromkeys(("\x1b\r", "\x1b\n"), (Keys.ControlJ,)))
+    for digit in "0123456789":
+        sequences.pop(f"\x1b{digit}", None)
     vars(linux_driver)["XTermParser"] = PasteFilter
 
 
 class PasteFilter(XTermParser):
-    """Takes escapes out of a paste. Textual takes what follows one for keys, and one of them may be Enter."""
+    """Removes escapes from pastes before Textual parses them."""
 
     def __init__(self, debug: bool = False) -> None:
         super().__init__(debug)
-        self._recent = ""  # as much of what came as may be PASTE_BEGIN
+        self._recent = ""  # the last characters, which may be a part of PASTE_BEGIN
         self._pasting = False
-        self._withheld = ""  # of a paste: what may become PASTE_END
+        self._withheld = ""  # characters of a paste that may be the start of PASTE_END
 
     def feed(self, data: str) -> Iterable[message.Message]:
-        """See textual: no data is the end of the input."""
+        """Return the events for the data; empty data is the end of the input."""
         filtered = "".join(map(self._filter, data))
         return super().feed(filtered) if filtered or not data else ()
 
     def _filter(self, character: str) -> str:
+        """Return what of the character, and of those withheld before it, goes to Textual."""
         if not self._pasting:
             self._recent = (self._recent + character)[-len(PASTE_BEGIN) :]
             self._pasting = self._recent == PASTE_BEGIN

@@ -1,1 +1,1 @@
-"""The server's engine: the rules of a log, apart from how it is stored and how it travels."""
+"""The server's engine: the rules of a chat, without gRPC or SQL. Opens nothing."""

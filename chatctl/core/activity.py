@@ -1,4 +1,4 @@
-"""What goes on: how much is stored of late, how long that takes, and who is where. Kept in memory, and bounded."""
+"""Activity: rates and latencies of the last minutes, in bounded memory."""
 
 import asyncio
 import math
@@ -15,12 +15,12 @@ T = TypeVar("T")
 NUM_INTERVALS, INTERVAL_SECONDS = 90, 10  # 15 minutes
 ROOM_MINUTES, MAX_ROOMS_PER_MINUTE, MAX_ACTIVE_ROOMS = 15, 1000, 20
 RATE_SECONDS = 5
-COMMIT_INTERVALS = 6  # a minute of them
-BUCKETS_PER_DOUBLING = 8  # of durations, between one and its double: each is within a tenth of the next
+COMMIT_INTERVALS = 6  # one minute
+BUCKETS_PER_DOUBLING = 8  # of the histogram of durations: neighbours differ by less than 10 %
 
 
 class RollingWindow(Generic[T]):
-    """A value for each of the last spans of time. Time that has passed is made up for when one is asked for: no timer."""
+    """A value for each of the last intervals. It catches up with the time when it is used, so it needs no timer."""
 
     def __init__(self, count: int, seconds: float, factory: Callable[[], T], clock: Callable[[], float]) -> None:
         self._seconds = seconds
@@ -31,7 +31,7 @@ class RollingWindow(Generic[T]):
 
     @property
     def current(self) -> T:
-        """That of the span which is under way."""
+        """The value of the current interval."""
         index = int(self._clock() / self._seconds)
         if index != self._current_index:
             for _ in range(min(index - self._current_index, len(self._values))):
@@ -41,16 +41,16 @@ class RollingWindow(Generic[T]):
 
     @property
     def values(self) -> "deque[T]":
-        """Those of all spans, oldest first; the last is under way."""
+        """The values of all intervals, oldest first; the last one is current."""
         _ = self.current
         return self._values
 
 
 class ActivityMeter:
-    """Counts what is stored. Costs some microseconds a run, whatever it holds."""
+    """Counts stored messages. Costs a few microseconds a batch, whatever its size."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives seconds that never go back."""
+        """Use a monotonic clock, in seconds."""
         self._clock = clock
         self._per_second: RollingWindow[Counter[str]] = RollingWindow(RATE_SECONDS + 1, 1, Counter, clock)
         self._per_interval: RollingWindow[Counter[str]] = RollingWindow(NUM_INTERVALS, INTERVAL_SECONDS, Counter, clock)
@@ -60,7 +60,7 @@ class ActivityMeter:
         )
 
     def track(self, room: str, receipts: "asyncio.Future[list[Receipt]]") -> None:
-        """Count what these receipts for a run in a room say once they have come."""
+        """Count the messages of a batch when its receipts arrive."""
         start = self._clock()
         receipts.add_done_callback(lambda done: self._on_receipts(room, start, done))
 
@@ -71,7 +71,7 @@ class ActivityMeter:
             self.add(room, stored, self._clock() - start)
 
     def add(self, room: str, num_messages: int, seconds: float) -> None:
-        """So many messages were stored in a room, which took so long."""
+        """Count messages stored in a room, and the seconds it took."""
         self._per_second.current[""] += num_messages
         self._per_interval.current[""] += num_messages
         rooms = self._per_room.current
@@ -80,7 +80,7 @@ class ActivityMeter:
         self._commit_histogram.current[round(math.log2(max(seconds * 1e6, 1)) * BUCKETS_PER_DOUBLING)] += 1
 
     def activity(self, followers: int, senders: int) -> Activity:
-        """What was counted of late, and the streams that whoever asks has counted."""
+        """Return the activity, with the numbers of streams that the caller has counted."""
         rooms, commits = _sum_counters(self._per_room), _sum_counters(self._commit_histogram)
         complete = list(self._per_second.values)[:-1]
         return Activity(
@@ -102,7 +102,7 @@ def _sum_counters(window: RollingWindow[Counter[T]]) -> Counter[T]:
 
 
 def _quantile(histogram: Counter[int], quantile: float) -> float | None:
-    """How many seconds this share of the commits took at most."""
+    """Return the quantile in seconds, or None without commits."""
     remaining = quantile * histogram.total()
     for bucket in sorted(histogram):
         remaining -= histogram[bucket]

@@ -1,43 +1,42 @@
-"""Following: all followers of one filter share a feed, which looks into the log for them and wakes them.
+"""Feeds: all followers with the same filter share a feed, which searches new messages for them and wakes them.
 
-What many want is read once. After it has woken its followers a feed rests, the longer the more they are: with more of them,
-or at a higher pace, they get larger pages and not more of them. Whoever lags behind reads from the log like anybody else.
+The followers' pages are read once. After a wake-up the feed cools down, longer for more followers. So more followers, or a
+higher rate of messages, lead to larger pages instead of more pages. A follower that lags behind reads from the log.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from chatctl.core.filters import Filter
+from chatctl.core.filters import MessageFilter
 from chatctl.core.message_log import MessageLog
 from chatctl.core.page_cache import PAGE_MESSAGES, PageCache, PagePair
 from chatctl.errors import ServerStopping
 from chatctl.model.messages import Page, Run
 
-WAKE_SECONDS_PER_FOLLOWER = 80e-6  # for each follower: about what one frame takes server and client together
-WAKE_COOLDOWN_FACTOR = (
-    1  # and at least so many times as long as waking them took, which is longer where others need the machine, too
-)
-WAKE_BATCH = 50  # then whoever else waits for the event loop has a turn
-SCAN_COOLDOWN_FACTOR = 2  # how many times as long as it has looked a feed rests, for each of those that look, too
-MAX_RECENT_BYTES, MAX_RECENT_RUNS = 1024 * 1024, 4096  # of what was just stored: so much is kept until it is looked at
-PROGRESS_INTERVAL_SECONDS = 30  # how often the cursors of quiet followers move on
-PROGRESS_TICKS = 30  # in which all feeds have their turn to do so
+# After a wake-up a feed cools down for 80 µs per follower, about what a frame costs server and client together. It cools
+# down for at least as long as the wake-up took, which is longer on a busy machine.
+WAKE_SECONDS_PER_FOLLOWER, WAKE_COOLDOWN_FACTOR = 80e-6, 1
+WAKE_BATCH = 50  # followers woken before other tasks of the event loop have a turn
+SCAN_COOLDOWN_FACTOR = 2  # cool-down after a scan, in durations of the scan, for each feed that scans at this time
+MAX_RECENT_BYTES, MAX_RECENT_RUNS = 1024 * 1024, 4096  # of new messages kept for the next delivery
+PROGRESS_INTERVAL_SECONDS = 30  # how often followers without matches get a new cursor
+PROGRESS_TICKS = 30  # in an interval; each serves a part of the feeds
 
 
 class FeedRegistry:
-    """The feeds of a log, one for each filter that is followed. Belongs to the event loop it is used in."""
+    """The feeds of a log, one for each filter with followers. Belongs to one event loop."""
 
     def __init__(self, log: MessageLog, page_messages: int = PAGE_MESSAGES) -> None:
         self._log = log
-        self._feeds: OrderedDict[Filter, Feed] = OrderedDict()
+        self._feeds: OrderedDict[MessageFilter, Feed] = OrderedDict()
         self._cache = PageCache(log, min(page_messages, PAGE_MESSAGES))
         self._scanning: set[Feed] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._is_shut_down = False
 
-    def acquire(self, message_filter: Filter) -> "Feed":
-        """Be a follower; `release` in the end. Raises ServerStopping once released."""
+    def acquire(self, message_filter: MessageFilter) -> "Feed":
+        """Add a follower and return its feed; `release` it later. Raises ServerStopping after `shut_down`."""
         if self._is_shut_down:
             raise _stopping_error()
         feed = self._feeds.get(message_filter)
@@ -50,7 +49,7 @@ class FeedRegistry:
         return feed
 
     def release(self, feed: "Feed") -> None:
-        """Be no follower any more."""
+        """Remove a follower."""
         feed.followers -= 1
         if not feed.followers:
             feed.close()
@@ -59,7 +58,7 @@ class FeedRegistry:
                 self._unsubscribe()
 
     def shut_down(self) -> None:
-        """Let everybody who waits, now or later, go with ServerStopping."""
+        """Raise ServerStopping in all followers that wait, now or later."""
         self._is_shut_down = True
         for feed in self._feeds.values():
             feed.shut_down()
@@ -72,7 +71,7 @@ class FeedRegistry:
         self._timer = asyncio.get_running_loop().call_later(PROGRESS_INTERVAL_SECONDS / PROGRESS_TICKS, self._tick)
 
     def _tick(self) -> None:
-        """Some feeds at a time move on, so that thousands of quiet ones do not all want something in the same moment."""
+        """Report progress in a part of the feeds, so that thousands of them do not wake their followers at once."""
         self._timer = None
         for _ in range(-(-len(self._feeds) // PROGRESS_TICKS)):
             message_filter, feed = self._feeds.popitem(last=False)
@@ -83,41 +82,43 @@ class FeedRegistry:
 
 
 class Feed:
-    """What the followers of one filter share. `FeedRegistry.acquire` gives it, and `leave` closes it with the last of them."""
+    """The shared state of the followers of one filter. `FeedRegistry.acquire` creates it, `release` closes it.
 
-    def __init__(self, message_filter: Filter, log: MessageLog, cache: PageCache, scanning: "set[Feed]") -> None:
-        """`scanning` are the feeds that have something to look at, or rest from it."""
+    `scanning` is the set of feeds that have new messages to search, or cool down afterwards.
+    """
+
+    def __init__(self, message_filter: MessageFilter, log: MessageLog, cache: PageCache, scanning: "set[Feed]") -> None:
         self.followers = 0
         self.message_filter = message_filter
         self._log = log
         self._cache = cache
         self._scanning = scanning
         self.known_head = log.head
-        """No message that is wanted is beyond it."""
+        """No matching message is after it."""
         self.head = self.known_head
-        """Followers read up to here; it follows `known_head` at the pace that they can bear."""
-        self._recent_runs: list[Run] | None = []  # all in its rooms beyond the head; None if that is much
+        """Followers read up to here. It follows `known_head` at a pace that they can keep."""
+        self._recent_runs: list[Run] | None = []  # all of its rooms and input after the head; None if they are too many
         self._recent_bytes = 0
-        self._empty_range = (self.head, self.head)  # after the first and up to the second nothing is wanted
-        self._notified_head = self.head  # the head when the followers were last woken
+        self._empty_range = (self.head, self.head)  # first < sequence <= last: no match
+        self._notified_head = self.head  # the head at the last wake-up
         self._waiters: set[asyncio.Future[None]] = set()
-        self._delivery_handle: asyncio.Handle | None = None  # waking its followers, or resting
-        self._scan_cooldown = 0.0  # seconds to rest for looking
+        self._delivery_handle: asyncio.Handle | None = None  # the wake-up or cool-down under way
+        self._scan_cooldown = 0.0  # seconds
         self._scan_task: asyncio.Task[None] | None = None
-        self._unsubscribe = log.subscribe(message_filter.rooms, self._on_commit)
+        self._unsubscribe = log.subscribe(message_filter.rooms, self._on_commit, message_filter.input_id)
         self._is_shut_down = False
 
     async def read(self, after: int, end: int) -> PagePair:
-        """The next page of messages with after < sequence <= end; the position of an empty one says how far it looked."""
+        """Return the next page with after < sequence <= end. The position of an empty page says how far it was searched."""
         return await self._cache.read(self.message_filter, after, end, cache=self.followers > 1)
 
     def skip_empty(self, after: int) -> int:
-        """The position, moved on to where the feed already knows that nothing is wanted before."""
+        """Return the position after messages that do not match, as far as the feed knows them."""
         first, last = self._empty_range
         return last if first <= after < last else after
 
     async def wait(self) -> None:
-        """Return when `head` or `skip_empty` has moved, or may have. Raises ServerStopping once released."""
+        """Wait until `head` or the result of `skip_empty` may have changed. Raises ServerStopping after `shut_down`."""
         if self._is_shut_down:
             raise _stopping_error()
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -129,29 +130,30 @@ class Feed:
 
     @property
     def has_progress(self) -> bool:
-        """Whether the log has come further than the followers have been told."""
+        """The log has messages after the last position that the followers received."""
         return self._notified_head < self._log.head
 
     def catch_up(self) -> None:
-        """Move on to the log's head, if nothing wanted can be there."""
+        """Advance to the log's head if no message in between can match."""
         if self.head == self.known_head < self._log.head:
             self.known_head = self._log.head
             self._skip_to(self.known_head)
 
     def report_progress(self) -> None:
-        """The same, and let quiet followers know how far the log has come without anything for them."""
+        """Catch up, and wake followers without matches so that they report their position in the log."""
         self.catch_up()
         if self._notified_head < self.head and not self._delivery_handle and not self._scan_task:
             self._wake_waiters()
 
     def shut_down(self) -> None:
+        """Raise ServerStopping in the followers that wait, now or later."""
         self._is_shut_down = True
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(_stopping_error())
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop. Call it after the last follower has left."""
         self._unsubscribe()
         self._scanning.discard(self)
         if self._delivery_handle:
@@ -160,7 +162,6 @@ class Feed:
             self._scan_task.cancel()
 
     def _on_commit(self, runs: Sequence[Run], size: int) -> None:
-        """These are new."""
         self.known_head = self._log.head
         if self._recent_runs is not None:
             self._recent_runs += runs
@@ -171,7 +172,7 @@ class Feed:
             self._deliver()
 
     def _deliver(self) -> None:
-        """Show the followers what is new; if it is not at hand, and somebody waits for it, only after looking at it."""
+        """Deliver the recent messages; scan the log instead if they were too many and a follower waits."""
         self._delivery_handle = None
         if self.head == self.known_head:
             self._scanning.discard(self)
@@ -190,7 +191,7 @@ class Feed:
             self._advance_head(self.known_head, True, start)
 
     async def _scan(self, end: int) -> None:
-        """Read on, until something is wanted or nothing is up to the goal."""
+        """Read up to the first match or to `end`."""
         start, position, matched = asyncio.get_running_loop().time(), self.head, False
         try:
             while position < end and not matched:
@@ -199,13 +200,13 @@ class Feed:
                 if not matched:
                     self._skip_to(position)
         except Exception:
-            matched = True  # those who wait will meet the same, and tell their clients
+            matched = True  # the followers' reads will fail, too, and report the error to their clients
         self._scan_task = None
         self._advance_head(end, matched, start)
 
     def _advance_head(self, head: int, matched: bool, start: float) -> None:
-        """Raise the head, and wake the followers if there may be something for them; `start` is when it began to look."""
-        # However many look for what is rare in what is much, they leave half of the time to those who write it.
+        """Raise the head, and wake the followers if there may be a match. `start` is the time when the search began."""
+        # However many feeds scan, they leave half of the time to the senders.
         self._scan_cooldown = SCAN_COOLDOWN_FACTOR * len(self._scanning) * (asyncio.get_running_loop().time() - start)
         if matched:
             self.head = head
@@ -216,13 +217,13 @@ class Feed:
             self._cool_down(self._scan_cooldown)
 
     def _skip_to(self, position: int) -> None:
-        """Nothing is wanted up to this position."""
+        """Advance the head over messages that do not match."""
         first, last = self._empty_range
         self._empty_range = (first if last == self.head else self.head, position)
         self.head = position
 
     def _wake_waiters(self) -> None:
-        """Wake all who sleep by now, some at a time, then rest."""
+        """Wake the followers that wait now, a batch at a time, then cool down."""
         self._notified_head = self.head
         self._wake_batch(list(self._waiters), asyncio.get_running_loop().time())
 
@@ -234,17 +235,12 @@ class Feed:
         if waiters:
             self._delivery_handle = loop.call_soon(self._wake_batch, waiters[WAKE_BATCH:], start)
         else:
-            self._cool_down(
-                max(
-                    self.followers * WAKE_SECONDS_PER_FOLLOWER,
-                    WAKE_COOLDOWN_FACTOR * (loop.time() - start),
-                    self._scan_cooldown,
-                )
-            )
+            wake_cooldown = self.followers * WAKE_SECONDS_PER_FOLLOWER
+            self._cool_down(max(wake_cooldown, WAKE_COOLDOWN_FACTOR * (loop.time() - start), self._scan_cooldown))
 
     def _cool_down(self, seconds: float) -> None:
         self._delivery_handle = asyncio.get_running_loop().call_later(seconds, self._deliver)
 
 
 def _stopping_error() -> ServerStopping:
-    return ServerStopping("the server is stopping: reconnect and go on from the last cursor")
+    return ServerStopping("the server is stopping", "reconnect and continue from the last cursor")

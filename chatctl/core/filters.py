@@ -1,41 +1,46 @@
-"""Which messages somebody wants, wherever in the log they are."""
+"""Message filters: the conditions of a query, apart from its range in the log."""
 
 from typing import NamedTuple
 
 from chatctl.core.message_log import MessageLog
-from chatctl.model.messages import Page, Run
+from chatctl.model.messages import Page, Query, Run, Selection
 
 
-class Filter(NamedTuple):
-    """All conditions must hold; one that is empty or 0 is none. Equal filters want the same, so make them with `normalized`."""
+class MessageFilter(NamedTuple):
+    """Matches the messages that meet all conditions; empty and 0 are no condition.
+
+    `for_query` makes filters that are equal if they match the same messages.
+    """
 
     rooms: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     contains: str = ""
     """Casefolded."""
     since: int = 0
+    input_id: str = ""
 
     @classmethod
-    def normalized(cls, rooms: tuple[str, ...], users: tuple[str, ...], contains: str, since: int | None) -> "Filter":
-        """The filter for these conditions, in whatever order and case they are."""
-        return cls(tuple(sorted(set(rooms))), tuple(sorted(set(users))), contains.casefold(), max(0, since or 0))
+    def for_query(cls, query: Query, since: int) -> "MessageFilter":
+        """Return the filter of a query, whatever the order and case of its conditions. `since` replaces the query's."""
+        rooms, users = tuple(sorted(set(query.rooms))), tuple(sorted(set(query.users)))
+        return cls(rooms, users, query.contains.casefold(), max(0, since), query.input_id)
 
     async def read(self, log: MessageLog, after: int, end: int, count: int, backwards: bool = False) -> Page:
-        """As `MessageLog.read`; `count` is how many messages to look at at most."""
-        page = await log.read(self.rooms, self.users, after, end, count, backwards)
+        """Read a page, as `MessageLog.read` does. `count` is the maximum of messages to search."""
+        page = await log.read(Selection(self.rooms, self.users, self.input_id), after, end, count, backwards)
         return self.apply(page) if self.contains or self.since else page
 
     def apply(self, page: Page) -> Page:
-        """The page without what is not wanted; its messages are in these rooms."""
+        """Return the page without messages that do not match. All its messages are of the filter's rooms and input."""
         runs = [run for run in page.runs if run.time >= self.since and (not self.users or run.user in self.users)]
         return Page(_runs_containing(runs, self.contains) if self.contains else runs, page.position)
 
 
 def _runs_containing(runs: list[Run], needle: str) -> list[Run]:
-    """The parts of the runs whose texts contain the needle, which is casefolded."""
+    """Return the parts of the runs whose texts contain the casefolded needle."""
     found: list[Run] = []
     for run in runs:
-        # All texts at once first: where nothing matches, which is nearly everywhere, this is ten times as fast.
+        # All texts at once first: nearly nowhere is a match, and there this is ten times as fast.
         if needle not in "\n".join(run.texts).casefold():
             continue
         last = -2
@@ -44,6 +49,6 @@ def _runs_containing(runs: list[Run], needle: str) -> list[Run]:
                 if i == last + 1:
                     found[-1].texts.append(text)
                 else:
-                    found.append(run._replace(sequence=run.sequence + i, texts=[text]))
+                    found.append(run.slice(i, i + 1))
                 last = i
     return found

@@ -1,4 +1,8 @@
-"""Reading the log: what is stored, and with `follow` what comes after, without a gap."""
+"""Read and follow the log: stored messages, then new ones, without a gap.
+
+Handoff: a generator that yields a page would keep it alive until it is resumed. A reader may stall for hours, and thousands
+of them would hold a page each. So a page is yielded as the only reference, popped from a list named `handoff`.
+"""
 
 import asyncio
 import time
@@ -8,39 +12,42 @@ from dataclasses import dataclass
 
 from chatctl.core.chat import Chat
 from chatctl.core.feeds import Feed
-from chatctl.core.filters import Filter
+from chatctl.core.filters import MessageFilter
 from chatctl.core.page_cache import PAGE_MESSAGES, QueryPage
 from chatctl.errors import InvalidRequest
+from chatctl.model.limits import name_error
 from chatctl.model.messages import Query
 
 MAX_CONTAINS_BYTES = 1024
-SEARCH_PROGRESS_SECONDS = 1.0  # a search that finds nothing says at least this often how far it has looked
-COMMIT_GRACE_SECONDS = 1.0  # beyond `until`: what was given its time before may be on its way to the disk
+SEARCH_PROGRESS_SECONDS = 1.0  # how often a search without a match reports its position
+COMMIT_GRACE_SECONDS = 1.0  # after `until`: messages with an earlier time may not be synced yet
 
 
 def validate(chat: Chat, query: Query) -> None:
-    """Raise InvalidRequest, or an error of a cursor's, unless `read` can answer the query."""
+    """Raise InvalidRequest or the error of a cursor unless the query is valid."""
     chat.validate_names("room", query.rooms)
     chat.validate_names("user", query.users)
+    if query.input_id and (error := name_error("input id", query.input_id, chat.limits.name_bytes)):
+        raise InvalidRequest(error)
     for what, number in (("last", query.last), ("limit", query.limit)):
         if number < 0:
-            raise InvalidRequest(f"{what} is {number}: it must be at least 1, or 0 for no bound")
+            raise InvalidRequest(f"invalid {what} {number}", "use a number from 1, or 0 for no bound")
     if query.last and query.after:
-        raise InvalidRequest("last and after exclude each other: one counts from the end, the other from a cursor")
+        raise InvalidRequest("last and after exclude each other", "last counts from the end, after from a cursor")
     if query.follow and query.before:
-        raise InvalidRequest("follow and before exclude each other: one goes on from the end, the other ends before it")
+        raise InvalidRequest("follow and before exclude each other", "follow has no end, before sets one")
     if len(query.contains.encode()) > MAX_CONTAINS_BYTES:
-        raise InvalidRequest(f"the text to look for is longer than {MAX_CONTAINS_BYTES} bytes")
+        raise InvalidRequest(f"the text to search for is longer than {MAX_CONTAINS_BYTES} bytes of UTF-8")
     for cursor in (query.after, query.before):
         if cursor:
             chat.parse_cursor(cursor)
 
 
 async def read(chat: Chat, query: Query) -> AsyncGenerator[QueryPage, None]:
-    """Every message that matches, exactly once and in log order; with `follow` it goes on until it is closed, or `until`.
+    """Yield every matching message once and in log order; with `follow`, until it is closed or the time `until` is reached.
 
-    At least one answer comes; one may be empty, to say how far the log was looked through or that the live part begins.
-    Raises what `validate` raises, StoreFailed, and Stopping while it waits for more.
+    Yields at least one page. An empty page reports how far the log was searched, or that the reader is live. Raises what
+    `validate` raises, StoreFailed, and ServerStopping while it waits for new messages.
     """
     validate(chat, query)
     clock = asyncio.get_running_loop().time
@@ -61,7 +68,7 @@ async def read(chat: Chat, query: Query) -> AsyncGenerator[QueryPage, None]:
             if page.runs or page.live > live or clock() - last_yield > SEARCH_PROGRESS_SECONDS:
                 live, reported, last_yield = page.live, page.position, clock()
                 handoff = [page]
-                del page  # or it would stay for as long as the reader stalls
+                del page
                 yield handoff.pop()
             if query.limit and not remaining:
                 return
@@ -71,13 +78,13 @@ async def read(chat: Chat, query: Query) -> AsyncGenerator[QueryPage, None]:
 
 @dataclass(frozen=True, slots=True)
 class LogRange:
-    """The part of the log to look at: after < sequence <= end. `follow`: and then what comes."""
+    """The part of the log to read: after < sequence <= end; with `follow`, new messages too."""
 
     after: int
     end: int
     follow: bool
     since: int
-    """What is still to be looked at: a time that no message has reached."""
+    """The filter for times, if new messages may still be older than the query's `since`; else 0."""
 
 
 async def _log_range(chat: Chat, query: Query) -> LogRange:
@@ -86,7 +93,7 @@ async def _log_range(chat: Chat, query: Query) -> LogRange:
     if query.before:
         end = min(end, chat.parse_cursor(query.before) - 1)
     if query.until is not None and (first := await log.sequence_at(query.until)) <= end:
-        end, following = first - 1, False  # nothing can be stored before that time any more
+        end, following = first - 1, False  # new messages have later times
     if query.after:
         after = chat.parse_cursor(query.after)
     if query.since is not None:
@@ -97,7 +104,7 @@ async def _log_range(chat: Chat, query: Query) -> LogRange:
 
 
 async def _read_stored(chat: Chat, query: Query, log_range: LogRange, after: int) -> AsyncGenerator[QueryPage, None]:
-    """The pages of what is stored."""
+    """Yield the pages of stored messages."""
     message_filter = _filter(query, log_range)
     count = min(PAGE_MESSAGES, chat.limits.batch_messages)
     if query.limit and not query.contains:
@@ -111,7 +118,7 @@ async def _read_stored(chat: Chat, query: Query, log_range: LogRange, after: int
 
 
 async def _follow(chat: Chat, query: Query, log_range: LogRange, after: int) -> AsyncGenerator[QueryPage, None]:
-    """The pages of what is stored, and of what comes; those that others follow, too, are shared with them."""
+    """Yield the pages of stored and new messages. Followers with the same filter share them."""
     feed = chat.feeds.acquire(_filter(query, log_range))
     try:
         live, reported = False, -1
@@ -140,7 +147,7 @@ async def _follow(chat: Chat, query: Query, log_range: LogRange, after: int) -> 
 
 
 async def _wait_for_commit(feed: Feed, until: int | None) -> bool:
-    """Wait for more; whether some may come before that time."""
+    """Wait for new messages. Returns False if the time is past and none can be earlier."""
     if until is None:
         await feed.wait()
         return True
@@ -152,14 +159,14 @@ async def _wait_for_commit(feed: Feed, until: int | None) -> bool:
     return True
 
 
-def _filter(query: Query, log_range: LogRange) -> Filter:
-    return Filter.normalized(query.rooms, query.users, query.contains, log_range.since)
+def _filter(query: Query, log_range: LogRange) -> MessageFilter:
+    return MessageFilter.for_query(query, log_range.since)
 
 
 async def _find_last_start(chat: Chat, query: Query, log_range: LogRange) -> AsyncIterator[int]:
-    """How far it has looked back; the last one is where exactly the last `query.last` matching messages follow.
+    """Search backwards for the position that exactly the last `query.last` matching messages follow.
 
-    Nothing if all are asked for.
+    Yields the positions that it has reached, the found one at last; none if the query has no `last`.
     """
     remaining, message_filter = query.last, _filter(query, log_range)
     end = log_range.end

@@ -1,70 +1,66 @@
-"""Pages that many want: read once, kept for a while, and bounded in bytes."""
+"""Page cache: pages for many followers, each read once, kept in a bounded number of bytes."""
 
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from sys import getsizeof
 
-from chatctl.core.filters import Filter
+from chatctl.core.filters import MessageFilter
 from chatctl.core.message_log import MessageLog
 from chatctl.model.messages import Page, Run
 
 PAGE_MESSAGES = 1000
-MAX_CACHED_CHARS = 128 * 1024  # of a page that was not read from the log, which gives none that are much larger
+MAX_CACHED_CHARS = 128 * 1024  # of a page made from a commit; the log itself returns hardly larger ones
 MAX_CACHE_BYTES = 8 * 1024 * 1024
-PAGE_OVERHEAD_BYTES, RUN_OVERHEAD_BYTES = 2000, 350  # of one without messages, and of a run without texts: about
+PAGE_OVERHEAD_BYTES, RUN_OVERHEAD_BYTES = 2000, 350  # estimates for a page without messages and a run without texts
 
 
 @dataclass(slots=True, eq=False)
 class QueryPage:
-    """A part of what a query is answered with: messages in log order, and the sequence up to which (inclusive) it goes."""
+    """A part of the answer to a query: messages in log order, and the sequence up to which it goes, inclusive."""
 
     runs: list[Run]
     position: int
     live: bool = False
-    """Whether everything that was stored when it was made has come."""
+    """The page goes up to the end of the log as it was when the page was made."""
     frame: bytes = b""
-    """What it is on the wire; kept here by whoever sends it to many."""
+    """The serialized response. The server keeps it here for the other followers."""
 
     def truncated(self, count: int) -> "QueryPage":
-        """Its first `count` messages, or all if they are fewer."""
+        """Return the page with its first `count` messages, or all if there are fewer."""
         remaining = count
         for i, run in enumerate(self.runs):
             if len(run.texts) >= remaining:
-                return QueryPage(
-                    [*self.runs[:i], run._replace(texts=run.texts[:remaining])], run.sequence + remaining - 1, self.live
-                )
+                return QueryPage([*self.runs[:i], run.slice(0, remaining)], run.sequence + remaining - 1, self.live)
             remaining -= len(run.texts)
         return self
 
 
 PagePair = tuple[QueryPage, QueryPage]
-"""The same page for those who are still reading what is stored, and for those who are live."""
-CacheKey = tuple[Filter, int]
-"""What is wanted, and after which cursor."""
+"""A page for followers that are not yet live, and the same page for those that are."""
+CacheKey = tuple[MessageFilter, int]
+"""A filter, and the sequence after which the page begins."""
 
 
 class PageCache:
-    """Pages that several followers want, those used last; each is read once even if they ask in the same moment."""
+    """The most recently used pages. A page is read once, even for concurrent requests."""
 
     def __init__(self, log: MessageLog, page_messages: int) -> None:
         self._log = log
         self._page_messages = page_messages
-        self._pages: OrderedDict[CacheKey, tuple[PagePair, int]] = OrderedDict()  # and how many bytes each takes
+        self._pages: OrderedDict[CacheKey, tuple[PagePair, int]] = OrderedDict()  # with the size of each in memory
         self._bytes = 0
         self._pending_reads: dict[CacheKey, asyncio.Task[PagePair]] = {}
 
     def add(self, key: CacheKey, page: Page) -> None:
-        """Have this page at hand, unless it is too large for one."""
+        """Cache a page, unless it is too large."""
         counts = [(len(run.texts), sum(map(len, run.texts))) for run in page.runs]
-        if (
-            sum(count for count, _ in counts) <= self._page_messages
-            and sum(chars for _, chars in counts) <= MAX_CACHED_CHARS
-        ):
+        num_messages, num_chars = sum(count for count, _ in counts), sum(chars for _, chars in counts)
+        if num_messages <= self._page_messages and num_chars <= MAX_CACHED_CHARS:
             self._store(key, _page_pair(page))
 
-    async def read(self, message_filter: Filter, after: int, end: int, cache: bool = True) -> PagePair:
-        """The first page after a cursor that was read up to `end` or before; kept for others or not."""
+    async def read(self, message_filter: MessageFilter, after: int, end: int, cache: bool = True) -> PagePair:
+        """Return the first page after a sequence and up to `end`, cached or read. `cache` keeps it for other followers."""
         key = (message_filter, after)
         if cached := self._pages.get(key):
             if cache:
@@ -75,10 +71,8 @@ class PageCache:
         pending_read = self._pending_reads.get(key)
         if pending_read is None:
             pending_read = self._pending_reads[key] = asyncio.create_task(self._read(key, end, cache))
-            pending_read.add_done_callback(
-                lambda done: done.cancelled() or done.exception()
-            )  # even if nobody waits any more
-        return await asyncio.shield(pending_read)  # whoever goes must not take the page from the others
+            pending_read.add_done_callback(_retrieve_exception)
+        return await asyncio.shield(pending_read)  # a follower that leaves must not cancel the read of the others
 
     async def _read(self, key: CacheKey, end: int, cache: bool) -> PagePair:
         message_filter, after = key
@@ -104,13 +98,19 @@ class PageCache:
         self._bytes -= self._pages.pop(key)[1]
 
 
+def _retrieve_exception(read: "asyncio.Task[PagePair]") -> None:
+    """Keep asyncio from logging the exception of a read that all followers have left."""
+    if not read.cancelled():
+        read.exception()
+
+
 def _page_pair(page: Page) -> PagePair:
     return QueryPage(page.runs, page.position), QueryPage(page.runs, page.position, live=True)
 
 
 def _memory_size(pair: PagePair) -> int:
-    """About how many bytes it takes: the texts, and the frame that is made of them.
+    """Return an estimate of the memory of a page: its texts, and the frame made of them.
 
-    A page of short messages by many is nearly all overhead, 400 bytes for each of them.
+    A page of short messages from many users is nearly all overhead, 400 bytes a message.
     """
     return PAGE_OVERHEAD_BYTES + sum(RUN_OVERHEAD_BYTES + 2 * sum(map(getsizeof, run.texts)) for run in pair[0].runs)

@@ -1,4 +1,4 @@
-"""Who is in which room right now: a hint, stored nowhere."""
+"""Presence: the users in each room now. It is in memory only and not authenticated."""
 
 import asyncio
 import heapq
@@ -7,28 +7,26 @@ from collections.abc import Callable, Sequence
 from chatctl.model.stats import RoomPresence
 
 MAX_LISTED_USERS = 100  # of one room
-MAX_LISTED_USERS_TOTAL = 10_000  # of all rooms told of at once: so many of the longest names are 1.3 MB
-MAX_TRACKED = 100_000  # users in rooms, all together: whoever comes on top of them is not told of
-PUBLISH_INTERVAL_SECONDS, PUBLISH_SECONDS_EACH = (
-    0.5,
-    1e-3,
-)  # between two rounds of telling: at least, and for each who was told
-PUBLISH_BATCH = 50  # then whoever else waits for the event loop has a turn
+MAX_LISTED_USERS_TOTAL = 10_000  # of all rooms in one response: with the longest names they are 1.3 MB
+MAX_TRACKED = 100_000  # pairs of user and room; further ones are not tracked
+# The interval between two publications: at least, and for each subscription that was notified.
+PUBLISH_INTERVAL_SECONDS, PUBLISH_SECONDS_EACH = 0.5, 1e-3
+PUBLISH_BATCH = 50  # subscriptions notified before other tasks of the event loop have a turn
 
 
 class Presence:
-    """The users in all rooms, and those who want to know. Belongs to the event loop it is used in."""
+    """The users in all rooms, and the subscriptions to changes. Belongs to one event loop."""
 
     def __init__(self) -> None:
-        self._rooms: dict[str, dict[str, int]] = {}  # and as how many a user is there
+        self._rooms: dict[str, dict[str, int]] = {}  # for each room and user, the number of streams
         self._num_tracked = 0
         self._subscriptions: dict[str, set[PresenceSubscription]] = {}
         self._changed_rooms: set[str] = set()
-        self._published: dict[str, RoomPresence] = {}  # of rooms that are watched
+        self._published: dict[str, RoomPresence] = {}  # of rooms with subscriptions
         self._timer: asyncio.TimerHandle | None = None
 
     def enter(self, user: str, rooms: Sequence[str]) -> Callable[[], None]:
-        """The user is in these rooms; what comes back ends this: call it once."""
+        """Add the user to these rooms. The function returned removes the user again; call it once."""
         entered = [room for room in dict.fromkeys(rooms) if self._add(user, room)]
 
         def leave() -> None:
@@ -59,12 +57,12 @@ class Presence:
             del self._rooms[room]
 
     def in_room(self, room: str) -> RoomPresence:
-        """Who is in a room."""
+        """Return the users in a room."""
         users = self._rooms.get(room, {})
         return RoomPresence(room, heapq.nsmallest(MAX_LISTED_USERS, users), len(users))
 
     def largest_rooms(self, top: int) -> list[RoomPresence]:
-        """Who is in the rooms with most users, most first; of the later ones only how many, if the names are too many."""
+        """Return the rooms with most users, in descending order; after MAX_LISTED_USERS_TOTAL names only the counts."""
         rooms = heapq.nsmallest(top, self._rooms, key=lambda room: (-len(self._rooms[room]), room))
         found, remaining = [], MAX_LISTED_USERS_TOTAL
         for room in rooms:
@@ -73,10 +71,10 @@ class Presence:
             remaining -= len(found[-1].users)
         return found
 
-    # --- telling
+    # --- publishing changes
 
     def subscribe(self, rooms: Sequence[str], on_change: Callable[[], None]) -> "PresenceSubscription":
-        """Want to know who is in these rooms: `on_change` is called when `PresenceSubscription.pop_changes` has something. Close it in the end."""
+        """Subscribe to these rooms: `on_change` is called when `pop_changes` has something. Close the subscription later."""
         subscription = PresenceSubscription(self, rooms, on_change)
         for room in subscription.rooms:
             self._subscriptions.setdefault(room, set()).add(subscription)
@@ -85,13 +83,14 @@ class Presence:
         return subscription
 
     def unsubscribe(self, subscription: "PresenceSubscription") -> None:
+        """Remove a subscription."""
         for room in subscription.rooms:
             self._subscriptions[room].discard(subscription)
             if not self._subscriptions[room]:
                 del self._subscriptions[room], self._published[room]
 
     def _mark_changed(self, room: str) -> None:
-        """Somebody came or went: those who want to know are told soon, and not of each."""
+        """Schedule the publication of a change; it also covers changes that follow soon."""
         if room in self._subscriptions:
             self._changed_rooms.add(room)
             if self._timer is None:
@@ -106,7 +105,7 @@ class Presence:
         pending = []
         for room in changed:
             present = self.in_room(room)
-            if present != self._published[room]:  # who came and went in one moment is no news
+            if present != self._published[room]:  # else a user came and left in between
                 self._published[room] = present
                 pending += [(subscription, room) for subscription in self._subscriptions[room]]
         if pending:
@@ -123,12 +122,12 @@ class Presence:
             self._schedule_publish(max(PUBLISH_INTERVAL_SECONDS, count * PUBLISH_SECONDS_EACH))
 
     def published(self, room: str) -> RoomPresence:
-        """Who is in a room that is watched, as was told last; so what many are told of is looked up once."""
+        """Return the users in a room with subscriptions as last published: they are looked up once for all subscriptions."""
         return self._published[room]
 
 
 class PresenceSubscription:
-    """One who wants to know who is in some rooms."""
+    """A subscription to the presence in some rooms."""
 
     def __init__(self, presence: Presence, rooms: Sequence[str], on_change: Callable[[], None]) -> None:
         """Use `Presence.subscribe`."""
@@ -139,16 +138,16 @@ class PresenceSubscription:
         self._lookup = presence.in_room
 
     def mark_changed(self, room: str) -> None:
-        """Who is in this room has changed."""
+        """Note that the presence in this room has changed."""
         self._changed_rooms[room] = None
         self._on_change()
 
     def pop_changes(self) -> list[RoomPresence]:
-        """Who is in the rooms where that has changed since the last time; at first in all of them."""
+        """Return the presence in the rooms where it has changed since the last call; the first time in all of them."""
         changed, self._changed_rooms = self._changed_rooms, {}
         lookup, self._lookup = self._lookup, self._presence.published
         return [lookup(room) for room in changed]
 
     def close(self) -> None:
-        """Want to know no more."""
+        """End the subscription."""
         self._presence.unsubscribe(self)

@@ -1,4 +1,4 @@
-"""Verifying: whether messages are stored as their receipts claim. What is stored in place of a claim is never told."""
+"""Verification: find claims that differ from what is stored."""
 
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
@@ -6,33 +6,32 @@ from hashlib import sha256
 
 from chatctl.core.chat import Chat
 from chatctl.core.message_log import MessageLog
-from chatctl.errors import CursorMalformed, CursorOtherLog, InvalidRequest
+from chatctl.errors import CursorOtherLog, InvalidRequest
 from chatctl.model.claims import DIGEST_BYTES, MAX_SEQUENCE, Claim, Fault, FaultKind
+from chatctl.model.cursor import SHOWN_CHARACTERS, parse_cursor_prefix
 from chatctl.model.messages import LookupResult, Message
 
-LOOKUP_MESSAGES = 250  # looked up at once; a few more round trips to the store, and never long in the event loop
+LOOKUP_MESSAGES = 250  # in one lookup: more would block the event loop for longer and save few lookups
 
 
 def validate_cursor_prefix(chat: Chat, prefix: str) -> None:
-    """Raise CursorMalformed or CursorOtherLog unless cursors of this log begin so."""
+    """Raise CursorMalformed or CursorOtherLog unless the prefix is that of this log's cursors."""
     if prefix == chat.cursor_prefix:
         return
-    log, colon, rest = prefix.partition(":")
-    if not (log and colon) or rest:
-        raise CursorMalformed(f"{prefix[:80]!r} is no cursor's beginning: take a receipt's cursor without its sequence")
+    log = parse_cursor_prefix(prefix)
     raise CursorOtherLog(
-        f"the receipts are of the log {log[:80]!r}, and this server keeps {chat.log.id}: name the server they came from "
-        "with --server, or find the store that it had then"
+        f"the receipts are from log {log[:SHOWN_CHARACTERS]!r}, but this server has log {chat.log.id}",
+        "use --server with the server they came from, or restore its store",
     )
 
 
 async def find_faults(chat: Chat, claims: Sequence[Claim]) -> list[Fault]:
-    """The claims that do not hold, in their order. Holds some messages at a time. Raises InvalidRequest, StoreFailed."""
+    """Return the faults in the order of the claims. Holds a few messages at a time. Raises InvalidRequest, StoreFailed."""
     for claim in claims:
         if not 1 <= claim.sequence <= MAX_SEQUENCE or len(claim.digest) != DIGEST_BYTES:
             raise InvalidRequest(
-                f"a claim has the sequence {claim.sequence} and a digest of {len(claim.digest)} bytes: "
-                f"sequences are from 1 to 2^63 - 1, and a SHA-256 has {DIGEST_BYTES} bytes"
+                f"invalid claim of sequence {claim.sequence} with a digest of {len(claim.digest)} bytes",
+                f"use sequences from 1 to 2^63 - 1 and SHA-256 digests of {DIGEST_BYTES} bytes",
             )
     found: list[Fault] = []
     order = sorted(range(len(claims)), key=lambda index: claims[index].sequence)
@@ -57,7 +56,7 @@ def _difference(claim: Claim, message: Message | None) -> FaultKind | None:
 
 
 async def _lookup_all(log: MessageLog, sequences: Sequence[int]) -> AsyncIterator[LookupResult]:
-    """The messages with these sequences, which rise and may repeat, as far as there are any."""
+    """Yield the messages with these sequences, which are ascending and may repeat."""
     remaining = list(dict.fromkeys(sequences))
     count = LOOKUP_MESSAGES
     while remaining:
@@ -65,6 +64,4 @@ async def _lookup_all(log: MessageLog, sequences: Sequence[int]) -> AsyncIterato
         yield result
         num_done = bisect_right(remaining, result.position)
         remaining = remaining[num_done:]
-        count = min(
-            2 * num_done, LOOKUP_MESSAGES
-        )  # where texts are long, asking for many again and again would be for nothing
+        count = min(2 * num_done, LOOKUP_MESSAGES)  # long texts: do not request many sequences again and again

@@ -1,1 +1,1 @@
-"""Plain data and rules that clients and servers share. Imports nothing but `errors`."""
+"""Plain data and rules that clients and servers share. Imports only `errors`."""

@@ -1,4 +1,7 @@
-"""Verifying: whether messages are stored as their receipts claim. What is stored in place of a claim is never told."""
+"""Claims: what receipts say of messages, and the faults that a verification finds.
+
+A fault never contains what is stored instead of a claimed message.
+"""
 
 import enum
 from collections.abc import Sequence
@@ -10,7 +13,7 @@ MAX_SEQUENCE = 2**63 - 1
 
 
 class FaultKind(enum.IntEnum):
-    """What is wrong with a message that is not as claimed; the numbers are those of the contract's FaultKind."""
+    """How a message differs from its claim. The numbers are those of the contract's FaultKind."""
 
     MISSING = 1
     OTHER_ROOM = 2
@@ -19,9 +22,9 @@ class FaultKind(enum.IntEnum):
 
 
 class Claim(NamedTuple):
-    """What a receipt says of a message; `digest` is the SHA-256 of its text's UTF-8.
+    """What a receipt says of a message. `digest` is the SHA-256 of its text in UTF-8.
 
-    `context` is for whoever asks, to know it again: it does not travel.
+    `context` identifies the claim for the client and is not sent.
     """
 
     sequence: int
@@ -32,7 +35,7 @@ class Claim(NamedTuple):
 
 
 class Claims(NamedTuple):
-    """Some claims of one log: any cursor of it is `cursor_prefix` and a sequence in decimal."""
+    """Claims about one log, whose cursors begin with `cursor_prefix`."""
 
     cursor_prefix: str
     claims: Sequence[Claim]
@@ -40,7 +43,7 @@ class Claims(NamedTuple):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
-    """The claim at `index` among those asked for does not hold."""
+    """The claim at `index` is wrong."""
 
     index: int
     sequence: int

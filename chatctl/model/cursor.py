@@ -1,4 +1,4 @@
-"""Cursors: positions in one log, and the only code that knows how they are written."""
+"""Cursors: positions in one log. Only this module knows their format."""
 
 from typing import NamedTuple
 
@@ -10,36 +10,36 @@ SHOWN_CHARACTERS = 80  # of a cursor that is quoted in an error
 
 
 class Cursor(NamedTuple):
-    """A position in the log `log`: right behind the message with `sequence`. Sequence 0 is the beginning."""
+    """A position in the log `log`: right after the message with `sequence`. Sequence 0 is the start."""
 
     log: str
     sequence: int
 
     def __str__(self) -> str:
-        """Return the cursor as clients and servers exchange it."""
+        """Return the text that clients and servers exchange."""
         return cursor_text(cursor_prefix(self.log), self.sequence)
 
 
 def cursor_prefix(log: str) -> str:
-    """Return what all cursors of a log begin with; the sequence in decimal follows."""
+    """Return the prefix of all cursors of a log."""
     return f"{log}{SEPARATOR}"
 
 
 def cursor_text(prefix: str, sequence: int) -> str:
-    """Return the cursor of a sequence, from the log's prefix."""
+    """Return the cursor of a sequence from the log's prefix."""
     return f"{prefix}{sequence}"
 
 
 def parse_cursor(text: str) -> Cursor:
-    """Return the cursor that the text stands for. Raises CursorMalformed."""
+    """Parse a cursor. Raises CursorMalformed."""
     log, _, digits = text.partition(SEPARATOR)
     if not (log and digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
-        raise CursorMalformed(f"invalid cursor {text[:SHOWN_CHARACTERS]!r}", "use one that a page or receipt gave, or none")
+        raise CursorMalformed(f"invalid cursor {text[:SHOWN_CHARACTERS]!r}", "use one from a page or receipt, unchanged")
     return Cursor(log, int(digits))
 
 
 def parse_cursor_prefix(prefix: str) -> str:
-    """Return the log whose cursors begin with the prefix. Raises CursorMalformed."""
+    """Return the id of the log whose cursors have this prefix. Raises CursorMalformed."""
     log, separator, rest = prefix.partition(SEPARATOR)
     if not (log and separator) or rest:
         raise CursorMalformed(
@@ -49,6 +49,6 @@ def parse_cursor_prefix(prefix: str) -> str:
 
 
 def prefix_of(cursor: str) -> str:
-    """Return the prefix of a cursor that a server gave; empty if it has none."""
+    """Return the prefix of a cursor from a server, or an empty string if it has none."""
     log, separator, _ = cursor.rpartition(SEPARATOR)
     return log + separator

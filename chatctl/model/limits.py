@@ -1,4 +1,4 @@
-"""The core: the rules of a chat, apart from how it is stored and how it travels. Opens nothing."""
+"""Limits of names, texts and requests."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from chatctl.errors import InvalidValue
 
-MAX_NUMBER = 2**53 - 1  # what a JSON reader that keeps numbers as doubles still tells apart
+MAX_NUMBER = 2**53 - 1  # exact in JSON readers that store numbers as doubles
 MAX_FILTERS = 100
 DEFAULT_TOP, MAX_TOP = 100, 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a server accepts. The defaults keep every frame below the 4 MiB that any gRPC client accepts."""
+    """What a server accepts. With the defaults every frame is below the 4 MiB that gRPC clients accept."""
 
     text_bytes: int = 64 * 1024
     name_bytes: int = 128
@@ -23,13 +23,13 @@ class Limits:
 
 
 def utf8_size(texts: Sequence[str]) -> int:
-    """Bytes of UTF-8 of all the texts."""
+    """Return the size of all texts together in bytes of UTF-8."""
     joined = "".join(texts)
     return len(joined) if joined.isascii() else len(joined.encode())
 
 
 def name_error(what: str, name: str, limit: int) -> str:
-    """Why `name` cannot be the name of a room, user or sender; empty if it can."""
+    """Return why `name` is not valid for a room, user or input, or an empty string if it is."""
     if not name:
         return f"the {what} is empty: give it a name"
     if len(name) * 4 > limit and len(name.encode("utf-8", "surrogatepass")) > limit:
@@ -39,16 +39,16 @@ def name_error(what: str, name: str, limit: int) -> str:
     return ""
 
 
-MAX_BATCH_BYTES = 3 * 1024 * 1024  # a frame of them stays below the 4 MiB that gRPC clients accept by default
+MAX_BATCH_BYTES = 3 * 1024 * 1024  # a frame of them is below the 4 MiB that gRPC clients accept by default
 MAX_BATCH_MESSAGES = 10_000
 MAX_NAME_BYTES = 1024
 
 
 def validate_limits(limits: Limits) -> None:
-    """Raise InvalidValue unless every frame within the limits fits what gRPC clients accept."""
+    """Raise InvalidValue if a frame within the limits could exceed what gRPC clients accept."""
     bounds = {
         "text_bytes": (1, limits.batch_bytes),
-        "name_bytes": (16, MAX_NAME_BYTES),  # a sender that the server makes up has 16
+        "name_bytes": (16, MAX_NAME_BYTES),  # a generated input id has 16
         "batch_messages": (1, MAX_BATCH_MESSAGES),
         "batch_bytes": (1024, MAX_BATCH_BYTES),
         "streams": (1, 1_000_000),
@@ -56,4 +56,4 @@ def validate_limits(limits: Limits) -> None:
     for name, (low, high) in bounds.items():
         if not low <= getattr(limits, name) <= high:
             option = "--" + name.replace("_", "-")
-            raise InvalidValue(f"{option} is {getattr(limits, name)}: it must be between {low} and {high}")
+            raise InvalidValue(f"invalid {option} {getattr(limits, name)}", f"use a number from {low} to {high}")

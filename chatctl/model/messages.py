@@ -1,6 +1,6 @@
-"""What is stored, and the seam to the stores that keep it.
+"""Stored messages: runs, pages and queries.
 
-Times are whole microseconds since 1970 in UTC, sizes are bytes of UTF-8.
+Times are whole microseconds since 1970 in UTC.
 """
 
 from dataclasses import dataclass
@@ -8,24 +8,33 @@ from typing import NamedTuple
 
 
 class Run(NamedTuple):
-    """Consecutive messages of one room and user, stored at one time: texts[i] has `sequence` + i."""
+    """Consecutive messages of one room and user, stored at one time: texts[i] has `sequence` + i.
+
+    With an input id in the query, the record of texts[i] has `number` + i. Otherwise `number` is 0.
+    """
 
     sequence: int
     room: str
     user: str
     time: int
     texts: list[str]
+    number: int = 0
+
+    def slice(self, start: int, end: int) -> "Run":
+        """Return the run of texts[start:end]."""
+        number = self.number and self.number + start
+        return self._replace(sequence=self.sequence + start, texts=self.texts[start:end], number=number)
 
 
 class Page(NamedTuple):
-    """Some messages in log order, and the sequence up to which (inclusive) everything that matches is in them."""
+    """Messages in log order. It has every matching message up to the sequence `position`, inclusive."""
 
     runs: list[Run]
     position: int
 
 
 class Message(NamedTuple):
-    """One message by itself."""
+    """A single message."""
 
     sequence: int
     room: str
@@ -34,15 +43,26 @@ class Message(NamedTuple):
 
 
 class LookupResult(NamedTuple):
-    """Messages by sequence, and the sequence up to which (inclusive) all that were asked for are in them."""
+    """Messages by sequence. It has every requested message up to the sequence `position`, inclusive."""
 
     messages: dict[int, Message]
     position: int
 
 
+class Selection(NamedTuple):
+    """The conditions that a store evaluates. A message matches if it meets all; an empty one matches every message."""
+
+    rooms: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    input_id: str = ""
+
+
+ALL_MESSAGES = Selection()
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which messages to read; see GetMessagesRequest in the contract. 0, None and empty are no condition."""
+    """A request for messages, see GetMessagesRequest in the contract. 0, None and empty values are no condition."""
 
     rooms: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
@@ -54,12 +74,13 @@ class Query:
     last: int = 0
     limit: int = 0
     follow: bool = False
+    input_id: str = ""
 
 
 class HistoryPage(NamedTuple):
-    """Messages in log order, and the cursor to read on from.
+    """Messages in log order, and the cursor after the page.
 
-    The cursor of any message is `cursor_prefix` and its sequence in decimal. `live`: everything stored so far has been read.
+    The cursor of a message is `cursor_text(cursor_prefix, sequence)`. If `live`, everything stored so far has been read.
     """
 
     runs: list[Run]

@@ -1,4 +1,4 @@
-"""What is stored, and the seam to the stores that keep it.
+"""Records, which become messages, and their receipts.
 
 Times are whole microseconds since 1970 in UTC, sizes are bytes of UTF-8.
 """
@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 
 class ReceiptStatus(enum.IntEnum):
-    """What became of a record; the numbers are those of the contract's ReceiptStatus."""
+    """What became of a record. The numbers are those of the contract's ReceiptStatus."""
 
-    UNCONFIRMED = 0  # said by clients only: the stream ended before the receipt came
+    UNCONFIRMED = 0  # only in clients: the stream ended before the receipt arrived
     STORED = 1
     DUPLICATE = 2
     REJECTED = 3
 
 
 class RejectReason(enum.IntEnum):
-    """Why a record was rejected; the numbers are those of the contract's RejectReason."""
+    """Why a record was rejected. The numbers are those of the contract's RejectReason."""
 
     NONE = 0
     TEXT_TOO_LONG = 1
@@ -31,7 +31,7 @@ class RejectReason(enum.IntEnum):
 
 
 class RecordBatch(NamedTuple):
-    """Consecutive records of one sender for one room: texts[i] is the record `number` + i. `size` is that of all texts."""
+    """Consecutive records of one input for one room: texts[i] is the record `number` + i. `size` is that of all texts."""
 
     user: str
     input_id: str
@@ -43,9 +43,10 @@ class RecordBatch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of `count` consecutive records, the first of them `number`.
+    """The receipt of `count` consecutive records, the first of which is `number`.
 
-    Stored or duplicate: the messages are `sequence` and the following, created at `time`. Rejected: `reason` and `error`.
+    If they are stored or duplicates, their messages are `sequence` and the following ones, stored at `time`. If they are
+    rejected, `reason` and `error` say why.
     """
 
     number: int

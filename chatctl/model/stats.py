@@ -1,4 +1,4 @@
-"""What is stored, and the seam to the stores that keep it.
+"""Statistics of a log and its server.
 
 Times are whole microseconds since 1970 in UTC, sizes are bytes of UTF-8.
 """
@@ -10,7 +10,7 @@ from chatctl.model.limits import Limits
 
 
 class NameStats(NamedTuple):
-    """What one room or user amounts to; `last_time` is when their newest message was stored."""
+    """The figures of one room or user. `last_time` is that of its newest message."""
 
     name: str
     num_messages: int
@@ -19,7 +19,7 @@ class NameStats(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LogStats:
-    """What the log amounts to. `rooms` and `users` are those with most messages, most first."""
+    """The figures of a log. `rooms` and `users` are those with most messages, in descending order."""
 
     num_messages: int
     num_rooms: int
@@ -30,7 +30,7 @@ class LogStats:
 
 
 class RoomActivity(NamedTuple):
-    """How many messages were stored in a room in the last 15 minutes."""
+    """The number of messages stored in a room in the last 15 minutes."""
 
     room: str
     num_messages: int
@@ -38,7 +38,10 @@ class RoomActivity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What was stored of late, see the contract: `messages` in each of the last 90 spans of 10 s. Durations are seconds."""
+    """The activity of the last 15 minutes, see the contract. Durations are in seconds.
+
+    `messages` has the number of messages in each of the last 90 intervals of 10 s.
+    """
 
     messages_per_second: float
     messages: list[int]
@@ -50,7 +53,7 @@ class Activity:
 
 
 class RoomPresence(NamedTuple):
-    """Who is in a room: names, sorted, the first 100 of them; and how many they are."""
+    """The users in a room: the first 100 names in order, and the number of all."""
 
     room: str
     users: list[str]
@@ -59,7 +62,7 @@ class RoomPresence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ServerStats:
-    """What GetStats answers: the log's figures and the server's."""
+    """The response to GetStats: figures of the log and of the server."""
 
     stats: LogStats
     uptime_seconds: float

@@ -1,1 +1,1 @@
-"""Conversion between chatctl's types and the contract's protobuf messages, and between errors and gRPC statuses."""
+"""Conversion to and from the wire: protobuf messages and gRPC statuses."""

@@ -1,6 +1,10 @@
-"""The core's types and the contract's, and its errors and gRPC's: the only two tables of that kind."""
+"""Convert between the types of `model` and the contract's protobuf messages.
+
+The names say the direction: `..._to_pb`, `..._from_pb`.
+"""
 
 from collections.abc import Iterable
+from typing import cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -8,24 +12,25 @@ from chatctl import errors
 from chatctl.model import records
 from chatctl.model.claims import Claim, Fault, FaultKind
 from chatctl.model.limits import Limits
-from chatctl.model.messages import Query, Run
+from chatctl.model.messages import HistoryPage, Query, Run
 from chatctl.v1 import chat_pb2 as pb
 
-MIN_SECONDS, MAX_SECONDS = -62_000_000_000, 253_000_000_000  # since 1970: some years within what calendars have
+MIN_SECONDS, MAX_SECONDS = -62_000_000_000, 253_000_000_000  # since 1970: within the years 1 to 9999
+UNIMPLEMENTED = 12  # the gRPC status
 
 
 def time_to_pb(time: int) -> Timestamp:
-    """Microseconds since 1970 as the contract has them."""
+    """Convert microseconds since 1970."""
     return Timestamp(seconds=time // 1_000_000, nanos=time % 1_000_000 * 1000)
 
 
 def micros_from_pb(time: Timestamp) -> int:
-    """Microseconds since 1970; rounded up, so that `since` never lets in what is older."""
+    """Return microseconds since 1970, rounded up, so that `since` never matches older messages."""
     return time.seconds * 1_000_000 + -(-time.nanos // 1000)
 
 
 def query_from_pb(request: pb.GetMessagesRequest) -> Query:
-    """What a request asks for."""
+    """Return the query of a request."""
     return Query(
         rooms=tuple(request.rooms),
         users=tuple(request.users),
@@ -37,11 +42,12 @@ def query_from_pb(request: pb.GetMessagesRequest) -> Query:
         last=request.last,
         limit=request.limit,
         follow=request.follow,
+        input_id=request.input_id,
     )
 
 
 def query_to_pb(query: Query) -> pb.GetMessagesRequest:
-    """The request for a query."""
+    """Return the request for a query."""
     return pb.GetMessagesRequest(
         rooms=query.rooms,
         users=query.users,
@@ -53,42 +59,50 @@ def query_to_pb(query: Query) -> pb.GetMessagesRequest:
         last=query.last,
         limit=query.limit,
         follow=query.follow,
+        input_id=query.input_id,
     )
 
 
 def runs_to_pb(runs: Iterable[Run]) -> list[pb.Run]:
-    """Runs for a response."""
+    """Return the runs for a response."""
     return [
-        pb.Run(sequence=n, room=room, user=user, create_time=time_to_pb(t), texts=texts) for n, room, user, t, texts in runs
+        pb.Run(sequence=n, room=room, user=user, create_time=time_to_pb(t), texts=texts, number=number)
+        for n, room, user, t, texts, number in runs
     ]
 
 
 def runs_from_pb(messages: Iterable[pb.Run]) -> list[Run]:
-    """Runs of a response."""
-    return [Run(run.sequence, run.room, run.user, time_from_pb(run.create_time), list(run.texts)) for run in messages]
+    """Return the runs of a response. Raises IncompatibleServer."""
+    return [
+        Run(run.sequence, run.room, run.user, time_from_pb(run.create_time), list(run.texts), run.number) for run in messages
+    ]
 
 
-def _newer_server_error(what: str) -> errors.IncompatibleServer:
-    """Return the error for a value that only a newer server can have sent."""
-    return errors.IncompatibleServer(f"{what}: the server is of a newer version", 12, hint="upgrade the client")
+def history_page_from_pb(response: pb.GetMessagesResponse | pb.SendAndReceiveMessageResponse) -> HistoryPage:
+    """Return the page in a response. Raises IncompatibleServer."""
+    return HistoryPage(runs_from_pb(response.runs), response.cursor, response.cursor_prefix, response.live)
+
+
+def _incompatible(message: str) -> errors.IncompatibleServer:
+    return errors.IncompatibleServer(message, UNIMPLEMENTED, "the server has a newer version: upgrade this chatctl")
 
 
 def time_from_pb(time: Timestamp) -> int:
-    """When something was stored, of a response. Raises IncompatibleServer for what no calendar has."""
+    """Return the time of a response in microseconds since 1970. Raises IncompatibleServer outside of the calendar."""
     if not MIN_SECONDS <= time.seconds <= MAX_SECONDS:
-        raise _newer_server_error(f"a message is of the second {time.seconds}")
+        raise _incompatible(f"invalid time {time.seconds} s in a response")
     return micros_from_pb(time)
 
 
 def receipt_to_pb(receipt: records.Receipt) -> pb.Receipt:
-    """A receipt for a response."""
+    """Return the receipt for a response."""
     return pb.Receipt(
         number=receipt.number,
         count=receipt.count,
-        status=pb.ReceiptStatus.Name(receipt.status),
+        status=cast(pb.ReceiptStatus, receipt.status),
         sequence=receipt.sequence,
         create_time=time_to_pb(receipt.time) if receipt.time else None,
-        reason=pb.RejectReason.Name(receipt.reason),
+        reason=cast(pb.RejectReason, receipt.reason),
         error=receipt.error,
     )
 
@@ -97,11 +111,11 @@ def _status_from_pb(number: int) -> records.ReceiptStatus:
     try:
         return records.ReceiptStatus(number)
     except ValueError:
-        raise _newer_server_error(f"a receipt has the status {number}") from None
+        raise _incompatible(f"invalid status {number} in a receipt") from None
 
 
 def _reason_from_pb(number: int) -> records.RejectReason:
-    """NONE for a reason that only a newer server knows; its text still says it."""
+    """Return the reason, or NONE for one that only newer versions have; the receipt's error still says it."""
     try:
         return records.RejectReason(number)
     except ValueError:
@@ -109,7 +123,7 @@ def _reason_from_pb(number: int) -> records.RejectReason:
 
 
 def receipts_from_pb(messages: Iterable[pb.Receipt]) -> list[records.Receipt]:
-    """Receipts of a response."""
+    """Return the receipts of a response. Raises IncompatibleServer."""
     return [
         records.Receipt(
             message.number,
@@ -125,7 +139,7 @@ def receipts_from_pb(messages: Iterable[pb.Receipt]) -> list[records.Receipt]:
 
 
 def limits_to_pb(limits: Limits) -> pb.Limits:
-    """The limits for a response."""
+    """Return the limits for a response."""
     return pb.Limits(
         text_bytes=limits.text_bytes,
         name_bytes=limits.name_bytes,
@@ -136,12 +150,12 @@ def limits_to_pb(limits: Limits) -> pb.Limits:
 
 
 def limits_from_pb(message: pb.Limits) -> Limits:
-    """The limits of a response."""
+    """Return the limits of a response."""
     return Limits(message.text_bytes, message.name_bytes, message.batch_messages, message.batch_bytes, message.streams)
 
 
 def claims_to_pb(claims: Iterable[Claim]) -> list[pb.Claim]:
-    """Claims for a request, those of consecutive messages of one room and user joined."""
+    """Return the claims for a request; those of consecutive messages of one room and user are joined."""
     messages: list[pb.Claim] = []
     digests: list[bytes] = []
     expected: tuple[int, str, str] | None = None
@@ -159,7 +173,7 @@ def claims_to_pb(claims: Iterable[Claim]) -> list[pb.Claim]:
 
 
 def claims_from_pb(messages: Iterable[pb.Claim]) -> list[Claim]:
-    """Claims of a request, one for each message."""
+    """Return the claims of a request, one for each message."""
     return [
         Claim(sequence, room, user, digest)
         for message in messages
@@ -169,12 +183,12 @@ def claims_from_pb(messages: Iterable[pb.Claim]) -> list[Claim]:
 
 
 def faults_to_pb(faults: Iterable[Fault]) -> list[pb.Fault]:
-    """Faults for a response."""
-    return [pb.Fault(index=fault.index, sequence=fault.sequence, kind=pb.FaultKind.Name(fault.kind)) for fault in faults]
+    """Return the faults for a response."""
+    return [pb.Fault(index=fault.index, sequence=fault.sequence, kind=cast(pb.FaultKind, fault.kind)) for fault in faults]
 
 
 def faults_from_pb(messages: Iterable[pb.Fault]) -> list[Fault]:
-    """Faults of a response."""
+    """Return the faults of a response. Raises IncompatibleServer."""
     return [Fault(message.index, message.sequence, _fault_kind_from_pb(message.kind)) for message in messages]
 
 
@@ -182,4 +196,4 @@ def _fault_kind_from_pb(number: int) -> FaultKind:
     try:
         return FaultKind(number)
     except ValueError:
-        raise _newer_server_error(f"a fault has the kind {number}") from None
+        raise _incompatible(f"invalid kind {number} in a fault") from None

@@ -1,4 +1,4 @@
-"""What GetStats and presence tell, for the core and for the contract: a part of `wire`."""
+"""Convert statistics, activity and presence between `model` and the contract."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -13,17 +13,17 @@ from chatctl.wire.convert import time_from_pb, time_to_pb
 
 
 def room_stats_to_pb(rooms: Sequence[stats.NameStats]) -> list[pb.RoomStats]:
-    """Figures of rooms for a response."""
+    """Return the figures of rooms for a response."""
     return [pb.RoomStats(room=name, num_messages=count, last_time=time_to_pb(time)) for name, count, time in rooms]
 
 
 def user_stats_to_pb(users: Sequence[stats.NameStats]) -> list[pb.UserStats]:
-    """Figures of users for a response."""
+    """Return the figures of users for a response."""
     return [pb.UserStats(user=name, num_messages=count, last_time=time_to_pb(time)) for name, count, time in users]
 
 
 def stats_from_pb(response: pb.GetStatsResponse) -> stats.LogStats:
-    """The log's figures of a response."""
+    """Return the log's figures of a response. Raises IncompatibleServer."""
     return stats.LogStats(
         response.num_messages,
         response.num_rooms,
@@ -43,7 +43,7 @@ def _duration_to_pb(seconds: float | None) -> Duration | None:
 
 
 def activity_to_pb(activity: Activity) -> pb.Activity:
-    """What goes on, for a response."""
+    """Return the activity for a response."""
     return pb.Activity(
         messages_per_second=activity.messages_per_second,
         num_messages=activity.messages,
@@ -56,7 +56,7 @@ def activity_to_pb(activity: Activity) -> pb.Activity:
 
 
 def activity_from_pb(message: pb.Activity) -> Activity:
-    """What goes on, of a response."""
+    """Return the activity of a response."""
 
     def seconds(field: Literal["commit_median", "commit_p99"]) -> float | None:
         return getattr(message, field).ToNanoseconds() / 1e9 if message.HasField(field) else None
@@ -73,10 +73,10 @@ def activity_from_pb(message: pb.Activity) -> Activity:
 
 
 def presence_to_pb(present: Iterable[RoomPresence]) -> list[pb.Presence]:
-    """Who is where, for a response."""
+    """Return the presence for a response."""
     return [pb.Presence(room=room, users=users, num_users=count) for room, users, count in present]
 
 
 def presence_from_pb(messages: Iterable[pb.Presence]) -> list[RoomPresence]:
-    """Who is where, of a response."""
+    """Return the presence of a response."""
     return [RoomPresence(message.room, list(message.users), message.num_users) for message in messages]

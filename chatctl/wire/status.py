@@ -1,4 +1,8 @@
-"""The core's types and the contract's, and its errors and gRPC's: the only two tables of that kind."""
+"""Convert between errors and gRPC statuses.
+
+The details of a status are the whole sentence, for other clients. Trailing metadata carries the reason, and the hint in a
+binary key, because text keys allow only ASCII.
+"""
 
 from collections.abc import Iterable
 
@@ -7,6 +11,7 @@ import grpc
 from chatctl import errors
 
 REASON_KEY = "chatctl-reason"
+HINT_KEY = "chatctl-hint-bin"
 
 ERRORS: tuple[type[errors.ChatError], ...] = (
     errors.InvalidRequest,
@@ -21,9 +26,9 @@ ERRORS: tuple[type[errors.ChatError], ...] = (
     errors.StoreFailed,
     errors.InternalServerError,
 )
-"""Every error that travels. Among those of one status the first stands for one without a reason.
+"""Every error that a server sends. The first one of each code stands for a status without a reason.
 
-But never StoreFull: without a reason RESOURCE_EXHAUSTED is gRPC's own, and says nothing of the store.
+StoreFull does not: without a reason RESOURCE_EXHAUSTED comes from gRPC itself, and says nothing about the store.
 """
 
 _BY_REASON = {kind.reason: kind for kind in ERRORS}
@@ -31,10 +36,26 @@ _BY_CODE = {kind.code: kind for kind in reversed(ERRORS) if kind is not errors.S
 STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def error_from_status(code: int, message: str, trailers: Iterable[tuple[str, str | bytes]]) -> errors.ChatError:
-    """The error that a status and its trailing metadata stand for."""
-    reason = dict(trailers).get(REASON_KEY, "")
-    kind = _BY_REASON.get(str(reason)) or _BY_CODE.get(code)
+def status_of_error(error: errors.ChatError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, str | bytes], ...]]:
+    """Return the code, details and trailing metadata for an error."""
+    trailers: tuple[tuple[str, str | bytes], ...] = ((REASON_KEY, error.reason),)
+    if error.hint:
+        trailers += ((HINT_KEY, error.hint.encode()),)
+    return STATUS_CODES[error.code], str(error), trailers
+
+
+def error_from_status(code: int, details: str, trailers: Iterable[tuple[str, str | bytes]]) -> errors.ChatError:
+    """Return the error for a status and its trailing metadata."""
+    metadata = dict(trailers)
+    message, hint = _split_hint(details, metadata.get(HINT_KEY, b""))
+    kind = _BY_REASON.get(str(metadata.get(REASON_KEY, ""))) or _BY_CODE.get(code)
     if kind is None or kind.code != code:
-        return errors.UnexpectedStatus(message, code)
-    return kind(message)
+        return errors.UnexpectedStatus(message, code, hint)
+    return kind(message, hint)
+
+
+def _split_hint(details: str, data: str | bytes) -> tuple[str, str]:
+    """Return the message and the hint of the details."""
+    hint = data.decode(errors="replace") if isinstance(data, bytes) else data
+    ending = f": {hint}"
+    return (details.removesuffix(ending), hint) if hint and details.endswith(ending) else (details, "")

@@ -84,7 +84,7 @@ async def test_what_only_a_newer_server_says_is_not_tried_again():
 
     async with fake_send_server(answers) as address, send_task(address, timeout=5) as sent:
         sent.put_numbered(3)
-        with pytest.raises(IncompatibleServer, match="newer version: upgrade the client"):
+        with pytest.raises(IncompatibleServer, match="newer version: upgrade"):
             await sent.finish()
     assert len(streams) == 1
 

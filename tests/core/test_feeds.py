@@ -7,7 +7,7 @@ import pytest
 
 from chatctl.core import feeds, page_cache
 from chatctl.core.chat import Chat
-from chatctl.core.filters import Filter
+from chatctl.core.filters import MessageFilter
 from chatctl.errors import StoreFailed
 from chatctl.model.limits import Limits
 from chatctl.server.service import ChatService
@@ -201,7 +201,7 @@ async def test_the_bound_of_the_cache_is_about_what_it_really_takes(url, monkeyp
         service = ChatService(chat, None)
         tracemalloc.start()
         for after in range(0, 8000, 1000):
-            for answer in await chat.feeds._cache.read(Filter(), after, log.head):
+            for answer in await chat.feeds._cache.read(MessageFilter(), after, log.head):
                 service._frame(answer)
         del answer
         taken, _ = tracemalloc.get_traced_memory()
@@ -244,3 +244,15 @@ async def test_a_read_that_fails_is_told_to_those_who_follow_and_the_next_ones_w
         await append_each(log, "two")
         await again.expect_texts("one", "two")
         await again.cancel()
+
+
+@pytest.mark.parametrize("recent_runs", [0, 4096])
+async def test_followers_of_an_input_get_its_messages_with_their_numbers(url, monkeypatch, recent_runs):
+    monkeypatch.setattr(feeds, "MAX_RECENT_RUNS", recent_runs)
+    async with opened_log(url) as log, live_followers(log, 3, input_id="build") as (_, followers):
+        for n in range(1, 6):
+            await log.append(batch(f"other {n}", number=n, input_id="other"))
+            await log.append(batch(f"build {n}", number=n, input_id="build"))
+        for follower in followers:
+            await follower.expect_texts(*(f"build {n}" for n in range(1, 6)))
+            assert [run.number for page in follower.pages for run in page.runs] == [1, 2, 3, 4, 5]

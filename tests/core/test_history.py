@@ -215,6 +215,8 @@ async def test_a_follower_says_when_the_live_part_begins_and_stops_at_its_limit_
         (errors.InvalidRequest, {"follow": True, "before": "LOG:1"}),
         (errors.InvalidRequest, {"contains": "ü" * 513}),
         (errors.InvalidRequest, {"rooms": ("",)}),
+        (errors.InvalidRequest, {"input_id": "x" * 129}),
+        (errors.InvalidRequest, {"input_id": "a\nb"}),
         (errors.InvalidRequest, {"users": ("x" * 129,)}),
         (errors.InvalidRequest, {"rooms": ("a\x1b[0m",)}),
         (errors.InvalidRequest, {"rooms": ("room",) * 101}),
@@ -227,3 +229,30 @@ async def test_a_query_that_cannot_be_answered_is_refused_by_name(url, kind, con
         known = {key: value.replace("LOG", log.id) if isinstance(value, str) else value for key, value in conditions.items()}
         with pytest.raises(kind):
             await answer(log, Query(**known))
+
+
+async def test_an_input_is_read_with_its_numbers_and_other_conditions(url):
+    async with opened_log(url) as log:
+        for n in range(1, 11):
+            for input_id in ("build", "other"):
+                await log.append(batch(f"{input_id} {n}", number=n, input_id=input_id, room=f"room{n % 2}"))
+
+        async def numbers(**conditions):
+            pages = [page async for page in history.read(Chat(log, Limits()), Query(input_id="build", **conditions))]
+            assert {text.split()[0] for page in pages for *_, text in page_messages(page)} <= {"build"}
+            return [run.number + i for page in pages for run in page.runs for i in range(len(run.texts))]
+
+        assert await numbers() == list(range(1, 11))
+        assert await numbers(rooms=("room1",)) == [1, 3, 5, 7, 9]
+        assert await numbers(last=3) == [8, 9, 10]
+        assert await numbers(limit=2, contains="0") == [10]
+        assert await numbers(users=("bob",)) == []
+        assert await numbers(after=cursor(log, 11)) == [7, 8, 9, 10]
+
+
+async def test_a_search_and_a_limit_in_the_middle_of_a_run_keep_the_numbers_right(url):
+    async with opened_log(url) as log:
+        await log.append(batch("a", "b", "needle 1", "needle 2", "c", "needle 3", number=11, input_id="build"))
+        query = Query(input_id="build", contains="needle", limit=2)
+        pages = [page async for page in history.read(Chat(log, Limits()), query)]
+        assert [(run.number, run.texts) for page in pages for run in page.runs] == [(13, ["needle 1", "needle 2"])]

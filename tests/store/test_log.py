@@ -17,7 +17,7 @@ def url(request, tmp_path):
 
 async def test_receipts_come_in_order_and_each_is_of_a_message_that_can_be_read(url):
     async with opened_log(url) as log:
-        assert log.head == 0
+        assert log.head == log.first - 1
         futures = [log.append(batch(f"a{n}", f"b{n}", number=1 + 2 * n)) for n in range(50)]
         found = [line for future in futures for line in receipt_rows(await future)]
         assert [line[0] for line in found] == list(range(1, 101))
@@ -64,7 +64,7 @@ async def test_a_known_number_with_another_text_or_room_is_a_conflict_that_says_
         assert [line[1] for line in receipt_rows(other_room)] == [ReceiptStatus.REJECTED] * 2
         conflicts = [receipt for receipt in other_text + other_room if receipt.status is ReceiptStatus.REJECTED]
         assert {receipt.reason for receipt in conflicts} == {RejectReason.CONFLICT}
-        assert all("use another --sender" in receipt.error for receipt in conflicts)
+        assert all("use another --input-id" in receipt.error for receipt in conflicts)
         assert await texts(log) == ["a", "b", "c"]
 
 
@@ -197,7 +197,7 @@ async def test_who_watches_gets_the_new_messages_of_their_rooms_when_the_head_ha
             log.append(batch("7", number=12, room="a")),
         )
         everything = await messages(log)
-        assert everything[-1][0] == 7 - 1 + 1
+        assert everything[-1][0] == log.first + 6
         for rooms in watched:
             seen = [message for head, runs, _ in calls[rooms] for message in page_messages(Page(runs, head))]
             assert seen == [message for message in everything if not rooms or message[1] in rooms]
@@ -209,7 +209,7 @@ async def test_who_watches_gets_the_new_messages_of_their_rooms_when_the_head_ha
             stop()
         await log.append(batch("8", number=13, room="c"))
         assert calls["c",] == []
-        assert log.head == 8
+        assert log.head == log.first + 7
 
 
 async def test_a_lone_message_does_not_wait_behind_the_bulk_of_another_sender(url):
@@ -218,4 +218,32 @@ async def test_a_lone_message_does_not_wait_behind_the_bulk_of_another_sender(ur
         (receipt,) = await log.append(batch("hello"))
         assert not bulk[-1].done()
         await asyncio.gather(*bulk)
-        assert receipt.sequence < log.head / 2
+        assert receipt.sequence - log.first < (log.head - log.first) / 2
+
+
+async def test_a_listener_of_an_input_gets_its_new_messages_with_their_numbers(url):
+    async with opened_log(url) as log:
+        calls = []
+        stop = log.subscribe(("lobby", "den"), lambda runs, size: calls.append((runs, size)), "build")
+        everywhere = []
+        stop_everywhere = log.subscribe((), lambda runs, size: everywhere.extend(runs), "build")
+        await log.append(batch("a", "b", number=5, input_id="build"))
+        await log.append(batch("b", "c", number=6, input_id="build"))
+        await log.append(batch("x", input_id="other"))
+        await log.append(batch("y", number=8, input_id="build", room="attic"))
+        assert [(run.number, run.texts) for runs, _ in calls for run in runs] == [(5, ["a", "b"]), (7, ["c"])]
+        assert [run.number for run in everywhere] == [5, 7, 8]
+        assert [run async for page in pages(log, input_id="build") for run in page.runs] == everywhere
+        stop()
+        stop_everywhere()
+        await log.append(batch("z", number=9, input_id="build"))
+        assert len(calls) == 2
+
+
+async def test_the_first_sequence_stays_when_messages_are_added(url):
+    async with opened_log(url) as log:
+        first = log.first
+        await log.append(batch("a", "b"))
+        assert log.first == first == log.head - 1
+    async with opened_log(url) as log:
+        assert log.first == first

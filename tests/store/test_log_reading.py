@@ -5,7 +5,9 @@ from collections import Counter
 
 import pytest
 
+from chatctl.model.messages import Selection
 from chatctl.model.stats import NameStats
+from chatctl.store.sqlite import block_queries
 from tests.support.logs import STORES, batch, messages, opened_log, page_messages, pages, receipt_rows, run_on_log
 
 
@@ -36,7 +38,7 @@ async def test_filters_find_the_same_forwards_and_backwards_whatever_the_page(ur
             assert await messages(log, rooms, users, count) == expected
             found, end = [], log.head
             while end > 0:
-                page = await log.read(rooms, users, 0, end, count, backwards=True)
+                page = await log.read(Selection(rooms, users), 0, end, count, backwards=True)
                 assert 0 <= page.position < end
                 assert len(page_messages(page)) <= count
                 found, end = page_messages(page) + found, page.position
@@ -47,10 +49,10 @@ async def test_a_page_holds_what_lies_between_its_bounds_also_in_the_middle_of_a
     async with opened_log(url) as log:
         await mixture(log)
         everything = await messages(log)
-        for after, end in itertools.product(range(30), repeat=2):
+        for after, end in itertools.product((0, *range(log.first - 1, log.first + 29)), repeat=2):
             expected = [m for m in everything if after < m[0] <= end]
             for backwards in (False, True):
-                assert page_messages(await log.read((), (), after, end, 1000, backwards)) == expected
+                assert page_messages(await log.read(Selection(), after, end, 1000, backwards)) == expected
 
 
 async def test_a_page_is_bounded_in_messages_and_in_bytes(url):
@@ -64,6 +66,53 @@ async def test_a_page_is_bounded_in_messages_and_in_bytes(url):
         for page in found:
             assert len(page_messages(page)) <= 1000
             assert sum(len(text) for *_, text in page_messages(page)) <= 1024 * 1024
+
+
+async def append_inputs(log, turns, size=3):
+    """Store the inputs `build` and `other` of two users in turns, every third message in the room `den`, the rest in `lobby`."""
+    stored = []
+    for turn in range(turns):
+        for user, input_id, i in itertools.product(("ann", "bob"), ("build", "other"), range(size)):
+            number, room = 1 + turn * size + i, "lobby" if (turn + i) % 3 else "den"
+            (receipt,) = await log.append(batch(f"{turn}.{i}", number=number, user=user, input_id=input_id, room=room))
+            stored.append((receipt.sequence, user, input_id, room, number))
+    return stored
+
+
+@pytest.mark.parametrize("limits", [{}, {"MAX_SORTED_BLOCKS": 10}, {"MAX_MERGED_INPUTS": 1}], ids=str)
+async def test_an_input_is_found_with_its_numbers(url, monkeypatch, limits):
+    for name, limit in limits.items():
+        monkeypatch.setattr(block_queries, name, limit)
+    async with opened_log(url) as log:
+        stored = await append_inputs(log, 20)
+        for rooms, users, count in itertools.product([(), ("den",), ("den", "lobby")], [(), ("bob",)], (1, 7, 1000)):
+            expected = [
+                (sequence, number)
+                for sequence, user, input_id, room, number in stored
+                if input_id == "build" and (not rooms or room in rooms) and (not users or user in users)
+            ]
+            found = [
+                (run.sequence + i, run.number + i)
+                async for page in pages(log, rooms, users, count, "build")
+                for run in page.runs
+                for i in range(len(run.texts))
+            ]
+            assert found == expected
+            page = await log.read(Selection(rooms, users, "build"), 0, log.head, 5, backwards=True)
+            assert [run.number for run in page.runs for _ in run.texts] == [number for _, number in expected][-5:]
+        assert await messages(log, input_id="unknown") == []
+        assert await messages(log, rooms=("nowhere",), input_id="build") == []
+        assert {run.number async for page in pages(log) for run in page.runs} == {0}
+
+
+async def test_a_part_of_a_block_has_the_number_of_its_first_text(url):
+    async with opened_log(url) as log:
+        await log.append(batch(*map(str, range(50)), number=101, input_id="build"))
+        first = log.first
+        (run,) = (await log.read(Selection(input_id="build"), first + 9, first + 20, 5)).runs
+        assert (run.sequence, run.number, run.texts) == (first + 10, 111, ["10", "11", "12", "13", "14"])
+        (run,) = (await log.read(Selection(input_id="build"), first + 9, first + 20, 5, backwards=True)).runs
+        assert (run.sequence, run.number, run.texts) == (first + 16, 117, ["16", "17", "18", "19", "20"])
 
 
 async def picked(log, sequences):
@@ -83,8 +132,8 @@ async def test_messages_are_picked_by_sequence_however_far_apart_they_lie(url):
     async with opened_log(url) as log:
         await mixture(log)
         everything = await messages(log)
-        for first, stride in itertools.product(range(1, 9), (1, 2, 3, 5, 40)):
-            wanted = range(first, log.head + 1, stride)
+        for offset, stride in itertools.product(range(-2, 8), (1, 2, 3, 5, 40)):
+            wanted = range(max(1, log.first + offset), log.head + 1, stride)
             assert await picked(log, wanted) == [m for m in everything if m[0] in wanted]
         assert await picked(log, [log.head, log.head + 1, 2**63 - 1]) == everything[-1:]
 
@@ -95,13 +144,13 @@ async def test_what_is_picked_comes_in_small_pages_when_texts_are_long(url):
         for n, size in enumerate(sizes, 1):
             await log.append(batch("ü" * (size // 2), number=n))
             await log.append(batch("between", number=1000 + n))
-        wanted = range(1, log.head + 1, 2)
+        wanted = range(log.first, log.head + 1, 2)
         assert [len(text.encode()) for *_, text in await picked(log, wanted)] == [size // 2 * 2 for size in sizes]
 
 
 async def test_a_time_is_found_by_the_first_message_stored_then_or_later(url, monkeypatch):
     async with opened_log(url) as log:
-        assert await log.sequence_at(0) == 1
+        assert await log.sequence_at(0) == log.first
         stored = []
         for n, seconds in enumerate((10, 10, 20, 40, 40, 50)):
             monkeypatch.setattr("time.time_ns", lambda seconds=seconds: seconds * 1_000_000_000)

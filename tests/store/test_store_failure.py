@@ -27,10 +27,10 @@ async def test_after_a_failed_sync_nothing_is_tried_again(url):
     """Not even what stood in line already: after a failed fsync the next one may succeed although data is lost."""
     tried, begun, may_fail = [], threading.Event(), threading.Event()
 
-    def commit(drafts):
+    def commit(batches, time):
         begun.set()
         may_fail.wait()
-        tried.append(drafts)
+        tried.append(batches)
         raise failure("SQLITE_IOERR_FSYNC")
 
     async with opened_log(url) as log:
@@ -39,8 +39,7 @@ async def test_after_a_failed_sync_nothing_is_tried_again(url):
         begun.wait()
         futures.append(log.append(batch("b", number=2)))
         may_fail.set()
-        log._append_queue.put(None)
-        log._writer_thread.join()  # the event loop hears of nothing in between
+        log._committer.close()  # the event loop learns of nothing in between
         for future in futures:
             with pytest.raises(StoreFailed):
                 await asyncio.wait_for(future, 10)
@@ -52,7 +51,7 @@ async def test_after_a_failed_sync_nothing_is_tried_again(url):
 
 @pytest.mark.parametrize("name", ["SQLITE_IOERR_WRITE", "SQLITE_CORRUPT", "SQLITE_READONLY_DBMOVED"])
 async def test_nobody_is_left_waiting_when_the_store_fails(url, tmp_path, name):
-    def commit(drafts):
+    def commit(batches, time):
         raise failure(name)
 
     async with opened_log(url) as log:
@@ -65,7 +64,7 @@ async def test_nobody_is_left_waiting_when_the_store_fails(url, tmp_path, name):
 
 
 async def test_a_fault_of_ours_leaves_nobody_waiting(url):
-    def commit(drafts):
+    def commit(batches, time):
         raise KeyError("a bug")
 
     async with opened_log(url) as log:
@@ -127,7 +126,7 @@ async def test_nothing_overtakes_a_failed_draft_of_its_sender(url):
     async with opened_log(url) as log:
         real = log._writer.commit
 
-        def commit(drafts):
+        def commit(batches, time):
             log._writer.commit = real
             failed.set()
             raise failure("SQLITE_FULL")

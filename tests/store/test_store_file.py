@@ -67,13 +67,13 @@ def test_a_store_is_for_its_user_alone_unless_the_file_was_made_for_more(path):
 
 def test_a_place_that_cannot_hold_a_file_is_refused(path):
     path.write_bytes(b"")
-    assert "cannot be opened" in open_error(path / "chat.db")
+    assert "cannot open" in open_error(path / "chat.db")
 
 
 @pytest.mark.parametrize("junk", [b"x", b"this is my diary\n" * 100, os.urandom(10_000), b"SQLite format 3\0"], ids=len)
 def test_a_file_that_is_no_store_is_refused_and_left_alone(path, junk):
     path.write_bytes(junk)
-    assert "no store of chatctl" in open_error(path)
+    assert "not a store of chatctl" in open_error(path)
     assert path.read_bytes() == junk
 
 
@@ -100,7 +100,7 @@ def test_a_truncated_file_is_refused(path):
 
 def test_a_file_with_another_header_is_refused(path):
     overwrite(filled_store(path), 0, os.urandom(100))
-    assert "no store of chatctl" in open_error(path)
+    assert "not a store of chatctl" in open_error(path)
 
 
 @pytest.mark.parametrize("part", [0.1, 0.3, 0.5, 0.7, 0.9])
@@ -135,9 +135,9 @@ def test_a_store_in_use_is_refused_until_its_user_is_gone(path):
     with subprocess.Popen([sys.executable, "-c", program, f"sqlite:{path}"], stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout.readline() == "open\n"
-            assert "in use" in open_error(path)
+            assert "another server uses it" in open_error(path)
             (link := path.with_name("link.db")).symlink_to(path)
-            with pytest.raises(StoreOpenError, match="in use"):
+            with pytest.raises(StoreOpenError, match="another server uses it"):
                 asyncio.run(open_log(f"sqlite:{link}"))
         finally:
             holder.kill()  # without warning: right after the file was made
@@ -147,7 +147,7 @@ def test_a_store_in_use_is_refused_until_its_user_is_gone(path):
 
 async def test_two_logs_of_one_process_cannot_share_a_store(path):
     async with opened_log(f"sqlite:{path}"):
-        with pytest.raises(StoreOpenError, match="in use"):
+        with pytest.raises(StoreOpenError, match="another server uses it"):
             await open_log(f"sqlite:{path}")
 
 

@@ -179,7 +179,7 @@ def test_a_sync_that_fails_ends_the_store_even_where_there_is_no_space(tmp_path)
     with mounted_tmpfs(tmp_path / "disk", "size=8m") as disk:
 
         async def live(log):
-            def commit(drafts):
+            def commit(batches, time):
                 raise failure("SQLITE_IOERR_FSYNC")
 
             log._writer.commit = commit

@@ -74,12 +74,12 @@ class RecordedReads(list):
         self._read = log.read
         log.read = self
 
-    async def __call__(self, rooms, users, after, *rest):
-        self.append((rooms, after))
+    async def __call__(self, selection, after, *rest):
+        self.append((selection.rooms, after))
         await self.may_answer.wait()
         if self.error:
             raise self.error
-        return await self._read(rooms, users, after, *rest)
+        return await self._read(selection, after, *rest)
 
 
 async def append_each(log, *texts, room="lobby", user="ann"):

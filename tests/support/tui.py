@@ -16,6 +16,7 @@ from chatctl.cli.join.message_view import MessageView
 from chatctl.cli.join.session import Session
 from chatctl.client import RoomStream
 from chatctl.client.client import ChatClient
+from chatctl.compat import textual_keys
 from tests.support.waiting import TIMEOUT_SECONDS
 
 
@@ -45,6 +46,7 @@ class MessageViewApp(App):
     ]
 
     def __init__(self, source=None, needle="", complete=None):
+        textual_keys.install()
         super().__init__()
         self.messages = MessageView()
         self.source, self.needle = source or LineBuffer(), needle
@@ -78,9 +80,13 @@ class MessageViewApp(App):
         return [strip.text.rstrip() for strip in self.strips]
 
     @property
+    def screen_strips(self):
+        """The rows on the screen as they were drawn last."""
+        return self.screen._compositor.render_strips()
+
+    @property
     def screen_rows(self):
-        """What is on the screen: the rows that were drawn last."""
-        return [strip.text.rstrip() for strip in self.screen._compositor.render_strips()]
+        return [strip.text.rstrip() for strip in self.screen_strips]
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""`--exec`: a command that the shell runs for each message, one at a time."""
+"""`--exec`: a command line that the shell runs for each message, one message at a time."""
 
 import asyncio
 import os
@@ -6,55 +6,88 @@ import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 from chatctl.cli.terminal import escape, times
 from chatctl.errors import ExecFailed
 
 INITIAL_EXEC_BACKOFF_SECONDS, MAX_EXEC_BACKOFF_SECONDS = 0.5, 10.0
-TERMINATE_SECONDS = 2.0  # how long a command has to end after SIGTERM
-MAX_VALUE_BYTES = 64 * 1024  # Linux takes twice that in one variable
+TERMINATE_SECONDS = 2.0  # from SIGTERM to SIGKILL
+MAX_VALUE_BYTES = 64 * 1024  # Linux allows twice that in one variable
 MESSAGE_VARIABLE_PREFIX = "CHATCTL_MESSAGE_"
-# What says what this run does. A reader that the command starts must not run the command again, for ever and ever.
+# The options of this run, which 0.1.0 also read from the environment: such a reader, started by the command, must not run
+# the command again.
 RUN_VARIABLES = {
     b"CHATCTL_" + name
     for name in b"AFTER COUNT CURSOR_FILE EXEC EXEC_RETRIES FOLLOW GREP LAST LIMIT SINCE UNTIL WAIT".split()
 }
-MAX_SHOWN_CHARS = 60
-TERMINAL_SIGNALS = (signal.SIGTTIN, signal.SIGTTOU)  # how the kernel stops who uses the terminal from the background
+MAX_SHOWN_CHARS = 60  # of the command line, in an error
+TERMINAL_SIGNALS = (signal.SIGTTIN, signal.SIGTTOU)  # the kernel stops background processes that use the terminal with these
+
+
+class ExecMessage(NamedTuple):
+    """A message for the command. `time` is in microseconds since 1970; `json_line` is the command's stdin."""
+
+    sequence: int
+    room: str
+    user: str
+    text: str
+    time: int
+    json_line: bytes
+    input_id: str = ""
+    """The input that the message is from; known only if the query asks for one input."""
+    number: int = 0
+    """The number in that input."""
+
+    def variables(self) -> dict[bytes, bytes]:
+        """Return the environment variables, without values that are too long for a variable or contain NUL.
+
+        They are bytes because the locale's encoding may lack characters of the text.
+        """
+        values = {
+            "SEQUENCE": str(self.sequence),
+            "ROOM": self.room,
+            "USER": self.user,
+            "TEXT": self.text,
+            "TIME": times.rfc3339(self.time),
+        }
+        if self.input_id:
+            values |= {"INPUT_ID": self.input_id, "NUMBER": str(self.number)}
+        encoded = {f"{MESSAGE_VARIABLE_PREFIX}{name}".encode(): value.encode() for name, value in values.items()}
+        return {name: value for name, value in encoded.items() if len(value) <= MAX_VALUE_BYTES and b"\0" not in value}
 
 
 class ExecCommand:
     """A command line that /bin/sh runs for a message, with our stdout and stderr. One `run` at a time.
 
-    It runs in a process group of its own, so the Ctrl-C that ends us does not end it, and it cannot read the terminal.
-    If this process is killed, a command under way goes on. `stop_retrying` and `terminate` are for the event loop to call.
+    The command has its own process group. So the Ctrl-C that stops us does not stop it, and it cannot read the terminal.
+    If this process is killed, a running command continues. Call `stop_retrying` and `terminate` in the event loop.
     """
 
     def __init__(self, command_line: str, retries: int, server: str, notify: Callable[[str], None] | None = None) -> None:
-        """`server` is where a chatctl in it sends to; `notify` is told of each failure that another try follows."""
+        """`server` is the default server of a chatctl in the command; `notify` gets a sentence before each retry."""
         self._command_line = command_line
         self._retries = retries
         self._notify = notify
-        inherited = {
-            name: value for name, value in os.environb.items() if not name.startswith(MESSAGE_VARIABLE_PREFIX.encode())
+        prefix = MESSAGE_VARIABLE_PREFIX.encode()
+        self._environment = {
+            name: value for name, value in os.environb.items() if not name.startswith(prefix) and name not in RUN_VARIABLES
         }
-        self._environment = {name: value for name, value in inherited.items() if name not in RUN_VARIABLES}
         self._environment[b"CHATCTL_SERVER"] = os.fsencode(server)
         self._stop_requested = asyncio.Event()
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def run(self, sequence: int, room: str, user: str, text: str, time: int, json_line: bytes) -> None:
-        """Run it for a message until it exits with 0: then the message is done. `time` is in microseconds since 1970.
+    async def run(self, message: ExecMessage) -> None:
+        """Run the command for a message until it exits with 0; then the message is done.
 
-        The message is in its environment, a text over 64 KiB or with NUL excepted, and `json_line` is its stdin.
-        Raises ExecFailed after 1 + `retries` failures, or after the one that `stop_retrying` or `terminate` left it. What the
-        command leaves running in the background is not waited for. Cancelling ends the command at once (SIGKILL).
+        Raises ExecFailed after 1 + `retries` failures, or after a failure that follows `stop_retrying` or `terminate`. Does not
+        wait for background processes that the command leaves. Cancelling ends the command at once (SIGKILL).
         """
-        values = {"SEQUENCE": str(sequence), "ROOM": room, "USER": user, "TEXT": text, "TIME": times.rfc3339(time)}
-        environment = self._environment | _message_variables(values)
-        failure = f"`{_shorten(self._command_line)}` failed for message {sequence} of room {escape.escape_name(room)}"
+        environment = self._environment | message.variables()
+        room = escape.escape_name(message.room)
+        failure = f"`{_shorten(self._command_line)}` failed for message {message.sequence} of room {room}"
         failures = 0
-        while error := await self._run_once(environment, json_line):
+        while error := await self._run_once(environment, message.json_line):
             failures += 1
             seconds = min(INITIAL_EXEC_BACKOFF_SECONDS * 2 ** min(failures - 1, 10), MAX_EXEC_BACKOFF_SECONDS)
             retry = failures <= self._retries and not self._stop_requested.is_set()
@@ -64,39 +97,37 @@ class ExecCommand:
                 raise ExecFailed(f"{failure} ({error}; tried {'once' if failures == 1 else f'{failures} times'})")
 
     def stop_retrying(self) -> None:
-        """Begin no more tries: a command under way goes on to its end, and if it exits with 0 its message is done."""
+        """Start no more retries. A running command may finish; if it exits with 0, its message is done."""
         self._stop_requested.set()
 
     def terminate(self) -> None:
-        """`stop_retrying`, and end a command under way: with SIGTERM, and with SIGKILL if it is there after two seconds."""
+        """Start no more retries, and end a running command: with SIGTERM, and with SIGKILL after 2 s."""
         self.stop_retrying()
         if process := self._process:
             _signal_group(process, signal.SIGTERM)
-            _signal_group(
-                process, signal.SIGCONT
-            )  # it may have been stopped, as whoever reads the terminal in the background is
+            _signal_group(process, signal.SIGCONT)  # it may be stopped: background processes that read the terminal are
             asyncio.get_running_loop().call_later(TERMINATE_SECONDS, self._kill, process)
 
     def _kill(self, process: "subprocess.Popen[bytes]") -> None:
-        if process is self._process:  # otherwise it has ended, and its number may be another's
+        if process is self._process:  # otherwise it has ended, and its process id may be reused
             _signal_group(process, signal.SIGKILL)
 
     async def _wait_before_retry(self, seconds: float) -> bool:
-        """Wait before another try; whether there is to be one."""
+        """Wait. Returns whether to retry."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stop_requested.wait()
         return not self._stop_requested.is_set()
 
-    async def _run_once(self, environment: dict[bytes, bytes], json_line: bytes) -> str:
-        """Run it once; what went wrong, empty if nothing did."""
+    async def _run_once(self, environment: dict[bytes, bytes], json_line: bytes) -> str | None:
+        """Run the command once. Returns what failed, or None."""
         try:
             process = _start_shell(self._command_line, environment, json_line)
         except OSError as error:
-            return f"it cannot be started: {error.strerror}"
+            return f"cannot start it: {error.strerror}"
         self._process, reads_terminal = process, False
         try:
-            # Its number stays its own until it is reaped, below: no signal of ours can reach another process.
+            # The process id stays reserved until `process.wait` below: our signals cannot reach another process.
             while stop_signal := await asyncio.to_thread(_wait_for_stop, process.pid):
                 if stop_signal in TERMINAL_SIGNALS:
                     reads_terminal = True
@@ -107,47 +138,37 @@ class ExecCommand:
         finally:
             self._process = None
             code = process.wait()
-        return (
-            "it wants to read from the terminal, which it cannot: give it another stdin"
-            if reads_terminal
-            else _exit_error(code)
-        )
+        return "it cannot read from the terminal: give it another stdin" if reads_terminal else _exit_error(code)
 
 
 def _wait_for_stop(pid: int) -> int:
-    """Wait until a process is stopped, by which signal, or has ended, which is 0."""
+    """Wait until a process is stopped, and return the signal, or until it has ended, and return 0."""
     result = os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
     if result is None or result.si_code != os.CLD_STOPPED:
         return 0
-    with suppress(ChildProcessError):  # it was killed meanwhile, which the next call tells
-        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)  # so that it is told once
+    with suppress(ChildProcessError):  # it was killed meanwhile; the next call returns that
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)  # reports each stop once
     return result.si_status
 
 
 def _start_shell(command_line: str, environment: dict[bytes, bytes], stdin: bytes) -> "subprocess.Popen[bytes]":
-    # A file in memory and no pipe: a command may read all of it, a part or nothing, and nobody waits for it to read.
+    # stdin is a file in memory, not a pipe: the command may read all of it, a part or nothing, and we never block.
     with open(os.memfd_create("message"), "w+b") as file:
         file.write(stdin)
         file.seek(0)
         arguments = [b"/bin/sh", b"-c", b"--", os.fsencode(command_line)]
-        return subprocess.Popen(arguments, stdin=file, env=environment, process_group=0)  # noqa: S603 (that is what is asked for)
-
-
-def _message_variables(values: dict[str, str]) -> dict[bytes, bytes]:
-    """Bytes, as a locale may lack what a text holds; without what no variable can hold."""
-    encoded = {f"{MESSAGE_VARIABLE_PREFIX}{name}".encode(): value.encode() for name, value in values.items()}
-    return {name: value for name, value in encoded.items() if len(value) <= MAX_VALUE_BYTES and b"\0" not in value}
+        return subprocess.Popen(arguments, stdin=file, env=environment, process_group=0)  # noqa: S603 (the user asked for it)
 
 
 def _signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-    with suppress(PermissionError):  # it has become another user
+    with suppress(PermissionError):  # it runs as another user now
         os.killpg(process.pid, number)
 
 
-def _exit_error(code: int) -> str:
-    """What an exit code means; empty if nothing is wrong."""
+def _exit_error(code: int) -> str | None:
+    """Return what an exit code means, or None for success."""
     if code >= 0:
-        return f"exit code {code}" if code else ""
+        return f"exit code {code}" if code else None
     try:
         return f"ended by {signal.Signals(-code).name}"
     except ValueError:  # a real-time signal

@@ -1,4 +1,4 @@
-"""One run of `history`: pages come in, and are printed or handed to a command; the cursor file says how far it is."""
+"""One run of `history`: it reads pages, prints them or runs a command for each message, and updates the cursor file."""
 
 import asyncio
 import os
@@ -8,49 +8,44 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chatctl.cli.exit_codes import WAIT_EXPIRED
+from chatctl.cli.history.exec_command import ExecMessage
 from chatctl.cli.streams.json_lines import json_lines
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import STDOUT, Printer, on_stdout_closed
 from chatctl.cli.terminal import messages
-from chatctl.errors import ChatError, CursorBeyondHead, CursorMalformed, CursorOtherLog, CursorWriteError, ExecFailed
-from chatctl.model.messages import Query
+from chatctl.errors import CursorBeyondHead, CursorMalformed, CursorOtherLog, CursorWriteError, ExecFailed
+from chatctl.model import cursor
+from chatctl.model.messages import HistoryPage, Query
 from chatctl.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from chatctl.cli.history.cursor_file import CursorFile
     from chatctl.cli.history.exec_command import ExecCommand
-    from chatctl.client import HistoryPage
     from chatctl.client.client import ChatClient
-from chatctl.cli.exit_codes import WAIT_EXPIRED
 
-INTERRUPT_NOTICE_SECONDS = 1.0  # seconds that nobody needs to be told about
+INTERRUPT_NOTICE_SECONDS = 1.0  # a command that ends sooner after a signal needs no notice
 
 
 class _Interrupted(Exception):
-    """A signal came while a command was at work, which has ended."""
-
-
-class _WaitWithoutServer(Exception):
-    """Nothing came for as long as --wait says, but there was no server, either."""
-
-    def __init__(self, last_error: ChatError) -> None:
-        self.last_error = last_error
+    """A signal arrived while a command was running; the command has ended since."""
 
 
 @dataclass(frozen=True)
 class HistoryRequest:
-    """What to read, and where. `from_now`: nothing of what is stored. `timeout` and `wait` are in seconds."""
+    """What to read, and where. `timeout` and `wait` are in seconds."""
 
     endpoint: Endpoint
     timeout: float
     query: Query
     from_now: bool = False
+    """Skip all stored messages."""
     wait: float | None = None
     as_json: bool = False
 
 
 class HistoryRun:
-    """Use it once: `run`."""
+    """A reader of messages. Call `run` once."""
 
     def __init__(
         self,
@@ -59,23 +54,24 @@ class HistoryRun:
         command: "ExecCommand | None",
         cursor_file: "CursorFile | None",
     ) -> None:
-        """Either the printer gets the messages, or the command; the cursor file, if there is one, moves on behind them."""
+        """Either the printer or the command gets the messages. The cursor file, if any, is updated behind them."""
         self._request = request
         self._notify = messages.notifier(request.as_json)
         self._printer = printer
         self._command = command
         self._cursor_file = cursor_file
-        self._done_cursor = request.query.after  # everything up to here is done
+        self._done_cursor = request.query.after  # all messages up to here are done
+        self._read_cursor = request.query.after  # all messages up to here are read
         self._locating_start = request.query.last > 0
-        self._command_running = False  # whether the command is
-        self._stdout_closed = False  # whether nobody reads stdout any more
-        self._message_cursor = ""  # the cursor of the message that the command is run for
+        self._command_running = False
+        self._stdout_closed = False
+        self._message_cursor = ""  # of the message that the command is run for
         self._sync_stdout = bool(cursor_file and printer and _is_regular_file(STDOUT))
 
     async def run(self) -> int:
-        """Read all there is to read; the exit code comes back."""
+        """Read to the end, and return the exit code. Raises ChatError."""
         self._task = asyncio.ensure_future(self._read())
-        self._signals = SignalHandler(self._interrupt, self._command.terminate if self._command else None)
+        self._signals = SignalHandler(self._on_signal, self._command.terminate if self._command else None)
         if self._printer and self._request.query.follow:
             on_stdout_closed(self._on_stdout_closed)
         try:
@@ -86,37 +82,36 @@ class HistoryRun:
         except _Interrupted:
             pass
         except TimeoutError:
-            return self._report_error(f"nothing came for {self._request.wait:g} s (--wait)", "SILENCE", WAIT_EXPIRED)
-        except _WaitWithoutServer as error:
-            last_error = error.last_error
-            raise type(last_error)(f"nothing came for {self._request.wait:g} s (--wait), but {last_error}") from None
+            return self._report_error(self._wait_text(), "SILENCE", WAIT_EXPIRED)
         except ExecFailed as error:
             return self._report_error(f"{error}; {self._resume_hint()}", "COMMAND_FAILED", self._signals.exit_code or 1)
         except CursorWriteError as error:
             return self._report_error(str(error), "CURSOR_UNSAVED", 1)
         except (CursorMalformed, CursorOtherLog, CursorBeyondHead) as error:
-            raise self._with_cursor_file(error) from None
+            if self._cursor_file and self._cursor_file.cursor:
+                raise error.with_context(str(self._cursor_file.path)) from None
+            raise
         return self._signals.exit_code
 
     def _report_error(self, text: str, reason: str, code: int) -> int:
         return messages.report_error(text, reason, code, self._request.as_json)
 
+    def _wait_text(self) -> str:
+        return f"no matching message arrived for {self._request.wait:g} s (--wait)"
+
     def _resume_hint(self) -> str:
-        """What became of the message whose command failed, and how to go on."""
+        """Return what state a failed command leaves, and how to continue."""
         if self._cursor_file:
-            return f"it is not done, and {self._cursor_file.path} is before it; to leave it out, write {self._message_cursor} there"
+            return (
+                f"the message is not done, and {self._cursor_file.path} is before it; "
+                f"to skip it, write {self._message_cursor} to that file"
+            )
         resume_options = f"--after {self._done_cursor}" if self._done_cursor else "the same options"
-        return f"it is not done: go on with {resume_options}, or without it with --after {self._message_cursor}"
+        return f"the message is not done: continue with {resume_options}, or skip it with --after {self._message_cursor}"
 
-    def _with_cursor_file(self, error: ChatError) -> ChatError:
-        """The error, with the file that the cursor is from."""
-        if self._cursor_file and self._cursor_file.cursor:
-            return type(error)(f"{self._cursor_file.path}: {error}")
-        return error
+    # --- early ends
 
-    # --- what ends it early
-
-    def _interrupt(self) -> None:
+    def _on_signal(self) -> None:
         if self._command and self._command_running:
             self._command.stop_retrying()
             asyncio.get_running_loop().call_later(INTERRUPT_NOTICE_SECONDS, self._notify_waiting)
@@ -125,7 +120,7 @@ class HistoryRun:
 
     def _notify_waiting(self) -> None:
         if self._command_running:
-            self._notify("waiting for the command to end; a second signal ends it")
+            self._notify("waiting for the command to finish; a second signal ends it")
 
     def _on_stdout_closed(self) -> None:
         self._stdout_closed = True
@@ -143,8 +138,8 @@ class HistoryRun:
                     async with aclosing(self._pages(client)) as pages, asyncio.timeout(None) as wait_timeout:
                         await self._process_pages(pages, wait_timeout)
                 except TimeoutError:
-                    if client.last_error:
-                        raise _WaitWithoutServer(client.last_error) from None
+                    if error := client.last_error:  # without a server, --wait cannot know that there was no message
+                        raise error.replace(message=f"{self._wait_text()}, but {error.message}") from None
                     raise
             if self._printer:
                 self._printer.finish()
@@ -153,54 +148,60 @@ class HistoryRun:
             if self._cursor_file:
                 self._cursor_file.close()
 
-    def _pages(self, client: "ChatClient") -> "AsyncGenerator[HistoryPage, None]":
+    def _pages(self, client: "ChatClient") -> AsyncGenerator[HistoryPage, None]:
         if self._request.query.follow:
             return client.follow(self._request.query, self._request.from_now)
         return _head_page(client) if self._request.from_now else client.read(self._request.query)
 
-    async def _process_pages(self, pages: "AsyncGenerator[HistoryPage, None]", wait_timeout: asyncio.Timeout) -> None:
+    async def _process_pages(self, pages: AsyncGenerator[HistoryPage, None], wait_timeout: asyncio.Timeout) -> None:
         clock = asyncio.get_running_loop().time
-        self._read_cursor, live = self._done_cursor, False
+        live = not self._request.query.follow
         async for page in pages:
             self._read_cursor = page.cursor
             if page.runs:
-                wait_timeout.reschedule(None)  # what is done with it takes its own time
-            self._locating_start &= not (page.runs or page.live)
-            if page.runs and not (self._cursor_file.cursor if self._cursor_file else self._done_cursor):
-                self._save(f"{page.cursor_prefix}{page.runs[0].sequence - 1}")  # --last must not count again from the end
-            if self._command:
-                await self._run_command(self._command, page)
-            if (self._printer is None or self._print(self._printer, page)) and not self._locating_start:
-                self._save(page.cursor)
-            live = live or page.live or not self._request.query.follow
+                wait_timeout.reschedule(None)  # --wait does not include the time that printing or a command takes
+            await self._process_page(page)
+            live = live or page.live
             if live and wait_timeout.when() is None and self._request.wait is not None:
                 wait_timeout.reschedule(clock() + self._request.wait)
 
-    def _print(self, printer: Printer, page: "HistoryPage") -> bool:
-        """Whether all so far is out."""
+    async def _process_page(self, page: HistoryPage) -> None:
+        """Print the page or run the command for its messages, and save the cursor of what is done."""
+        self._locating_start &= not (page.runs or page.live)
+        if page.runs and not (self._cursor_file.cursor if self._cursor_file else self._done_cursor):
+            # The next run must start here. It must not count the messages of --last from a later end.
+            self._save(cursor.cursor_text(page.cursor_prefix, page.runs[0].sequence - 1))
+        if self._command:
+            await self._run_command(self._command, page)
+        if (self._printer is None or self._print(self._printer, page)) and not self._locating_start:
+            self._save(page.cursor)
+
+    def _print(self, printer: Printer, page: HistoryPage) -> bool:
+        """Return whether everything so far is written to stdout."""
         printed = printer.print_page(page)
         if page.live and self._request.query.follow and not printed:
             printer.flush()
             return True
         return printed
 
-    async def _run_command(self, command: "ExecCommand", page: "HistoryPage") -> None:
+    async def _run_command(self, command: "ExecCommand", page: HistoryPage) -> None:
         lines = iter(json_lines(page))
         for run in page.runs:
             for sequence, text in enumerate(run.texts, run.sequence):
-                self._command_running, self._message_cursor = True, f"{page.cursor_prefix}{sequence}"
-                await command.run(sequence, run.room, run.user, text, run.time, next(lines).encode())
+                self._command_running, self._message_cursor = True, cursor.cursor_text(page.cursor_prefix, sequence)
+                await command.run(ExecMessage(sequence, run.room, run.user, text, run.time, next(lines).encode()))
                 self._command_running = False
                 self._save(self._message_cursor)
                 if self._signals.exit_code:
                     raise _Interrupted
 
-    def _save(self, cursor: str) -> None:
-        self._done_cursor = cursor
-        if self._cursor_file and cursor and cursor != self._cursor_file.cursor:
+    def _save(self, position: str) -> None:
+        """Record that all messages up to this cursor are done."""
+        self._done_cursor = position
+        if self._cursor_file and position and position != self._cursor_file.cursor:
             if self._sync_stdout:
-                os.fdatasync(STDOUT)  # a power cut must not leave a cursor that is ahead of what is in the file
-            self._cursor_file.save(cursor)
+                os.fdatasync(STDOUT)  # after a power cut the cursor must not be ahead of the file's content
+            self._cursor_file.save(position)
 
 
 def _is_regular_file(descriptor: int) -> bool:
@@ -209,9 +210,7 @@ def _is_regular_file(descriptor: int) -> bool:
     return False
 
 
-async def _head_page(client: "ChatClient") -> "AsyncGenerator[HistoryPage, None]":
-    """Nothing of what is stored, but the cursor behind it."""
-    from chatctl.client import HistoryPage
-
+async def _head_page(client: "ChatClient") -> AsyncGenerator[HistoryPage, None]:
+    """Yield an empty page with the cursor of the end of the log."""
     head = (await client.stats(1)).head
-    yield HistoryPage([], head, head.rpartition(":")[0] + ":", live=True)
+    yield HistoryPage([], head, cursor.prefix_of(head), live=True)

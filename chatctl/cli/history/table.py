@@ -1,11 +1,11 @@
-"""`history` for people where no terminal is looking: a table, or lines of the same columns if it is long."""
+"""The table of `history` in a pipe or file: a Rich table, or lines with the same columns for long output."""
 
 import sys
-import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -18,32 +18,26 @@ if TYPE_CHECKING:
     from chatctl.client import HistoryPage
 
 
-def text_columns(text: str) -> int:
-    """How many columns of a terminal the text takes."""
-    if text.isascii():
-        return len(text)
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
-
-
-MAX_TABLE_ROWS, MAX_TABLE_CHARS = 1000, 1_000_000  # up to here a Rich table; longer output is never held in memory
-MIN_TABLE_COLUMNS = 72  # a table in fewer would have columns of one or two letters, so there lines wrap instead
+MAX_TABLE_ROWS, MAX_TABLE_CHARS = (
+    1000,
+    1_000_000,
+)  # of a Rich table; longer output is written as lines and not kept in memory
+MIN_TABLE_COLUMNS = 72  # a narrower table would have columns of one or two letters, so lines are written instead
 
 TableRow = tuple[str, str, str, str, str]
 HEADER = ("sequence", "time", "room", "user", "text")
 
 
 class TablePrinter:
-    """Prints messages as a table; what follows MAX_TABLE_ROWS, MAX_TABLE_CHARS or `flush` as lines of the same columns."""
+    """A Printer that prints a table, and after MAX_TABLE_ROWS, MAX_TABLE_CHARS or `flush` lines with the same columns."""
 
     def __init__(self, utc: bool, no_color: bool) -> None:
         self._utc, self._no_color = utc, no_color
-        self._rows: list[TableRow] | None = []
+        self._rows: list[TableRow] | None = []  # not yet printed; None once lines are written
         self._chars = 0
         self._widths: tuple[int, ...] = ()
 
     def print_page(self, page: "HistoryPage") -> bool:
-        """Take a page; whether all so far is printed."""
         new_rows = _rows(page, self._utc)
         if self._rows is None:
             _write_lines(new_rows, self._widths)
@@ -56,14 +50,13 @@ class TablePrinter:
         return True
 
     def flush(self) -> None:
-        """Hold nothing back any more: nobody knows how much more comes. Without any message yet, it waits for the first."""
+        """Write all rows as lines, and later rows at once. Before the first message it does nothing."""
         if self._rows:
             rows, self._widths = _with_header(self._rows)
             self._rows = None
             _write_lines(rows, self._widths)
 
     def finish(self) -> None:
-        """Print what was held back."""
         if self._rows and make_console(self._no_color).width < MIN_TABLE_COLUMNS:
             self.flush()
         elif self._rows:
@@ -82,9 +75,9 @@ def _rows(page: "HistoryPage", utc: bool) -> list[TableRow]:
 
 
 def _with_header(rows: list[TableRow]) -> tuple[list[TableRow], tuple[int, ...]]:
-    """The rows under their headings, and how wide the columns but the last are."""
+    """Return the rows below their header, and the widths of all columns but the last."""
     all_rows = [HEADER, *rows]
-    return all_rows, tuple(max(text_columns(row[i]) for row in all_rows) for i in range(4))
+    return all_rows, tuple(max(cell_len(row[i]) for row in all_rows) for i in range(4))
 
 
 def _print_table(rows: list[TableRow], no_color: bool) -> None:
@@ -100,15 +93,19 @@ def _print_table(rows: list[TableRow], no_color: bool) -> None:
 
 
 def _write_lines(rows: "Sequence[TableRow]", widths: tuple[int, ...]) -> None:
-    """Aligned lines; a name longer than all in the first page moves its line's text, no more."""
-    number, time, room, user = widths
+    """Write aligned lines. A name that is longer than all names of the first page shifts the text of its line only."""
+    number_width, time_width, room_width, user_width = widths
     lines = []
-    pads: dict[str, str] = {}
-    for sequence, when, where, who, text in rows:
-        middle = pads.get(key := f"{when}\0{where}\0{who}")
+    cache: dict[tuple[str, str, str], str] = {}  # most rows of a page have the same few values
+    for sequence, time, room, user, text in rows:
+        middle = cache.get(key := (time, room, user))
         if middle is None:
-            middle = f"{when:<{time}}  {where}{' ' * (room - text_columns(where))}  {who}{' ' * (user - text_columns(who))}"
-            pads[key] = middle
-        lines.append(f"{sequence:>{number}}  {middle}  {text}\n")
+            padded_room, padded_user = _pad(room, room_width), _pad(user, user_width)
+            middle = cache[key] = f"{time:<{time_width}}  {padded_room}  {padded_user}"
+        lines.append(f"{sequence:>{number_width}}  {middle}  {text}\n")
     sys.stdout.buffer.write("".join(lines).encode())
     sys.stdout.buffer.flush()
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - cell_len(text))

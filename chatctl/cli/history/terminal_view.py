@@ -1,4 +1,4 @@
-"""`history` at a terminal: a colour for each user, dates where they change, texts wrapped under each other."""
+"""The view of `history` at a terminal: a colour for each user, a line for each new day, and wrapped texts."""
 
 import os
 import sys
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from chatctl.client import HistoryPage
     from chatctl.model.messages import Run
 
-TIME_COLUMNS, TEXT_COLUMNS = 8, 24  # with fewer for texts, something else on the line goes
-ROOM_COLUMNS, USER_COLUMNS, NAME_COLUMNS = 6, 8, 20  # at least, and of either at most
-NAME_REPEAT_MESSAGES, NAME_REPEAT_SECONDS = 20, 300  # for so many, and so long, a user's name is not said again
+TIME_COLUMNS = 8
+MIN_TEXT_COLUMNS = 24  # if texts would get fewer, another part of the line is left out
+MIN_ROOM_COLUMNS, MIN_USER_COLUMNS, MAX_NAME_COLUMNS = 6, 8, 20
+NAME_REPEAT_MESSAGES, NAME_REPEAT_SECONDS = 20, 300  # a user's name is repeated after so many messages, or so long
 GAP = "  "
 
 
 class _ColumnWidths(NamedTuple):
-    """The columns of each; 0 is not there. Without a place for users, they stand above their texts."""
+    """The widths of the columns; 0 means that the column is left out. Without a user column, names are above their texts."""
 
     number: int
     room: int
@@ -33,27 +34,27 @@ class _ColumnWidths(NamedTuple):
 
 
 def _column_widths(columns: int, number: int, room: int, user: int) -> _ColumnWidths:
-    """How a line of so many columns is divided between what takes so many."""
+    """Divide a line between the columns that need these widths, and the text."""
     text = columns - TIME_COLUMNS - sum(width + len(GAP) for width in (room, user) if width) - len(GAP)
-    if text - number - len(GAP) >= TEXT_COLUMNS:
+    if text - number - len(GAP) >= MIN_TEXT_COLUMNS:
         return _ColumnWidths(number, room, user, text - number - len(GAP))
-    if text >= TEXT_COLUMNS:
+    if text >= MIN_TEXT_COLUMNS:
         return _ColumnWidths(0, room, user, text)
     return _ColumnWidths(0, 0, 0, max(columns - len(GAP), 2))
 
 
 class TerminalPrinter:
-    """Prints pages as they come and holds nothing of them; a Printer."""
+    """A Printer that prints each page at once."""
 
     def __init__(self, several_rooms: bool, utc: bool) -> None:
-        """`several_rooms`: whether there can be, so that each message has to say its own."""
+        """`several_rooms`: messages may be from more than one room, so each shows its room."""
         self._several_rooms = several_rooms
         self._zone = UTC if utc else None
         self._style = _AnsiStyle()
         self._day = ""
-        self._shown_names = ("", "")  # the room and user that were said last,
-        self._names_shown_at, self._messages_since_names = 0, 0  # when, and for how many messages
-        self._widths = (1, ROOM_COLUMNS if several_rooms else 0, USER_COLUMNS)  # of all numbers, rooms and users so far
+        self._shown_names = ("", "")  # the last room and user that were shown
+        self._names_shown_at, self._messages_since_names = 0, 0
+        self._widths = (1, MIN_ROOM_COLUMNS if several_rooms else 0, MIN_USER_COLUMNS)  # needed so far: number, room, user
 
     def print_page(self, page: "HistoryPage") -> bool:
         if page.runs:
@@ -66,15 +67,15 @@ class TerminalPrinter:
         return True
 
     def flush(self) -> None:
-        """See Printer."""
+        pass  # nothing is held back
 
     def finish(self) -> None:
         if not self._day:
             say("no messages")
 
     def _widen_columns(self, runs: "list[Run]", columns: int) -> None:
-        """Make place for all names, within bounds; longer ones take more lines."""
-        max_width = max(USER_COLUMNS, min(NAME_COLUMNS, columns // 6))
+        """Make the columns wide enough for all names, up to a limit. Longer names take more lines."""
+        max_width = max(MIN_USER_COLUMNS, min(MAX_NAME_COLUMNS, columns // 6))
         number, room, user = self._widths
         for run in runs:
             number = max(number, len(str(run.sequence + len(run.texts) - 1)))
@@ -83,8 +84,8 @@ class TerminalPrinter:
         self._widths = number, room, user
 
     def _run_lines(self, run: "Run", columns: int, layout: _ColumnWidths) -> Iterator[str]:
-        when = datetime.fromtimestamp(run.time // 1_000_000, UTC).astimezone(self._zone)
-        day, time = f"{when:%a %Y-%m-%d} {_utc_offset(when)}", f"{when:%H:%M:%S}"
+        moment = datetime.fromtimestamp(run.time // 1_000_000, UTC).astimezone(self._zone)
+        day, time = f"{moment:%a %Y-%m-%d} {_utc_offset(moment)}", f"{moment:%H:%M:%S}"
         if day != self._day:
             self._day, self._shown_names = day, ("", "")
             yield self._style.dim(f"── {day} ".ljust(columns, "─")[:columns])
@@ -98,49 +99,55 @@ class TerminalPrinter:
                 yield from self._message_lines(self._style.dim(head), *names, text, name_template, layout)
                 continue
             if not omit_names:
-                facts = f" · {room} · {time}" if room else f" · {time}"
-                *lines, last = wrap_text(user + facts, columns) if terminal_cells(user + facts) > columns else ("",)
-                yield from lines
-                yield last or name_template.replace("{}", user) + self._style.dim(facts)
+                details = f" · {room} · {time}" if room else f" · {time}"
+                yield from self._name_lines(user, details, name_template, columns)
             yield from (GAP + line for line in _wrap_message(text, layout.text))
 
     def _can_omit_names(self, names: tuple[str, str], time: int) -> bool:
-        """Whether the names are those of the message before, and need not be said again."""
+        """Return whether the room and user were shown recently and are the same."""
         self._messages_since_names += 1
-        within_bounds = (
+        recently_shown = (
             self._messages_since_names < NAME_REPEAT_MESSAGES
             and time - self._names_shown_at < NAME_REPEAT_SECONDS * 1_000_000
         )
-        if within_bounds and self._shown_names == names:
+        if recently_shown and self._shown_names == names:
             return True
         self._shown_names, self._names_shown_at, self._messages_since_names = names, time, 0
         return False
 
+    def _name_lines(self, user: str, details: str, name_template: str, columns: int) -> Iterator[str]:
+        """Yield the lines above a text, for a terminal that is too narrow for columns."""
+        if terminal_cells(user + details) > columns:
+            yield from wrap_text(user + details, columns)
+        else:
+            yield name_template.replace("{}", user) + self._style.dim(details)
+
     def _message_lines(
         self, head: str, room: str, user: str, text: str, name_template: str, layout: _ColumnWidths
     ) -> Iterator[str]:
-        """The lines of a message, each part of it under its first line."""
+        """Yield the lines of a message; each wrapped part stays in its column."""
         blank = " " * (TIME_COLUMNS + (layout.number + len(GAP) if layout.number else 0))
         rooms = wrap_text(room, layout.room) if layout.room else []
         parts = zip_longest(rooms, wrap_text(user, layout.user), _wrap_message(text, layout.text), fillvalue="")
-        for where, who, line in parts:
-            place = GAP + self._style.dim(pad_text(where, layout.room)) if layout.room else ""
-            name = (name_template.replace("{}", who) if who else "") + " " * (layout.user - terminal_cells(who))
-            yield f"{head}{place}{GAP}{name}{GAP}{line}".rstrip()
+        for room_part, user_part, text_part in parts:
+            place = GAP + self._style.dim(pad_text(room_part, layout.room)) if layout.room else ""
+            styled = name_template.replace("{}", user_part) if user_part else ""
+            name = styled + " " * (layout.user - terminal_cells(user_part))
+            yield f"{head}{place}{GAP}{name}{GAP}{text_part}".rstrip()
             head = blank
 
 
 def _wrap_message(text: str, width: int) -> list[str]:
-    """The lines of a text, each of them wrapped; empty ones at its end are left out."""
+    """Return the wrapped lines of a text, without empty lines at its end."""
     return [row for line in text.rstrip("\n").split("\n") for row in wrap_text(escape_text(line), width)]
 
 
-def _utc_offset(when: datetime) -> str:
-    return "UTC" if when.tzinfo is UTC else f"{when:%z}"[:3] + ":" + f"{when:%z}"[3:]
+def _utc_offset(moment: datetime) -> str:
+    return "UTC" if moment.tzinfo is UTC else f"{moment:%z}"[:3] + ":" + f"{moment:%z}"[3:]
 
 
 class _AnsiStyle:
-    """The escape sequences of this terminal, if there are to be any."""
+    """The escape sequences for stdout; none if colours are off."""
 
     def __init__(self) -> None:
         self._enabled = colours_enabled(sys.stdout)
@@ -151,9 +158,9 @@ class _AnsiStyle:
         self._user_colours = UserColours(len(self._user_codes))
 
     def dim(self, text: str) -> str:
-        """What is there to be looked up."""
+        """Return the text in a faint colour."""
         return f"\x1b[2m{text}\x1b[22m" if self._enabled and text.strip() else text
 
-    def user_template(self, name: str) -> str:
-        """What a user's name is put into, in place of {}, so that it has their colour."""
-        return f"\x1b[1;{self._user_codes[self._user_colours.index(name)]}m{{}}\x1b[0m" if self._enabled else "{}"
+    def user_template(self, user: str) -> str:
+        """Return a template in the user's colour; {} stands for the name."""
+        return f"\x1b[1;{self._user_codes[self._user_colours.index(user)]}m{{}}\x1b[0m" if self._enabled else "{}"

@@ -1,4 +1,4 @@
-"""The room as an app at a terminal: it shows a session until somebody leaves, or the session fails."""
+"""The full-screen app of `join`: runs a session until the user leaves, or the session fails."""
 
 import signal
 import sys
@@ -12,36 +12,37 @@ from textual.theme import BUILTIN_THEMES
 from chatctl.cli.exit_codes import INTERRUPTED, SIGNAL_OFFSET
 from chatctl.cli.join.chat_screen import ChatScreen
 from chatctl.cli.join.session import Session
+from chatctl.compat import textual_keys
 from chatctl.errors import ChatError
 
-TERMINAL_CHECK_SECONDS = 5.0  # how often it is seen whether there still is one
+TERMINAL_CHECK_SECONDS = 5.0  # how often to check that the terminal still exists
 EXIT_TIMEOUT_SECONDS = 2.0  # how long leaving waits for receipts
 LIGHT_THEME = replace(BUILTIN_THEMES["textual-light"], name="chatctl-light", background="#ffffff", surface="#f0f0f0")
-THEMES = {True: LIGHT_THEME.name, False: "textual-dark"}
+DARK_THEME_NAME = "textual-dark"
 
 
 class ChatApp(App[int]):
-    """Runs a session on its screen; `run_async` gives the exit code. What has no receipt then, the session knows."""
+    """Shows a session full-screen. `run_async` returns the exit code; the stream knows the texts without a receipt."""
 
     TITLE = "chatctl"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "interrupt"),
-        Binding("ctrl+t", "theme"),
+        Binding("ctrl+t", "toggle_theme"),
     ]
 
     def __init__(self, session: Session, light: bool = False) -> None:
+        textual_keys.install()
         super().__init__()
         self.register_theme(LIGHT_THEME)
-        self.theme = THEMES[light]
+        self.theme = LIGHT_THEME.name if light else DARK_THEME_NAME
         self.chat_screen = ChatScreen(session, self.request_exit)
         self.failure: ChatError | None = None
-        """What ended the session."""
+        """The error that ended the session."""
         self._session = session
         self._requested_exit_code: int | None = None
 
     def on_mount(self) -> None:
-        """Begin."""
         self.push_screen(self.chat_screen)
         self._session.listener = self.chat_screen
         self.run_worker(self._run_session())
@@ -56,31 +57,31 @@ class ChatApp(App[int]):
         self.exit(self._requested_exit_code or 0)
 
     def _check_terminal(self) -> None:
-        """Leave when the terminal is gone: only the process that it belongs to gets a signal."""
+        """Leave if the terminal is gone. SIGHUP goes only to the process that owns the terminal."""
         if not sys.stdin.isatty() and self._requested_exit_code is None:
             self.request_exit(SIGNAL_OFFSET + signal.SIGHUP)
 
     def request_exit(self, code: int) -> None:
-        """Leave with this exit code: when all has its receipt, or after two seconds. The second time: at once."""
+        """Leave with this exit code once every text has a receipt, but after 2 s at most; the second call leaves at once."""
         if self._requested_exit_code is not None:
             self.exit(code)
             return
         self._requested_exit_code = code
         self._session.finish()
         if count := self._session.pending_count:
-            texts = "a text has" if count == 1 else f"{count:,} texts have"
+            texts = "1 text has" if count == 1 else f"{count:,} texts have"
             self.chat_screen.begin_exit(
-                f"leaving in {EXIT_TIMEOUT_SECONDS:g} s at most: {texts} no receipt yet (Ctrl+C: at once)"
+                f"leaving within {EXIT_TIMEOUT_SECONDS:g} s: {texts} no receipt yet (Ctrl+C: leave at once)"
             )
             self.set_timer(EXIT_TIMEOUT_SECONDS, lambda: self.exit(code))
         else:
             self.exit(code)
 
     def action_interrupt(self) -> None:
-        """Ctrl+C."""
+        """Leave as after SIGINT."""
         self.request_exit(INTERRUPTED)
 
-    def action_theme(self) -> None:
-        """From dark to light, or back."""
-        self.theme = THEMES[self.theme == THEMES[False]]
+    def action_toggle_theme(self) -> None:
+        """Switch between the dark and the light theme."""
+        self.theme = LIGHT_THEME.name if self.theme == DARK_THEME_NAME else DARK_THEME_NAME
         self.chat_screen.state_changed()

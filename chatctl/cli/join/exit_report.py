@@ -1,4 +1,4 @@
-"""What is told in the end: nothing that was typed is lost without a word."""
+"""The report when `join` ends: the texts that were typed or sent, and that the server has not confirmed."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -11,21 +11,17 @@ if TYPE_CHECKING:
 
 
 def report_unsent(reports: "Iterable[DeliveryReport]", drafts: Mapping[str, str], as_json: bool) -> bool:
-    """Say what was sent and has no receipt, and what was typed and not sent ; whether all that was sent is stored."""
+    """Print the texts that are not known to be stored, and the drafts by room. Returns whether every text sent is stored."""
     undelivered = [
         report for report in reports if report.receipt.status in (ReceiptStatus.UNCONFIRMED, ReceiptStatus.REJECTED)
     ]
-    for outcome in undelivered:
-        error = outcome.receipt.error
-        for text in outcome.texts:
-            _print_text(
-                f"not stored: {error}" if error else "no receipt came, so it may or may not be stored",
-                outcome.room,
-                text,
-                as_json,
-            )
-        if error and not outcome.texts:  # it never was a text
-            messages.notifier(as_json)(f"line {outcome.receipt.number} was not sent: {error}")
+    for report in undelivered:
+        error = report.receipt.error
+        reason = f"not stored: {error}" if error else "no receipt, so it may or may not be stored"
+        for text in report.texts:
+            _print_text(reason, report.room, text, as_json)
+        if error and not report.texts:  # the line was never a text
+            messages.notifier(as_json)(f"line {report.receipt.number} was not sent: {error}")
     for room, text in drafts.items():
         _print_text("typed, but not sent", room, text, as_json)
     return not undelivered
@@ -35,5 +31,5 @@ def _print_text(reason: str, room: str, text: str, as_json: bool) -> None:
     if as_json:
         messages.say_json({"notice": reason, "room": room, "text": text})
     else:
-        # On a line of its own, which nothing folds: somebody may want to copy it.
+        # The text starts a line of its own and is not wrapped, so that it can be copied.
         messages.say(f"{reason} (room {escape.escape_name(room)}):\n{escape.escape_text(text)}")

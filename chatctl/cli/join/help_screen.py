@@ -1,4 +1,4 @@
-"""The help screen."""
+"""The help screen: keys and slash commands."""
 
 from typing import ClassVar
 
@@ -10,24 +10,42 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from chatctl.cli.join.slash_commands import COMMANDS, KEYS
+from chatctl.cli.join.command_runner import COMMANDS
+
+KEYS = (
+    ("Enter", "send the message"),
+    ("Alt+Enter, Ctrl+J", "start a new line in the message"),
+    ("Tab", "complete a command, user or room; again: the next match"),
+    ("Up, Down", "recall earlier messages"),
+    ("PageUp, PageDown, wheel", "scroll; older messages load automatically"),
+    ("Shift+Up, Shift+Down", "scroll by a line"),
+    ("Ctrl+Home, Ctrl+End", "go to the oldest loaded message, to the newest one"),
+    ("Ctrl+N, Ctrl+P", "go to the next, to the previous room (Alt+Down, Alt+Up)"),
+    ("Alt+1 to Alt+9", "go to the first to ninth room"),
+    ("Alt+A", "go to the next room with unread messages"),
+    ("Esc", "close a search, or this help"),
+    ("F2", "hide or show the sidebar; without it, Shift and the mouse select messages to copy in most terminals"),
+    ("Ctrl+U, Ctrl+W, Ctrl+Z", "delete to the start, delete a word, undo"),
+    ("Ctrl+T", "switch between dark and light"),
+    ("Ctrl+D", "leave, if the input is empty"),
+    ("Ctrl+C", "leave"),
+)
 
 
 class HelpScreen(ModalScreen[None]):
-    """All keys and commands."""
+    """Lists all keys and commands."""
 
     CSS = """
     HelpScreen { align: center middle; }
     VerticalScroll { width: 100%; max-width: 84; height: 100%; max-height: 32; padding: 1 2; background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,f1,q,enter", "leave"),
+        Binding("escape,f1,q,enter", "close"),
         Binding("ctrl+c", "app.interrupt"),
-        Binding("ctrl+t", "app.theme"),
+        Binding("ctrl+t", "app.toggle_theme"),
     ]
 
     def compose(self) -> ComposeResult:
-        """One table."""
         table = Table.grid(padding=(0, 2))
         for key, description in KEYS:
             table.add_row(Text(key, style="bold"), description)
@@ -38,6 +56,6 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll():
             yield Static(table)
 
-    def action_leave(self) -> None:
-        """Back to the room."""
+    def action_close(self) -> None:
+        """Return to the room."""
         self.dismiss()

@@ -1,19 +1,18 @@
-"""What the room shows: lines, and whatever has them in order."""
+"""The lines that the full-screen `join` shows."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 LineKey = tuple[int, int]
-"""Where a line is in its room: (sequence, 0) for a message, (sequence of the message before it, n) for a notice,
-(2**62, number) for a message without a receipt."""
-
+"""The position of a line in its room: (sequence, 0) for a message, (sequence of the message before it, n) for a notice,
+(2**63, number) for a text without a receipt."""
 
 UNREAD_NOTICE = "new messages"
-"""The text of the notice before what nobody has looked at."""
+"""The text of the notice before the first unread message."""
 
 
 class Line(NamedTuple):
-    """A message as the room shows it, or a notice of the room itself."""
+    """A message, or a notice of `join` itself."""
 
     key: LineKey
     time: int  # microseconds since 1970
@@ -24,12 +23,12 @@ class Line(NamedTuple):
 
 
 class LineSource(Protocol):
-    """What can be shown: a room, or what a search found. `lines` rise by key; len and indexing of them are cheap."""
+    """The lines of a room or of a search, sorted by key. `len` and indexing take constant time."""
 
     @property
     def lines(self) -> Sequence[Line]:
-        """All the lines held, oldest first."""
+        """All lines held, oldest first."""
 
     anchor: tuple[LineKey, int] | None
     """The scroll position: the key of the bottom line, and how many of its rows are below the edge. None: at the end,
-    following what comes. Only the widget that shows the source sets it."""
+    following new lines. Only the widget that shows the source sets it."""

@@ -18,7 +18,7 @@ from chatctl.cli.join.viewport import Viewport, bottom_index
 
 DRAW_INTERVAL_SECONDS = 1 / 20  # seconds between drawings while lines come in: a drawing takes time that a key waits for
 WHEEL_ROWS = 3  # rows
-STYLE_NAMES = ("faint", "notice", "rejected", "mention", "mark", "needle")  # those of drawing.Styles that CSS says
+STYLE_NAMES = ("faint", "notice", "rejected", "mention", "mark", "needle")  # those of row.Styles that CSS says
 
 
 class MessageView(Widget):
@@ -26,15 +26,15 @@ class MessageView(Widget):
 
     # Two columns stay empty on the right: a character that a terminal takes for wider than it is has somewhere to go.
     DEFAULT_CSS = """
-    Messages { width: 1fr; height: 1fr; padding: 0 2 0 0; }
-    Messages > .messages--faint { color: $foreground 55%; }
-    Messages > .messages--notice { color: $foreground 70%; text-style: italic; }
-    Messages > .messages--rejected { color: $text-error; }
-    Messages > .messages--mention { background: $primary 30%; }
-    Messages > .messages--mark { color: $warning; }
-    Messages > .messages--needle { color: black; background: $warning; }
+    MessageView { width: 1fr; height: 1fr; padding: 0 2 0 0; }
+    MessageView > .message-view--faint { color: $foreground 55%; }
+    MessageView > .message-view--notice { color: $foreground 70%; text-style: italic; }
+    MessageView > .message-view--rejected { color: $text-error; }
+    MessageView > .message-view--mention { background: $primary 30%; }
+    MessageView > .message-view--mark { color: $warning; }
+    MessageView > .message-view--needle { color: black; background: $warning; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"messages--{name}" for name in STYLE_NAMES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"message-view--{name}" for name in STYLE_NAMES}
     ALLOW_SELECT = False  # what is selected would move away under the mouse; the terminal's own selection stays
 
     class OlderRequested(Message):
@@ -186,7 +186,7 @@ class MessageView(Widget):
         return strips
 
     def _styles(self) -> Styles:
-        full = {name: self.get_component_rich_style(f"messages--{name}") for name in STYLE_NAMES}
+        full = {name: self.get_component_rich_style(f"message-view--{name}") for name in STYLE_NAMES}
         texts = {name: Style(color=style.color, italic=style.italic) for name, style in full.items()}
         texts["mention"] = Style(bgcolor=full["mention"].bgcolor)
         texts["needle"] += Style(bgcolor=full["needle"].bgcolor)

@@ -1,142 +1,145 @@
-"""The rooms of one person and the stream behind them: what comes goes to its room, and what is typed goes out."""
+"""The rooms of one user and the stream behind them. Knows no screen."""
 
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Protocol
+from contextlib import suppress
+from typing import Protocol
 
-from chatctl.cli.join.line import Line
+from chatctl.cli.join.input_error import InputError
+from chatctl.cli.join.older_messages import OlderMessagesLoader
 from chatctl.cli.join.room import MessageList, Room, Search
-from chatctl.client import Connected, DeliveryReport, Disconnected, HistoryPage, PresenceChanged, Query, RoomStream
+from chatctl.client import Connected, DeliveryReport, Disconnected, HistoryPage, PresenceChanged, RoomStream
 from chatctl.client.client import ChatClient
 from chatctl.errors import ChatError
 from chatctl.model.limits import MAX_FILTERS, name_error, utf8_size
 from chatctl.model.records import ReceiptStatus
-from chatctl.model.stats import ServerStats
+from chatctl.model.stats import RoomPresence, ServerStats
 
-if TYPE_CHECKING:
-    from chatctl.model.stats import RoomPresence
-
-OLDER_PAGE_SIZE = 200  # messages loaded at once
 LATENCY_INTERVAL_SECONDS = 10.0
-RESPONSE_TIMEOUT_SECONDS = 5.0  # for what somebody waits for at the screen
-PAGE_TIMEOUT_SECONDS = 30.0  # without any page; a search in much tells every second how far it is
+RESPONSE_TIMEOUT_SECONDS = 5.0  # for requests that the user waits for
+MAX_STATS_ROOMS = 100  # rooms with most messages that the server lists
 
 
 class SessionListener(Protocol):
-    """Who wants to know what happens. All calls are from the event loop, and must be quick."""
+    """Receives the changes of a session. All calls come from the event loop and must return quickly."""
 
     def messages_changed(self, message_list: MessageList) -> None:
-        """A room or a search has other lines, or others are unread."""
+        """The lines or the unread count of a room or of the search have changed."""
 
     def mention_received(self, room: Room) -> None:
-        """Somebody mentions the user in a room that nobody looks at."""
+        """A message in a room that is not visible mentions the user."""
 
     def state_changed(self) -> None:
-        """The connection, who is here, or what is pending is another."""
+        """The connection, the presence or the number of pending texts has changed."""
 
 
 class Session:
-    """Rooms, and a RoomStream that it alone iterates over. `run` it; it ends after `finish`, or with what ended the stream."""
+    """The rooms, the search and the connection of one user. Only the session iterates over the events of the stream."""
 
     def __init__(self, client: ChatClient, stream: RoomStream, user: str, rooms: Sequence[str]) -> None:
-        """`rooms` are those the joining was made with."""
+        """`rooms` are the rooms that the stream was opened with."""
         self.client = client
         self.user = user
         self.rooms = {name: Room(name, user) for name in rooms}
         self.presence: dict[str, RoomPresence] = {}
         self.search: Search | None = None
         self.server_rooms: list[str] = []
-        """Rooms of the server, those with most messages first."""
+        """Rooms of the server, most messages first."""
         self.latency: float | None = None
-        """Seconds; None while it is not known."""
+        """Seconds of a round trip; None while unknown."""
         self.server_seen = False
-        """Whether there was ever a server."""
+        """Whether the server was ever connected."""
         self.pending_count = 0
-        """Texts without a receipt."""
+        """The number of texts without a receipt."""
         self.listener: SessionListener | None = None
         self._stream = stream
-        self._last_number = 0  # texts put
+        self._last_number = 0  # of the texts sent
         self._cursor_prefix = ""
-        self._load_tasks: set[asyncio.Task[None]] = set()
+        self._loader = OlderMessagesLoader(client, lambda: self.last_error is None, self._messages_changed)
         self._connected = asyncio.Event()
         self._offline_explained = False
 
     @property
     def server(self) -> str:
-        """Its address."""
+        """The server's address."""
         return str(self.client.endpoint)
 
     @property
     def last_error(self) -> ChatError | None:
-        """What keeps it from going on at this moment."""
+        """The error that keeps the stream disconnected; None while it is connected."""
         return self._stream.last_error
 
-    # --- what somebody does
+    # --- requests of the user
 
-    def send(self, room: Room, text: str) -> str:
-        """Send a text; it is pending from here on. Why it cannot be sent comes back, empty if it can."""
+    def send(self, room: Room, text: str) -> None:
+        """Send a text, which is pending until its receipt. Raises InputError if it cannot be sent."""
         try:
             size, limit = utf8_size([text]), self._stream.limits.text_bytes
         except UnicodeEncodeError:
-            return "not sent: it holds characters that UTF-8 cannot carry"
+            raise InputError("not sent: the text contains characters that UTF-8 cannot encode") from None
         if size > limit:
-            return f"not sent: it has {size:,} bytes, the limit is {limit:,}; split it"
+            raise InputError(f"not sent: the text has {size:,} bytes, the limit is {limit:,}", "split it")
         self._stream.put(room.name, [text])
         self._last_number += 1
         self.pending_count += 1
         room.add_pending(self._last_number, text, _now_microseconds())
         self._messages_changed(room)
-        return ""
 
-    def join(self, names: Iterable[str]) -> str:
-        """Receive more rooms. Why that cannot be comes back, empty if it can."""
+    def join(self, names: Iterable[str]) -> None:
+        """Receive more rooms. Raises InputError for an invalid name, or for too many rooms."""
         new_names = [name for name in dict.fromkeys(names) if name not in self.rooms]
         for name in new_names:
             if error := name_error("room", name, self._stream.limits.name_bytes):
-                return error
+                raise InputError(error)
         if len(self.rooms) + len(new_names) > MAX_FILTERS:
-            return f"these would be more than {MAX_FILTERS} rooms: leave some"
+            raise InputError(f"cannot join more than {MAX_FILTERS} rooms", "leave some first")
         self.rooms |= {name: Room(name, self.user) for name in new_names}
         if new_names:
             self._stream.set_rooms(list(self.rooms))
-        return ""
 
     def leave(self, name: str) -> None:
-        """Receive a room no more. What was sent there still gets its receipt."""
+        """Stop receiving a room. Texts already sent to it still get their receipts."""
         del self.rooms[name]
         self.presence.pop(name, None)
         self._stream.set_rooms(list(self.rooms))
+        self._state_changed()
 
     def finish(self) -> None:
-        """Send nothing more: `run` ends once all has its receipt."""
+        """Accept no more texts: `run` ends once every text has a receipt."""
         self._stream.finish()
 
     async def stats(self) -> ServerStats:
-        """The server's figures. Raises ChatError, and TimeoutError after some seconds."""
+        """Return the server's stats. Raises ChatError, and TimeoutError after 5 s."""
         async with asyncio.timeout(RESPONSE_TIMEOUT_SECONDS):
-            return await self.client.stats(100)
+            return await self.client.stats(MAX_STATS_ROOMS)
 
-    # --- what comes
+    def load_older(self, message_list: MessageList) -> None:
+        """Load messages older than those held, unless a load is running or the server does not send the room yet."""
+        room = self.rooms.get(message_list.name)
+        if room and room.live:
+            self._loader.load(message_list, self._cursor_prefix)
+
+    # --- events of the stream
 
     async def run(self) -> None:
-        """Take everything that comes. Raises what ended the stream."""
+        """Handle events until `finish`. Raises the error that ended the stream."""
         latency_task = asyncio.create_task(self._measure_latency())
         try:
             async for event in self._stream.events():
                 self._handle_event(event)
                 if isinstance(event, HistoryPage):
-                    # Keys come first, however much comes. Only here: what comes next is then of the rooms as they are now.
+                    # Lets keys be handled during a flood of pages. Nowhere else: the next event is then about the same rooms.
                     await asyncio.sleep(0)
         finally:
-            for task in (latency_task, *self._load_tasks):
-                task.cancel()
+            latency_task.cancel()
+            self._loader.cancel()
 
     def _handle_event(self, event: object) -> None:
         match event:
             case HistoryPage():
                 self._receive_page(event)
+                return
             case DeliveryReport():
                 self._apply_report(event)
             case PresenceChanged():
@@ -149,8 +152,7 @@ class Session:
             case Disconnected(error):
                 self.latency = None
                 self._explain_offline(error)
-        if self.listener and not isinstance(event, HistoryPage):
-            self.listener.state_changed()
+        self._state_changed()
 
     def _receive_page(self, page: HistoryPage) -> None:
         self._cursor_prefix = page.cursor_prefix
@@ -176,71 +178,25 @@ class Session:
         if room := self.rooms.get(report.room):
             room.apply_receipt(report.receipt, report.texts, _now_microseconds())
             self._messages_changed(room)
-        elif report.receipt.status is ReceiptStatus.REJECTED and self.rooms:  # in a room that was left
+        elif report.receipt.status is ReceiptStatus.REJECTED and self.rooms:  # the user has left the room
             room = next(iter(self.rooms.values()))
             for text in report.texts:
                 room.add_notice(f"not stored in {report.room}: {report.receipt.error}\n{text}", _now_microseconds())
             self._messages_changed(room)
 
     def _explain_offline(self, error: ChatError) -> None:
-        """Whoever has just come is told in full why there is nothing; later the status line is enough."""
-        if not self.server_seen and not self._offline_explained:
-            self._offline_explained = True
-            for room in self.rooms.values():
-                room.add_notice(
-                    f"{error}\nIt is tried again until there is one; what you send meanwhile waits.", _now_microseconds()
-                )
-                self._messages_changed(room)
-
-    # --- older messages
-
-    def load_older(self, message_list: MessageList) -> None:
-        """Load messages before those that are held, unless that is under way or there are none."""
-        room = self.rooms.get(message_list.name)
-        if (
-            room is None
-            or not room.live
-            or message_list.at_start
-            or message_list.loading
-            or message_list.full
-            or self.last_error
-        ):
+        """Show the first error in full if the server was never connected; later the status line is enough."""
+        if self.server_seen or self._offline_explained:
             return
-        message_list.loading = message_list.load_requested = True
-        task = asyncio.create_task(self._fetch_older(message_list))
-        self._load_tasks.add(task)
-        task.add_done_callback(self._load_tasks.discard)
-
-    async def _fetch_older(self, message_list: MessageList) -> None:
-        oldest = message_list.oldest_sequence
-        before = f"{self._cursor_prefix}{oldest}" if oldest else ""
-        contains = message_list.needle if isinstance(message_list, Search) else ""
-        query = Query(rooms=(message_list.name,), contains=contains, before=before, last=OLDER_PAGE_SIZE)
-        lines: list[Line] = []
-        clock = asyncio.get_running_loop().time
-        try:
-            async with asyncio.timeout(PAGE_TIMEOUT_SECONDS) as page_timeout, aclosing(self.client.read(query)) as pages:
-                async for page in pages:
-                    lines += message_list.lines_from_runs(page.runs)
-                    page_timeout.reschedule(clock() + PAGE_TIMEOUT_SECONDS)
-            message_list.prepend(lines, len(lines) < OLDER_PAGE_SIZE, oldest)
-            if contains and not message_list.lines:
-                message_list.add_notice(
-                    f"no message here contains {contains}; new ones that do will show", _now_microseconds()
-                )
-        except (ChatError, TimeoutError) as error:
-            if self.last_error is None:
-                message_list.add_notice(
-                    f"older messages did not load ({error or 'no answer'}): scroll up to try again", _now_microseconds()
-                )
-        finally:
-            message_list.loading = False
-        self._messages_changed(message_list)
-
-    # --- the rest
+        self._offline_explained = True
+        for room in self.rooms.values():
+            room.add_notice(
+                f"{error}\nRetrying until the server responds; your messages are sent then.", _now_microseconds()
+            )
+            self._messages_changed(room)
 
     async def _measure_latency(self) -> None:
-        """Measure the round trip, again and again while there is a server."""
+        """Measure the round trip at every connect and every 10 s while connected."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LATENCY_INTERVAL_SECONDS):
@@ -251,18 +207,21 @@ class Session:
             start = time.perf_counter()
             try:
                 async with asyncio.timeout(RESPONSE_TIMEOUT_SECONDS):
-                    await self.client.stats(1, list(self.rooms)[:1])  # which is cheap, however much goes on
+                    await self.client.stats(1, list(self.rooms)[:1])  # costs the same under any load
                 self.latency = time.perf_counter() - start
                 if not self.server_rooms:
                     self.server_rooms = [name for name, *_ in (await self.stats()).stats.rooms]
             except (ChatError, TimeoutError):
                 self.latency = None
-            if self.listener:
-                self.listener.state_changed()
+            self._state_changed()
 
     def _messages_changed(self, message_list: MessageList) -> None:
         if self.listener:
             self.listener.messages_changed(message_list)
+
+    def _state_changed(self) -> None:
+        if self.listener:
+            self.listener.state_changed()
 
 
 def _now_microseconds() -> int:

@@ -1,6 +1,6 @@
-"""What is stored already: finding a sender's records by their numbers and comparing texts, all with SELECT only.
+"""Deduplication: find the stored records of an input by their numbers and compare texts. All with SELECT only.
 
-A record that was stored never changes, so what is said here of one holds whatever is being written.
+A stored record never changes, so an answer stays true during later writes.
 """
 
 import json
@@ -10,21 +10,21 @@ from typing import NamedTuple
 
 from chatctl.model.records import Receipt, ReceiptStatus, RecordBatch, RejectReason
 
-# Between texts that are compared as one. If the drafts' texts hold none of them, equal wholes have equal parts.
+# Joins texts for one comparison. If no text of the batches contains the separator, equal joined texts have equal parts.
 SEPARATORS = ("\n", "\0")
 
 _BLOCKS = """SELECT json_group_array(json_array(sequence, messages, room, number, time)) FROM (
     SELECT * FROM block WHERE sender = ?1 AND number < ?3 AND number >=
     coalesce((SELECT max(number) FROM block WHERE sender = ?1 AND number <= ?2), ?2) ORDER BY number)"""
-# Rows are walked in the order of their key. ORDER BY would copy each of them first, which takes half as long again; and
-# an order that is another one after all only takes the texts for different, to be looked at more closely.
+# SQLite walks the rows in the order of their key. ORDER BY would copy each of them first, which takes half as long again.
+# If the order were another one, the joined texts would differ, and the batches would be compared text by text.
 _RANGE = "SELECT group_concat(text, ?3) FROM message WHERE sequence BETWEEN ?1 AND ?2"
 _RANGES = """SELECT group_concat(text, ?2) FROM json_each(?1) AS range CROSS JOIN message
     ON sequence BETWEEN json_extract(range.value, '$[0]') AND json_extract(range.value, '$[1]')"""
 
 
 class StoredRange(NamedTuple):
-    """A block, or a part of one: stored records of one sender, with consecutive sequences and numbers."""
+    """A block, or a part of one: stored records of one input, with consecutive sequences and numbers."""
 
     sequence: int
     messages: int
@@ -34,17 +34,17 @@ class StoredRange(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The number after its last."""
+        """The number after the last record."""
         return self.number + self.messages
 
     def clip(self, start: int, end: int) -> "StoredRange":
-        """The part of it with start <= number < end."""
+        """Return the part with start <= number < end."""
         start, end = max(start, self.number), min(end, self.end)
         return self._replace(sequence=self.sequence + start - self.number, messages=end - start, number=start)
 
 
 def contiguous_groups(batches: Sequence[RecordBatch]) -> list[list[int]]:
-    """The drafts by their places, those together that go on from each other."""
+    """Group the indexes of batches whose records continue each other."""
     found: list[list[int]] = []
     last_group: dict[tuple[str, str, str], list[int]] = {}
     for index, batch in enumerate(batches):
@@ -58,7 +58,7 @@ def contiguous_groups(batches: Sequence[RecordBatch]) -> list[list[int]]:
 
 
 def find_stored(db: sqlite3.Connection, input_key: int, start: int, end: int) -> list[StoredRange]:
-    """What is stored of the sender with start <= number < end, in order of the numbers."""
+    """Return the stored records of an input with start <= number < end, in the order of the numbers."""
     (array,) = db.execute(_BLOCKS, (input_key, start, end)).fetchone()
     blocks = (StoredRange(*block) for block in json.loads(array))
     return [block.clip(start, end) for block in blocks if block.end > start]
@@ -67,10 +67,10 @@ def find_stored(db: sqlite3.Connection, input_key: int, start: int, end: int) ->
 def find_duplicates(
     db: sqlite3.Connection, input_key: int, room: int, batches: Sequence[RecordBatch]
 ) -> list[list[Receipt]] | None:
-    """The receipts of drafts that go on from each other, if every record of them is a duplicate; else None.
+    """Return the receipts of batches that continue each other if every record is a duplicate, else None.
 
-    Also None where that would take a closer look. One look at the blocks and one at the texts, however many drafts: beside
-    a busy thread each costs more than its rows.
+    Also None if one query for blocks and one for texts cannot decide it. There are no more queries for more batches: beside
+    a busy thread a query costs more than its rows.
     """
     texts = [text for batch in batches for text in batch.texts]
     start = batches[0].number
@@ -89,7 +89,7 @@ def find_duplicates(
 
 
 def _joined_texts(db: sqlite3.Connection, stored_ranges: Sequence[StoredRange], separator: str) -> str:
-    """The texts of all of them as one."""
+    """Return the stored texts, joined."""
     ranges: list[list[int]] = []
     for part in stored_ranges:
         if ranges and ranges[-1][1] == part.sequence - 1:
@@ -102,7 +102,7 @@ def _joined_texts(db: sqlite3.Connection, stored_ranges: Sequence[StoredRange], 
 
 
 def _duplicate_receipts(stored_ranges: Sequence[StoredRange], batches: Sequence[RecordBatch]) -> list[list[Receipt]]:
-    """Those of drafts that are known to the last record."""
+    """Return the receipts of batches whose records are all stored."""
     receipts, at = [], 0
     for batch in batches:
         end = batch.number + len(batch.texts)
@@ -118,7 +118,7 @@ def _duplicate_receipts(stored_ranges: Sequence[StoredRange], batches: Sequence[
 def split_at_stored(
     db: sqlite3.Connection, batch: RecordBatch, input_key: int
 ) -> Iterator[tuple[RecordBatch, StoredRange | None]]:
-    """The draft cut where stored records of its sender begin and end, each part with those that have its numbers."""
+    """Split a batch where stored records of its input begin and end. Yields each part with the stored records."""
     at, end = batch.number, batch.number + len(batch.texts)
     for stored_range in find_stored(db, input_key, at, end):
         if at < stored_range.number:
@@ -130,7 +130,7 @@ def split_at_stored(
 
 
 def compare_texts(db: sqlite3.Connection, batch: RecordBatch, stored_range: StoredRange) -> list[Receipt]:
-    """Duplicates where the same texts are known in the same room, conflicts where not."""
+    """Return duplicates for texts that are stored in the same room, and conflicts for the others."""
     (room,) = db.execute("SELECT name FROM room WHERE id = ?", (stored_range.room,)).fetchone()
     if room != batch.room:
         return [_conflict_receipt(batch, 0, f"in room {room[:40]!r}, not {batch.room[:40]!r}", len(batch.texts))]
@@ -156,12 +156,15 @@ def _duplicate_receipt(stored_range: StoredRange) -> Receipt:
 
 
 def _slice_batch(batch: RecordBatch, start: int, end: int) -> RecordBatch:
-    """The draft's records with start <= number < end."""
+    """Return the batch's records with start <= number < end."""
     texts = batch.texts[start - batch.number : end - batch.number]
     size = batch.size if len(texts) == len(batch.texts) else sum(len(text.encode()) for text in texts)
     return batch._replace(number=start, texts=texts, size=size)
 
 
 def _conflict_receipt(batch: RecordBatch, offset: int, difference: str, count: int = 1) -> Receipt:
-    error = f"this number of sender {batch.input_id[:40]!r} was stored before {difference}: use another --sender for another input"
-    return Receipt(batch.number + offset, count, ReceiptStatus.REJECTED, reason=RejectReason.CONFLICT, error=error)
+    first = batch.number + offset
+    numbers = f"number {first}" if count == 1 else f"numbers {first} to {first + count - 1}"
+    stored = f"input id {batch.input_id[:40]!r} already has {numbers} {difference}"
+    error = f"{stored}: use another --input-id for another input"
+    return Receipt(first, count, ReceiptStatus.REJECTED, reason=RejectReason.CONFLICT, error=error)

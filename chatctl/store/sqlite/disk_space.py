@@ -1,4 +1,4 @@
-"""Whether a store has failed, or has no space to grow for the moment."""
+"""Tell a full disk, after which a store works again, from a failed one."""
 
 import errno
 import resource
@@ -6,17 +6,17 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-PROBE_BYTES = 64 * 1024  # a commit writes as much at least
+PROBE_BYTES = 64 * 1024  # a commit writes at least this much
 
 _SYNC_ERRORS = ("SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC")
 _NO_SPACE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def is_full(error: sqlite3.Error, path: Path) -> bool:
-    """Whether an error of SQLite's only says that the store at `path` cannot grow for now.
+    """Return whether an SQLite error only means that the store at `path` cannot grow now.
 
-    SQLite says so itself where the disk is full, if it meets that in a write. A quota or a limit to a file's size looks like
-    any other I/O error, so it is tried whether another file could grow. Never after a sync that failed.
+    SQLite reports a full disk as such if a write meets it. A quota or a limit of file sizes looks like any other I/O error.
+    So the function tries whether another file could grow. After a failed sync the answer is always False.
     """
     name = getattr(error, "sqlite_errorname", "")
     if name == "SQLITE_FULL":
@@ -25,7 +25,7 @@ def is_full(error: sqlite3.Error, path: Path) -> bool:
 
 
 def _can_grow(path: Path) -> bool:
-    """Whether there is space beside the store, and its files may be longer."""
+    """Return whether the store's directory has space and its files may grow."""
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         longest = max(file.stat().st_size for file in (path, Path(f"{path}-wal"), path.parent) if file.exists())

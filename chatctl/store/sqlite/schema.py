@@ -1,23 +1,21 @@
-"""The tables of a store's file, how they are made, and the way up from those of an older chatctl.
+"""The tables of a store's file: how they are created, and the migrations from those of an older chatctl.
 
-A block is a committed run: consecutive messages of one room, user and sender, with consecutive sequences and numbers, stored
-at one time. One row for it holds what its messages share, so a message costs a row of two columns and no index entry, and
-what is stored of a sender is read from the blocks themselves.
+A block is a committed run: consecutive messages of one room, user and input, with consecutive sequences and numbers, stored
+at one time. One row holds what its messages share, so a message costs a row of two columns and no index entry. The stored
+records of an input are found through its blocks.
 """
 
-import secrets
 import sqlite3
 
 APPLICATION_ID = 0x63686174  # "chat", in the header of our files (https://www.sqlite.org/pragma.html#pragma_application_id)
-DB_PAGE_BYTES = (
-    8 * 1024
-)  # a commit writes ten pages at least: a lone message is 17 % faster than with 16 KiB, bulk 10 % slower
+# A commit writes at least ten pages: a lone message is 17 % faster than with 16 KiB, bulk 10 % slower.
+DB_PAGE_BYTES = 8 * 1024
 FIRST_VERSION = 1
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = ()
-"""The statements that lead from one version of the schema to the next: the first from FIRST_VERSION, the last to that of SCHEMA.
+"""The statements from each version of the schema to the next: the first from FIRST_VERSION, the last to that of SCHEMA.
 
-Whoever changes SCHEMA appends a step to it: files of every version so far must stay readable.
+When you change SCHEMA, append a migration: files of every earlier version must stay readable.
 """
 
 SCHEMA = """
@@ -54,27 +52,28 @@ CREATE VIEW messages AS         -- for people: plain rows, oldest first
 
 
 def latest_version() -> int:
-    """The version of SCHEMA."""
+    """Return the version of SCHEMA."""
     return FIRST_VERSION + len(MIGRATIONS)
 
 
-def create(connection: sqlite3.Connection) -> None:
-    """Make the tables of a new log in an empty file. Raises sqlite3.Error."""
+def create(connection: sqlite3.Connection, log_id: str) -> None:
+    """Create the tables of a new log in an empty file. Raises sqlite3.Error."""
     connection.execute(f"PRAGMA page_size = {DB_PAGE_BYTES}")
     connection.executescript(
-        f"BEGIN;{SCHEMA};PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {latest_version()};"
-        f"INSERT INTO log VALUES ('{secrets.token_hex(6)}', 0, 0, 0, 0, 0, 0);COMMIT"
+        f"BEGIN;{SCHEMA};PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {latest_version()}"
     )
+    connection.execute("INSERT INTO log VALUES (?, 0, 0, 0, 0, 0, 0)", (log_id,))
+    connection.execute("COMMIT")
 
 
 def file_version(connection: sqlite3.Connection) -> int:
-    """The version of the file's tables."""
+    """Return the version of the file's tables."""
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     return int(found)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Lead older tables up to the newest version, in the caller's transaction. Raises sqlite3.Error."""
+    """Migrate older tables to the latest version, in the caller's transaction. Raises sqlite3.Error."""
     for statements in MIGRATIONS[file_version(connection) - FIRST_VERSION :]:
         for statement in statements:
             connection.execute(statement).fetchall()

@@ -1,29 +1,26 @@
-"""Writing: what one group commit does to the file. Runs in the writer's thread, with its own connection."""
+"""Write batches to the file, a transaction for each group commit. Runs in the writer thread, with its own connection."""
 
 import sqlite3
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from chatctl.model.records import Receipt, ReceiptStatus, RecordBatch
 from chatctl.store.sqlite import dedup
 from chatctl.store.sqlite.schema import DB_PAGE_BYTES
 
-# The sqlite3 module lets go of the GIL at every row and waits for it again, so many rows go into one statement: 17 µs a row
-# instead of 708 beside a busy thread, and 0.64 instead of 1.21 alone.
+# The sqlite3 module releases the GIL at every row and waits to acquire it again. So one statement inserts many rows: 17 µs a
+# row instead of 708 beside a busy thread, and 0.64 µs instead of 1.21 alone.
 INSERT_ROWS = (500, 100, 20, 5, 1)
 INSERTS = {rows: "INSERT INTO message VALUES " + ",".join(f"(?1+{i},?{i + 2})" for i in range(rows)) for rows in INSERT_ROWS}
-MAX_BLOCK_MESSAGES, MAX_BLOCK_BYTES = 1000, 256 * 1024  # drafts merge into blocks up to here; a page is about as large
+MAX_BLOCK_MESSAGES, MAX_BLOCK_BYTES = 1000, 256 * 1024  # batches merge into blocks up to these sizes, about those of a page
 MAX_CACHED_NAMES = 10_000
-CHECKPOINT_BYTES = 16 * 1024 * 1024  # about so much is in the write-ahead log when it is moved into the file
-COMMIT_WAL_BYTES, BLOCK_WAL_BYTES = (
-    8 * DB_PAGE_BYTES,
-    4 * DB_PAGE_BYTES,
-)  # what a commit and a block write besides texts, at most
+CHECKPOINT_BYTES = 16 * 1024 * 1024  # a write-ahead log of about this size is moved into the file
+# Upper bounds for what a commit and a block write to the write-ahead log besides texts.
+COMMIT_WAL_BYTES, BLOCK_WAL_BYTES = 8 * DB_PAGE_BYTES, 4 * DB_PAGE_BYTES
 
 
 class Block(NamedTuple):
-    """A row of the table."""
+    """A row of the table `block`."""
 
     sequence: int
     messages: int
@@ -36,7 +33,7 @@ class Block(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """The row of the log."""
+    """The row of the table `log`."""
 
     head: int
     last_time: int
@@ -47,40 +44,39 @@ class Totals(NamedTuple):
 
 
 class Writer:
-    """Appends drafts to the file in transactions. Any error leaves the file and the writer as before the transaction."""
+    """Appends batches to the file in transactions. Any error leaves the file and the writer as before the transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
-        self._clock = clock
         row = connection.execute("SELECT head, last_time, messages, bytes, rooms, users FROM log").fetchone()
         self.totals = Totals(*row)
-        self._wal_bytes = CHECKPOINT_BYTES  # bytes in the write-ahead log, about: who was killed may have left many
+        self._wal_bytes = CHECKPOINT_BYTES  # an estimate; a killed server may have left a long one
         self._clear_caches()
 
     def _clear_caches(self) -> None:
-        """Know nothing but the totals; the file knows the rest."""
+        """Forget everything but the totals; the file has the rest."""
         self._rooms: dict[str, int] = {}
         self._users: dict[str, int] = {}
         self._input_keys: dict[tuple[int, str], int] = {}
-        self._max_number: dict[int, int] = {}  # of each sender, the highest number stored
-        self._pending_texts: list[str] = []  # not yet inserted: the last messages up to the head
-        self._pending_block: Block | None = None  # not yet inserted: it may grow
+        self._max_number: dict[int, int] = {}  # the highest number stored of each input
+        self._pending_texts: list[str] = []  # not yet inserted: the newest texts, up to the head
+        self._pending_block: Block | None = None  # not yet inserted, because it may grow
         self._room_counts: dict[int, int] = {}
         self._user_counts: dict[int, int] = {}
 
-    def commit(self, batches: Sequence[RecordBatch]) -> list[list[Receipt]]:
-        """Store the drafts in one synced transaction; the receipts of each. Raises sqlite3.Error: then nothing is stored.
+    def commit(self, batches: Sequence[RecordBatch], time: int) -> list[list[Receipt]]:
+        """Store the batches in one synced transaction and return the receipts of each. If it raises, nothing is stored.
 
-        Where all of them are duplicates nothing is written or synced: their originals were, at the latest when the file was
-        opened.
+        `time` is that of the new messages, unless the newest one stored is later. If every record is a duplicate, nothing is
+        written or synced: the originals were synced, at the latest when the file was opened.
         """
         receipts = self._find_duplicates(batches)
         if others := [index for index in range(len(batches)) if index not in receipts]:
-            receipts.update(zip(others, self._run_transaction([batches[place] for place in others]), strict=True))
+            receipts.update(zip(others, self._run_transaction([batches[place] for place in others], time), strict=True))
         return [receipts[place] for place in range(len(batches))]
 
     def _find_duplicates(self, batches: Sequence[RecordBatch]) -> dict[int, list[Receipt]]:
-        """The receipts of those drafts that can quickly be seen to hold nothing but duplicates, by their places."""
+        """Return the receipts of batches, by index, in which one query finds only duplicates."""
         found: dict[int, list[Receipt]] = {}
         for group in dedup.contiguous_groups(batches) if self._max_number else ():
             group_batches = [batches[index] for index in group]
@@ -92,8 +88,7 @@ class Writer:
                 found.update(zip(group, receipts or (), strict=receipts is not None))
         return found
 
-    def _run_transaction(self, batches: Sequence[RecordBatch]) -> list[list[Receipt]]:
-        """The transaction."""
+    def _run_transaction(self, batches: Sequence[RecordBatch], time: int) -> list[list[Receipt]]:
         if len(self._input_keys) > MAX_CACHED_NAMES or len(self._rooms) > MAX_CACHED_NAMES:
             self._clear_caches()
         if self._wal_bytes >= CHECKPOINT_BYTES:
@@ -101,8 +96,7 @@ class Writer:
         before = self.totals
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            # Times never decrease, whatever the clock does.
-            self._commit_time = max(self._clock(), self.totals.last_time)
+            self._commit_time = max(time, self.totals.last_time)  # times never decrease, even if the clock is set back
             receipts = [self._append_batch(batch) for batch in batches]
             self._write_texts()
             self._write_block()
@@ -111,7 +105,7 @@ class Writer:
                 self._wal_bytes += self.totals.bytes - before.bytes + COMMIT_WAL_BYTES
             self._db.execute("COMMIT")
         except BaseException:
-            self.totals = before  # not from the file: a disk that fails here may fail again
+            self.totals = before  # not read from the file: a disk that failed here may fail again
             self._clear_caches()
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -119,7 +113,7 @@ class Writer:
         return receipts
 
     def _checkpoint(self) -> None:
-        """Move the write-ahead log into the file. Raises sqlite3.Error; then all stays where it is."""
+        """Move the write-ahead log into the file. Raises sqlite3.Error: the write-ahead log then stays as it is."""
         self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         self._wal_bytes = 0
 
@@ -140,7 +134,7 @@ class Writer:
         return receipts
 
     def _append_new(self, batch: RecordBatch, user: int, input_key: int) -> Receipt:
-        """Take texts that are new; they are written before anything is read."""
+        """Append new texts and return their receipt. They are written before anything is read."""
         count, sequence = len(batch.texts), self.totals.head + 1
         room = self._row_id("room", self._rooms, batch.room)
         self._pending_texts += batch.texts
@@ -164,7 +158,7 @@ class Writer:
         return Receipt(batch.number, count, ReceiptStatus.STORED, sequence, self._commit_time)
 
     def _row_id(self, table: str, cache: dict[str, int], name: str) -> int:
-        """The id of a room or user, made if it is new."""
+        """Return the id of a room or user; insert a new one."""
         if (found := cache.get(name)) is None:
             row = self._db.execute(f"SELECT id FROM {table} WHERE name = ?", (name,)).fetchone()
             if row is None:
@@ -174,7 +168,7 @@ class Writer:
         return found
 
     def _input_key(self, user: int, input_id: str) -> int:
-        """The id of a sender, made if it is new; its highest number is known afterwards."""
+        """Return the id of an input; insert a new one. Its highest number is in `_max_number` afterwards."""
         if (found := self._input_keys.get((user, input_id))) is None:
             row = self._db.execute("SELECT id FROM sender WHERE user = ? AND name = ?", (user, input_id)).fetchone()
             if row is None:
@@ -187,7 +181,7 @@ class Writer:
         return found
 
     def _write_texts(self) -> None:
-        """Insert the texts taken so far, as many rows a statement as there are."""
+        """Insert the pending texts, with as many rows in a statement as possible."""
         texts, at = self._pending_texts, 0
         sequence = self.totals.head - len(texts) + 1
         while at < len(texts):

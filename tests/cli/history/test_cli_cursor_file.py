@@ -166,12 +166,12 @@ def test_a_file_from_beyond_the_end_is_refused_by_name(send, history, place, add
     place.write_text(beyond)
     done = history("--follow", "--json")
     assert (done.code, done.out) == (75, "")
-    assert done.said[0]["reason"] == "CURSOR_BEYOND_HEAD"
-    assert str(place) in done.said[0]["error"]
+    assert done.stderr_objects[0]["reason"] == "CURSOR_BEYOND_HEAD"
+    assert str(place) in done.stderr_objects[0]["error"]
     assert place.read_text() == beyond
 
 
-@pytest.mark.parametrize(("content", "words"), [("", "is empty"), ("half of someth", "something else than a cursor")])
+@pytest.mark.parametrize(("content", "words"), [("", "is empty"), ("half of someth", "does not hold a cursor")])
 def test_a_file_that_holds_no_cursor_is_refused(history, place, content, words):
     place.write_text(content)
     done = history()

@@ -161,7 +161,7 @@ def test_three_times_if_nothing_else_is_said(send, execute):
     send("a")
     done = execute(f"{NOTE}; kill -9 $$", "--json")
     assert (done.code, notes()) == (1, ["a"] * 4)
-    *notices, error = done.said
+    *notices, error = done.stderr_objects
     assert [list(notice) for notice in notices] == [["notice"]] * 3
     assert (error["reason"], error["exit_code"]) == ("COMMAND_FAILED", 1)
     assert "(ended by SIGKILL; tried 4 times)" in error["error"]

@@ -1,14 +1,17 @@
 """`chatctl history` in odd company: no server, a closed or shared stdout, a full disk, a terminal that is asked for."""
 
+import asyncio
 import os
 import resource
 import signal
 import subprocess
 import sys
 
+import grpc
 import pytest
 
 from tests.support.cli import CHATCTL, FollowProcess, Process, Terminal, clean_environment, run
+from tests.support.fake_servers import fake_server, page
 from tests.support.waiting import TIMEOUT_SECONDS, until
 
 
@@ -27,10 +30,22 @@ def test_without_a_server_nobody_knows_whether_it_came(start_server, away):
     server.kill()
     done = process.wait()
     assert done.code == 78
-    assert "nothing came for 2 s (--wait), but " in done.stderr_objects[-1]["error"]
+    assert "no matching message arrived for 2 s (--wait), but " in done.stderr_objects[-1]["error"]
     never = run("history", "--wait", "1s", "--timeout", "0.5s", server=away)
     assert (never.code, never.out) == (78, "")
     assert "gave up after 0.5 s" in never.err
+
+
+async def test_another_server_on_the_port_ends_a_wait_with_its_status():
+    """The error keeps its type and code when --wait adds its own words."""
+    other = (grpc.StatusCode.UNIMPLEMENTED,)
+    async with fake_server((page(1, live=True), *other), other) as (address, _):
+        arguments = ("history", "-f", "-o", "text", "--wait", "1s", "--timeout", "60s")
+        done = await asyncio.to_thread(run, *arguments, server=address)
+    assert (done.code, done.out) == (64 + 12, "1\n")
+    *_, last = done.err.splitlines()
+    assert last.startswith("chatctl: no matching message arrived for 1 s (--wait), but ")
+    assert address in last
 
 
 def test_wait_is_for_what_comes_and_not_for_what_is_stored(start_server, tmp_path):
@@ -142,7 +157,7 @@ def test_a_command_that_asks_the_terminal_fails_and_does_not_stop_for_ever(addre
     )
     terminal.close()
     assert done.returncode == 1
-    assert "it wants to read from the terminal" in done.stderr
+    assert "it cannot read from the terminal" in done.stderr
 
 
 def test_whoever_waits_for_a_command_that_goes_on_is_told(address, room, say, tmp_path):

@@ -138,7 +138,7 @@ def test_grep_does_not_mind_the_case(history):
 def test_wrong_usage_is_told_with_its_option(history, arguments, words):
     done = history("--json", *arguments)
     assert (done.code, done.out) == (2, "")
-    (said,) = done.said
+    (said,) = done.stderr_objects
     for word in words:
         assert word in said["error"]
     assert (said["reason"], said["exit_code"]) == ("USAGE", 2)
@@ -155,7 +155,7 @@ def test_a_cursor_that_cannot_be_read_from_is_refused_by_name(history):
         assert bad in done.err
         done = history("--json", "--after", bad)
         assert done.code == code
-        assert [(said["reason"], said["exit_code"]) for said in done.said] == [(reason, code)]
+        assert [(said["reason"], said["exit_code"]) for said in done.stderr_objects] == [(reason, code)]
     assert history("--json", "--after", cursor).objects == []
 
 
@@ -239,4 +239,4 @@ def test_whoever_gets_json_gets_json_errors(history, asked):
     env = {asked: "json" if asked == "CHATCTL_OUTPUT" else "true"} if isinstance(asked, str) else {}
     done = history(*(() if env else asked), "--since", "yesterday", env=env)
     assert done.code == 2
-    assert [said["exit_code"] for said in done.said] == [2]
+    assert [said["exit_code"] for said in done.stderr_objects] == [2]

@@ -134,17 +134,17 @@ def test_an_empty_file_is_refused(place):
 def test_a_directory_is_refused(place):
     assert "directory" in refused(place.parent)
     assert os.listdir(place.parent) == []
-    assert "name one" in refused("")
+    assert "use the path of a file" in refused("")
 
 
 def test_stdin_is_no_file():
-    assert "name one" in refused("-")
+    assert "use the path of a file" in refused("-")
 
 
 def test_what_is_no_regular_file_is_refused(place):
     os.mkfifo(place)
-    assert "no regular file" in refused(place)
-    assert "no regular file" in refused("/dev/null")
+    assert "not a regular file" in refused(place)
+    assert "not a regular file" in refused("/dev/null")
     assert os.listdir(place.parent) == ["cursor"]
 
 
@@ -313,7 +313,7 @@ def test_a_save_that_fails_is_told_and_leaves_the_old_cursor(place, fill, words)
     source = """
 import json, os, resource, sys
 from chatctl.cli.history.cursor_file import CursorFile
-from chatctl.errors import CursorUnsaved
+from chatctl.errors import CursorWriteError
 path, fill = sys.argv[1:]
 file = CursorFile(path)
 file.save("log:1")
@@ -332,7 +332,7 @@ else:
 said = []
 try:
     file.save("log:2")
-except CursorUnsaved as error:
+except CursorWriteError as error:
     said = [str(error), file.cursor, open(path).read(), os.path.exists(path + ".chatctl-part")]
 limit(resource.RLIM_INFINITY)
 if fill == "df":

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chatctl.cli.history import exec_command
-from chatctl.cli.history.exec_command import ExecCommand
+from chatctl.cli.history.exec_command import ExecCommand, ExecMessage
 from chatctl.errors import ExecFailed
 from tests.support.cli import run
 from tests.support.waiting import until_async
@@ -30,9 +30,9 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def message(command, text="hello", json_line=LINE, room="lobby", user="ann"):
+def message(command, text="hello", json_line=LINE, room="lobby", user="ann", input_id="", number=0):
     """A run of the command for this message."""
-    return command.run(17, room, user, text, TIME, json_line)
+    return command.run(ExecMessage(17, room, user, text, TIME, json_line, input_id, number))
 
 
 def execute(line, retries=0, notice=None, **of):
@@ -103,6 +103,15 @@ def test_the_message_is_in_its_environment(monkeypatch):
     }
 
 
+def test_the_input_id_and_number_are_in_it_if_they_are_known(monkeypatch):
+    monkeypatch.setenv("CHATCTL_MESSAGE_INPUT_ID", "of another message")
+    execute("env -0 > out")
+    assert not {"CHATCTL_MESSAGE_INPUT_ID", "CHATCTL_MESSAGE_NUMBER"} & variables().keys()
+    execute("env -0 > out", input_id="ci log", number=23)
+    found = variables()
+    assert (found["CHATCTL_MESSAGE_INPUT_ID"], found["CHATCTL_MESSAGE_NUMBER"]) == ("ci log", "23")
+
+
 @pytest.mark.parametrize("text", ["", "x" * 65_536, "é" * 32_768])
 def test_a_text_of_64_kib_is_in_it(text):
     execute("env -0 > out", text=text)
@@ -124,8 +133,9 @@ def test_a_text_that_no_variable_can_hold_is_left_out_and_so_is_an_inherited_one
 def test_no_locale_breaks_it(locale):
     source = """
 import asyncio
-from chatctl.cli.history.exec_command import ExecCommand
-asyncio.run(ExecCommand("env -0 > out", 0, "unix:s").run(17, "\\xfcn\\xef", "\\U0001f389", "\\u65e5\\u672c", 0, b"{}"))
+from chatctl.cli.history.exec_command import ExecCommand, ExecMessage
+message = ExecMessage(17, "\\xfcn\\xef", "\\U0001f389", "\\u65e5\\u672c", 0, b"{}")
+asyncio.run(ExecCommand("env -0 > out", 0, "unix:s").run(message))
 """
     env = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     assert run(command=[sys.executable, "-c", source], env=env) == (0, "", "")
@@ -252,7 +262,7 @@ def test_one_that_cannot_be_started_is_tried_again_too():
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert len(notices) == 1
-    assert "(it cannot be started: Too many open files); trying again" in notices[0]
+    assert "(cannot start it: Too many open files); trying again" in notices[0]
     assert os.listdir() == ["out"]
 
 

@@ -11,7 +11,7 @@ HOSTILE = ["\x1b[31mred\x1b]0;t\x07", "\u202eevil\u2066", "[bold]b[/] [@click=ap
 
 def rows(who):
     """The lines with messages on a screen, without the sidebar."""
-    return [line[20:] for line in who.shown.splitlines()[1:-2]]
+    return [line[20:] for line in who.screen_text.splitlines()[1:-2]]
 
 
 async def test_two_people_talk(address, room):
@@ -74,7 +74,7 @@ async def test_keys_that_come_at_once_are_done_in_their_order(address, room):
 
 async def test_a_click_takes_the_input_nothing_away(address, room):
     async with joined_app(address, room) as ann:
-        for where in ("Messages", "Sidebar", "#status", "#header"):
+        for where in ("MessageView", "Sidebar", "#status", "#header"):
             await ann.pilot.click(where)
             await ann.press("x")
         assert ann.input_text == "xxxx"
@@ -156,7 +156,7 @@ async def test_rooms_are_joined_and_left(address, room, say):
         assert list(ann.session.rooms) == [ann.chat_screen.current_room.name] == [room]
         await bob.until_shown("1 here")
         await ann.send_text("/leave")
-        await ann.until_shown("this is the only room")
+        await ann.until_shown("cannot leave the only room")
         assert ann.input_text == "/leave"
 
 
@@ -170,8 +170,8 @@ async def test_who_is_here_is_shown(address, room):
             await ann.until_shown("1 in bar: cleo")
         await ann.until_shown("1 here")
         await ann.send_text("/who bar")
-        await ann.until_shown("nobody is in bar")
-        assert "bob" not in ann.screen_text.split("nobody is in bar")[1]
+        await ann.until_shown("no users in bar")
+        assert "bob" not in ann.screen_text.split("no users in bar")[1]
         assert ann.states == []  # nothing of it was sent
 
 
@@ -187,7 +187,7 @@ async def test_a_search_shows_old_and_new_matches(address, room, send):
     send(*(f"Needle {number}" if number % 2 else f"hay {number}" for number in range(900)))
     async with joined_app(address, room) as ann, joined_app(address, room, user="bob") as bob:
         await ann.send_text("/search NEEDLE")
-        await ann.until_shown('search "NEEDLE" (Esc leaves)', "Needle 899")
+        await ann.until_shown('search "NEEDLE" (Esc closes)', "Needle 899")
         await ann.until(lambda: len(ann.texts) == 200)
         await ann.press("ctrl+home")
         await ann.until(lambda: len(ann.texts) == 400)
@@ -198,7 +198,7 @@ async def test_a_search_shows_old_and_new_matches(address, room, send):
         await ann.press("escape")
         await ann.until_shown("hay again")
         await ann.send_text("/search nothing like it")
-        await ann.until_shown("no message here contains nothing like it")
+        await ann.until_shown("no message contains nothing like it")
         await ann.send_text("back to the room")
         await ann.until(lambda: ann.texts[-1] == "back to the room")
         assert "hay again" in ann.texts
@@ -297,10 +297,10 @@ async def test_hostile_text_is_shown_and_not_obeyed(address, room):
     name = "[bold]\u202e[/] \u200broom"
     async with joined_app(address, room, name, user="[@click=app.quit]ann[/]\u202e") as ann:
         for text in HOSTILE:
-            assert ann.session.send(ann.chat_screen.current_room, text) == ""
+            ann.session.send(ann.chat_screen.current_room, text)
         await ann.until_stored(*HOSTILE)
         await ann.until_shown("\\x1b[31mred", "\\u202eevil", "[bold]b[/] [@click", "a\\x00b\\r\\u2028c", "[bold]\\u202e[/]")
         await ann.press("ctrl+n")
         await ann.send_text("/search \u202e[red]")
-        await ann.until_shown('search "\\u202e[red]" (Esc leaves)', "\\u200broom")
+        await ann.until_shown('search "\\u202e[red]" (Esc closes)', "\\u200broom")
         assert all(line.isprintable() for line in ann.screen_text.splitlines())

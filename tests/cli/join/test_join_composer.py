@@ -2,9 +2,7 @@
 
 import asyncio
 
-import pytest
 from textual import events
-from textual.drivers import linux_driver
 
 from chatctl.cli.join.composer import MAX_RECALLED_TEXTS
 from tests.support.tui import LineBuffer, message_view, pause_until, stored_line
@@ -40,25 +38,6 @@ async def test_four_keys_begin_a_line():
             await pilot.press("enter")
             assert room.submitted.pop() == "a\nb"
             assert room.composer.size.height == 1
-
-
-@pytest.mark.parametrize(
-    ("sent", "keys"),
-    [("\r", ["enter"]), ("\n", ["ctrl+j"]), ("\x1b\r", ["ctrl+j"]), ("\x1b\n", ["ctrl+j"]), ("\x1b[13;3u", ["alt+enter"])],
-)
-def test_what_terminals_send_for_these_keys(sent, keys):
-    assert [event.key for event in linux_driver.XTermParser().feed(sent)] == keys
-
-
-@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 6, 7, 100, 1000])
-def test_an_escape_in_a_paste_types_nothing(chunk):
-    pasted = "make\x1b\rnow \x1b[31mred\x1b[0m\n\x1b\x1b[20\x1b]0;title\x07 " + "and more " * 9 + "\x1b"
-    sent = f"a\x1b[200~{pasted}\x1b[201~\r\x1b[A\x1b[200~two\x1b[201~b"
-    parser = linux_driver.XTermParser()
-    events_seen = [event for at in range(0, len(sent), chunk) for event in parser.feed(sent[at : at + chunk])]
-    assert [event.text if isinstance(event, events.Paste) else event.key for event in events_seen] == [
-        "a", pasted.replace("\x1b", ""), "enter", "up", "two", "b"
-    ]  # fmt: skip
 
 
 async def test_it_grows_to_six_rows():

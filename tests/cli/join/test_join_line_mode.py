@@ -141,9 +141,9 @@ def test_what_has_no_receipt_is_told_when_it_gives_up(start_server, join, room, 
     done = ann.close().wait()
     assert done.code == 78
     if as_json:
-        why = "no receipt came, so it may or may not be stored"
-        assert {"notice": why, "room": room, "text": "lost?"} in done.said
-        assert done.said[-1]["reason"] == "UNAVAILABLE"
+        why = "no receipt, so it may or may not be stored"
+        assert {"notice": why, "room": room, "text": "lost?"} in done.stderr_objects
+        assert done.stderr_objects[-1]["reason"] == "UNAVAILABLE"
     else:
         assert f"stored (room {room}):\nlost?\n" in done.err
 
@@ -238,9 +238,9 @@ def test_a_signal_restores_the_terminal_and_tells_what_has_no_receipt(start_serv
     ann.type("lost?\r")
     ann.until_shown("lost?")
     ann.process.signal(number)
-    ann.until_shown("a text has no receipt yet")
+    ann.until_shown("1 text has no receipt yet")
     ann.process.signal(number)  # at once
-    assert ann.end() == (code, "chatctl: no receipt came, so it may or may not be stored (room lobby):\nlost?\n")
+    assert ann.end() == (code, "chatctl: no receipt, so it may or may not be stored (room lobby):\nlost?\n")
 
 
 def test_quitting_without_a_receipt_fails(start_server, screen):

@@ -128,7 +128,7 @@ async def test_hostile_text_is_shown_and_never_interpreted(width):
 
 async def test_blanks_reach_the_end_of_a_line_whose_characters_a_terminal_takes_for_narrower():
     async with message_view(LineBuffer([stored_line(1, "❤️ " * 10 + "👨‍👩‍👧‍👦" * 5 + "漢字")])) as (room, _pilot):
-        drawn = room.screen._compositor.render_strips()[room.messages.size.height - 1]
+        drawn = room.screen_strips[room.messages.size.height - 1]
         narrow = drawn.text.replace("\ufe0f", "").replace("\u200d", "")
         assert len(narrow) >= 80  # one column for each
         assert drawn.cell_length == 80

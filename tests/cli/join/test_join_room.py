@@ -1,10 +1,14 @@
 """What the room holds: in log order, each message once, bounded, and nothing that is pending lost. No screen, no server."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatctl.cli.join import scrollback, slash_commands
+from chatctl.cli.join.command_runner import COMMANDS
+from chatctl.cli.join.input_error import InputError
 from chatctl.cli.join.line import Line
 from chatctl.cli.join.room import UNREAD_NOTICE, Room, Search, mention_matcher
 from chatctl.cli.join.scrollback import Scrollback
@@ -214,28 +218,35 @@ def test_the_last_heard_are_remembered():
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"),
-    [
-        ("hello", slash_commands.ChatText("hello")),
-        (" /join x", slash_commands.ChatText(" /join x")),
-        ("//join x", slash_commands.ChatText("/join x")),
-        ("/join a  b", slash_commands.SlashCommand("join", "a  b")),
-        ("/JOIN a", slash_commands.SlashCommand("join", "a")),
-        ("/leave", slash_commands.SlashCommand("leave", "")),
-        ("/search two words", slash_commands.SlashCommand("search", "two words")),
-    ],
+    ("typed", "text"),
+    [("hello", "hello"), (" /join x", " /join x"), ("//join x", "/join x"), ("//", "/"), ("a\n/b", "a\n/b")],
 )
-def test_what_is_typed_is_a_text_or_a_command(typed, meant):
-    assert slash_commands.parse(typed) == meant
+def test_an_input_without_a_leading_slash_is_a_text(typed, text):
+    assert slash_commands.parse(typed, COMMANDS) == slash_commands.ChatText(text)
 
 
 @pytest.mark.parametrize(
-    ("typed", "word"), [("/foo bar", "/foo"), ("/", "no command /"), ("/join", "ROOM..."), ("/quit now", "takes nothing")]
+    ("typed", "name", "argument"),
+    [
+        ("/join a  b", "join", "a  b"),
+        ("/JOIN a", "join", "a"),
+        ("/leave", "leave", ""),
+        ("/search two words", "search", "two words"),
+    ],
 )
-def test_what_is_no_command_is_refused_with_a_reason(typed, word):
-    refused = slash_commands.parse(typed)
-    assert isinstance(refused, slash_commands.InputError)
-    assert word in refused.error
+def test_an_input_with_a_leading_slash_is_a_command(typed, name, argument):
+    command = slash_commands.parse(typed, COMMANDS)
+    assert isinstance(command, slash_commands.SlashCommand)
+    assert (command.syntax.name, command.argument) == (name, argument)
+
+
+@pytest.mark.parametrize(
+    ("typed", "word"),
+    [("/foo bar", "/foo"), ("/", "unknown command /"), ("/join", "ROOM..."), ("/quit now", "takes no argument")],
+)
+def test_an_invalid_command_raises_an_error_with_the_reason(typed, word):
+    with pytest.raises(InputError, match=re.escape(word)):
+        slash_commands.parse(typed, COMMANDS)
 
 
 def test_rooms_with_spaces_are_named_in_quotes():
@@ -244,7 +255,9 @@ def test_rooms_with_spaces_are_named_in_quotes():
 
 
 def test_words_are_completed():
-    complete = slash_commands.complete
+    def complete(word, at_start, users, rooms):
+        return slash_commands.complete(word, at_start, ["join", "leave"], users, rooms)
+
     assert complete("/le", True, [], []) == ["/leave "]
     assert complete("/le", False, [], []) == []
     assert complete("B", True, ["bob", "cleo"], ["lobby", "builds"]) == ["bob: ", "builds "]

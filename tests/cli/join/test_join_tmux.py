@@ -184,7 +184,7 @@ def test_older_messages_load_and_are_searched(join, send):
         ann.press("PageDown")
     assert seen == list(range(-1, 1000))
     say(ann, "/search NUMBER 77")
-    ann.shows('search "NUMBER 77" (Esc leaves)')
+    ann.shows('search "NUMBER 77" (Esc closes)')
     until(lambda: numbers(ann) == [77, *range(770, 780)])
     ann.press("Escape")
     until(lambda: len(numbers(ann)) > 50)
@@ -233,7 +233,7 @@ def test_a_connection_that_swallows_everything_is_noticed_and_left(join, address
         say(ann, "into nothing")
         ann.shows("…", "reconnecting: ", "into nothing")
         proxy.blackholed.clear()
-        loop.call_soon_threadsafe(proxy.cut)
+        loop.call_soon_threadsafe(proxy.abort_connections)
         ann.hides("…")
         ann.shows(" connected")
     assert stored(room, address) == ["before", "into nothing"]
@@ -270,7 +270,7 @@ def test_hostile_texts_and_names_are_shown_and_not_obeyed(address, join, tmp_pat
         column = last[0].index("nglong end")
         assert all(row[column:].startswith(shown) for row, shown in zip(last, HOSTILE.values(), strict=True))
     say(ann, "/search [BOLD RED]")
-    ann.shows('search "[BOLD RED]" (Esc leaves) in ', "[bold red]b[/] [@click")
+    ann.shows('search "[BOLD RED]" (Esc closes) in ', "[bold red]b[/] [@click")
     assert (ann.format_value("pane_title"), ann.format_value("alternate_on")) == (title, "1")
     drawn = DRAWING.sub("", (tmp_path / "drawn").read_text())
     assert "漢字" in drawn

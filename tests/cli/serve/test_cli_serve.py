@@ -92,9 +92,9 @@ def test_a_store_that_cannot_be_opened_is_refused(server, tmp_path):
         "sqlite:": "sqlite:PATH",
         f"sqlite:{tmp_path}": "directory",
         f"sqlite:{tmp_path}/junk": "--store",
-        f"sqlite:{tmp_path}/junk/in/a/file": "cannot be opened",
+        f"sqlite:{tmp_path}/junk/in/a/file": "cannot open",
         f"sqlite:{tmp_path}/loop": "loop",
-        f"sqlite:{server.store}": "in use",
+        f"sqlite:{server.store}": "another server uses it",
     }
     for store, words in stores.items():
         said = refused("--listen", "127.0.0.1:0", "--store", store)

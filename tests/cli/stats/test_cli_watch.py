@@ -208,7 +208,7 @@ def test_it_fits_every_size(watch):
     for columns, rows in ((200, 50), (40, 24), (80, 5), (20, 3)):
         pane.resize(columns, rows)
         until(lambda rows=rows: len(pane.lines) == rows and pane.lines[-1].startswith("q ends"))
-        until(lambda: pane.lines[0].startswith("127.0.0.1:") and pane.scrolled.count("127.0.0.1:") == 1)
+        until(lambda: pane.lines[0].startswith("127.0.0.1:") and pane.scrollback.count("127.0.0.1:") == 1)
         assert all(len(line) <= columns for line in pane.lines)
     pane.resize(80, 24)
     pane.shows("here now", "busiest rooms", "q ends")
