@@ -13,14 +13,6 @@ from chatctl.model.claims import Claim, Claims
 from chatctl.model.records import ReceiptStatus
 
 
-def use(server, steps, **options):
-    async def connected():
-        async with ChatClient(server.address if hasattr(server, "address") else server, **options) as chat:
-            return await steps(chat)
-
-    return asyncio.run(connected())
-
-
 async def sent(sending, *texts, room="lobby"):
     sending.put(room, texts)
     sending.finish()
@@ -181,12 +173,9 @@ async def test_a_server_that_is_silent_or_gone_is_given_up(server):
                 pass
         server.process.send_signal(18)
     server.kill()
-
-    async def gone(chat):
+    async with ChatClient(server.address) as chat:
         with pytest.raises(Unavailable):
             await chat.stats()
-
-    use(server.address, gone)
 
 
 def test_an_address_that_is_none_is_refused():
@@ -194,26 +183,20 @@ def test_an_address_that_is_none_is_refused():
         ChatClient("nowhere")
 
 
-def test_a_call_in_the_moment_in_which_the_server_stops_is_unavailable(start_server):
+async def call_until_unavailable(chat):
+    while True:
+        try:
+            await chat.stats(1)
+        except (Unavailable, ServerStopping):
+            return
+
+
+async def test_a_call_in_the_moment_in_which_the_server_stops_is_unavailable(start_server):
     """gRPC itself answers some of these, with CANCELLED."""
-
-    async def call(chat, ended):
-        while True:
-            try:
-                await chat.stats(1)
-            except Unavailable:
-                return ended.append("unavailable")
-            except ServerStopping:
-                return ended.append("stopping")
-
-    async def steps(chat):
-        ended = []
-        callers = [asyncio.ensure_future(call(chat, ended)) for _ in range(12)]
-        await chat.stats(1)
-        await asyncio.to_thread(server.stop)
-        await asyncio.gather(*callers)
-        assert len(ended) == 12
-
     for _ in range(3):
         server = start_server()
-        use(server, steps)
+        async with ChatClient(server.address) as chat:
+            callers = [asyncio.ensure_future(call_until_unavailable(chat)) for _ in range(12)]
+            await chat.stats(1)
+            await asyncio.to_thread(server.stop)
+            assert len(await asyncio.gather(*callers)) == 12

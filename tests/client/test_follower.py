@@ -45,7 +45,7 @@ async def test_one_killed_in_the_middle_of_much_and_connections_that_break(start
             follower.may_read.clear()
             if part == 2:
                 server = await again(start_server, server, "kill")
-            proxy.abort_connections()
+            proxy.cut()
             follower.may_read.set()
             await until_async(lambda part=part: len(follower.notices) == 2 * part)
         await follower.expect_first(40_000)
@@ -158,7 +158,7 @@ async def test_from_now_means_the_first_moment_and_not_that_of_another_call(star
     ):
         await until_async(lambda: follower.live)
         server.kill()
-        proxy.abort_connections()
+        proxy.cut()
         server = await asyncio.to_thread(start_server, listen=server.address, store=server.store)
         await send_numbered(server.address, 1, 3)  # most likely before it is back
         await follower.expect_first(3)

@@ -105,7 +105,7 @@ async def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_b
             for each in inside - old:
                 seen[each] = {n async for n in _sequences(reader, each)}
             if luck.random() < 0.1:
-                proxy.abort_connections()
+                proxy.cut()
             for _ in range(luck.randrange(20)):
                 await asyncio.sleep(0)
         for each in set(rooms) - inside:

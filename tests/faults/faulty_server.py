@@ -1,8 +1,8 @@
 """`chatctl` on a machine with a fault. Runs as `python bent.py serve ...`, bent by what is in the environment:
 
-BENT_CLOCK: the clock is ahead by so many seconds.
-BENT_FULL: while there is a file at this path, the disk is full now and then.
-BENT_FAIL: once there is a file at this path, writing to the store fails.
+FAULT_CLOCK: the clock is ahead by so many seconds.
+FAULT_FULL: while there is a file at this path, the disk is full now and then.
+FAULT_FAIL: once there is a file at this path, writing to the store fails.
 """
 
 import contextlib
@@ -52,10 +52,10 @@ def fail_once_file_exists(path):
 
 
 if __name__ == "__main__":
-    if "BENT_CLOCK" in os.environ:
-        shift_clock(int(os.environ["BENT_CLOCK"]))
-    if "BENT_FULL" in os.environ:
-        full_while_file_exists(os.environ["BENT_FULL"])
-    if "BENT_FAIL" in os.environ:
-        fail_once_file_exists(os.environ["BENT_FAIL"])
+    if "FAULT_CLOCK" in os.environ:
+        shift_clock(int(os.environ["FAULT_CLOCK"]))
+    if "FAULT_FULL" in os.environ:
+        full_while_file_exists(os.environ["FAULT_FULL"])
+    if "FAULT_FAIL" in os.environ:
+        fail_once_file_exists(os.environ["FAULT_FAIL"])
     raise SystemExit(main())

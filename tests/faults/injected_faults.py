@@ -17,15 +17,15 @@ MIN_REFUSALS = 5  # after which a full disk has space again
 
 
 async def kill_server(trial: "Trial"):
-    trial.keeper.kill()
+    trial.supervisor.kill()
 
 
 async def stop_server(trial: "Trial"):
-    """In order, as an upgrade would; the keeper starts the next one."""
-    starts = trial.keeper.starts
-    await trial.keeper.wait_ready()
-    trial.keeper.stop()
-    await until_async(lambda: trial.keeper.starts > starts, "the server to stop in order")
+    """In order, as an upgrade would; the supervisor starts the next one."""
+    starts = trial.supervisor.starts
+    await trial.supervisor.wait_ready()
+    trial.supervisor.stop()
+    await until_async(lambda: trial.supervisor.starts > starts, "the server to stop in order")
 
 
 async def kill_sender(trial: "Trial"):
@@ -41,18 +41,18 @@ async def _pause(trial: "Trial", target, seconds):
 
 
 async def freeze_server(trial: "Trial"):
-    await _pause(trial, trial.keeper, trial.rng.random() * SHORT_SECONDS)
+    await _pause(trial, trial.supervisor, trial.rng.random() * SHORT_SECONDS)
 
 
 async def freeze_server_long(trial: "Trial"):
-    await _pause(trial, trial.keeper, LONG_SECONDS)
+    await _pause(trial, trial.supervisor, LONG_SECONDS)
 
 
 async def kill_frozen_server(trial: "Trial"):
     """What is on its way to it is lost with it."""
-    trial.keeper.signal(signal.SIGSTOP)
+    trial.supervisor.signal(signal.SIGSTOP)
     await asyncio.sleep(trial.rng.random() * SHORT_SECONDS)
-    trial.keeper.kill()
+    trial.supervisor.kill()
 
 
 async def freeze_sender(trial: "Trial"):
@@ -65,7 +65,7 @@ async def _end_follower(trial: "Trial", number, stall_seconds=0.0):
     await until_async(
         lambda: follower.is_at_work or (trial.is_done and follower.is_running), "a follower to print something"
     )
-    ends = follower.ends.total()
+    ends = follower.exit_codes.total()
     if stall_seconds:
         follower.may_read.clear()
     try:
@@ -73,7 +73,7 @@ async def _end_follower(trial: "Trial", number, stall_seconds=0.0):
         follower.signal(number)
     finally:
         follower.may_read.set()
-    await until_async(lambda: follower.ends.total() > ends, "the follower to end")
+    await until_async(lambda: follower.exit_codes.total() > ends, "the follower to end")
 
 
 async def kill_follower(trial: "Trial"):
@@ -109,7 +109,7 @@ async def delay(trial: "Trial"):
 
 
 async def _blackhole(trial: "Trial", seconds):
-    trial.proxy.blackhole()
+    trial.proxy.hold()
     try:
         await asyncio.sleep(seconds)
         if trial.rng.random() < 0.5:
@@ -129,24 +129,24 @@ async def blackhole_long(trial: "Trial"):
 async def fail_write(trial: "Trial"):
     """A write of the server's fails: then the store has failed for good, and the server ends with 79."""
     fail = trial.directory / "fail"
-    await _restart_with_fault(trial, BENT_FAIL=str(fail))
-    ends = trial.keeper.exit_codes[STORE_FAILED]
-    trial.keeper.expect(STORE_FAILED)
+    await _restart_with_fault(trial, FAULT_FAIL=str(fail))
+    ends = trial.supervisor.exit_codes[STORE_FAILED]
+    trial.supervisor.expect(STORE_FAILED)
     fail.touch()
     try:
         await until_async(
-            lambda: trial.keeper.exit_codes[STORE_FAILED] > ends or trial.is_done, "the server to give up its store"
+            lambda: trial.supervisor.exit_codes[STORE_FAILED] > ends or trial.is_done, "the server to give up its store"
         )
     finally:
-        trial.keeper.kill()  # it may have had nothing to write
+        trial.supervisor.kill()  # it may have had nothing to write
         fail.unlink()
 
 
 async def limit_size(trial: "Trial"):
     """The server's files may not grow, or not even be as long as they are, until that has been felt."""
-    await trial.keeper.wait_ready()
-    pid, refusals = trial.keeper.pid, trial.refusals
-    wal = trial.keeper.store.with_name(trial.keeper.store.name + "-wal")
+    await trial.supervisor.wait_ready()
+    pid, refusals = trial.supervisor.pid, trial.refusals
+    wal = trial.supervisor.store.with_name(trial.supervisor.store.name + "-wal")
     size = wal.stat().st_size if wal.exists() else 0
     _, hard_limit = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (int(size * trial.rng.random()), hard_limit))
@@ -159,7 +159,7 @@ async def limit_size(trial: "Trial"):
 async def fill_disk(trial: "Trial"):
     """Restart the server on a disk that is full now and then, until that has been felt."""
     full, wanted_refusals = trial.directory / "full", trial.refusals + MIN_REFUSALS
-    await _restart_with_fault(trial, BENT_FULL=str(full))
+    await _restart_with_fault(trial, FAULT_FULL=str(full))
     full.touch()
     try:
         await until_async(lambda: trial.refusals >= wanted_refusals or trial.is_done, "the full disk to be felt")
@@ -168,13 +168,13 @@ async def fill_disk(trial: "Trial"):
 
 
 async def set_clock_back(trial: "Trial"):
-    await _restart_with_fault(trial, BENT_CLOCK=str(-trial.rng.randrange(1, 100_000)))
+    await _restart_with_fault(trial, FAULT_CLOCK=str(-trial.rng.randrange(1, 100_000)))
 
 
 async def _restart_with_fault(trial: "Trial", **fault_environment):
     """Kill the server, and start one with a fault of its own."""
-    starts = trial.keeper.starts
-    trial.keeper.next_environment = fault_environment
-    trial.keeper.kill()
-    await until_async(lambda: trial.keeper.starts > starts, "another server")
-    await trial.keeper.wait_ready()
+    starts = trial.supervisor.starts
+    trial.supervisor.next_environment = fault_environment
+    trial.supervisor.kill()
+    await until_async(lambda: trial.supervisor.starts > starts, "another server")
+    await trial.supervisor.wait_ready()

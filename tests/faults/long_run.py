@@ -62,7 +62,7 @@ async def run(trial: Trial, kills, messages, fault_counts):
     """Rounds until there were so many kills and messages."""
     messages_per_round = max(1, messages // max(1, kills // KILLS_PER_ROUND))
     number = 0
-    while trial.sent < messages or trial.keeper.kills < kills:
+    while trial.sent < messages or trial.supervisor.kills < kills:
         number += 1
         others = trial.rng.sample(OTHER_FAULTS, trial.rng.choice(OTHERS_PER_ROUND))
         if number % ROUNDS_BETWEEN_LONG_FAULTS == 0:
@@ -70,21 +70,23 @@ async def run(trial: Trial, kills, messages, fault_counts):
         chosen = [*[injected_faults.kill_server] * KILLS_PER_ROUND, *others, trial.rng.choice(FOLLOWER_FAULTS)]
         fault_counts.update(fault.__name__ for fault in chosen)
         await trial.run_round(max(min(messages_per_round, messages - trial.sent), MIN_ROUND_MESSAGES), chosen)
-        log(f"round {number}: {trial.keeper.kills} kills, {trial.sent:,} messages; {' '.join(f.__name__ for f in others)}")
+        log(
+            f"round {number}: {trial.supervisor.kills} kills, {trial.sent:,} messages; {' '.join(f.__name__ for f in others)}"
+        )
     log("reading the whole log again")
     await trial.final_check()
 
 
 def summary(trial: Trial, fault_counts, seconds):
     """What happened, as (what, how much)."""
-    checker, keeper = trial.checker, trial.keeper
-    ends = sum((tail.ends for tail in trial.follower_processes), Counter())
+    checker, supervisor = trial.checker, trial.supervisor
+    ends = sum((follower.exit_codes for follower in trial.follower_processes), Counter())
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     violations = {what: checker.counts[kind] for what, kind in (
         ("lost", ViolationKind.LOST), ("doubled", ViolationKind.DOUBLED), ("out of order", ViolationKind.DISORDER), ("gaps", ViolationKind.GAP))}  # fmt: skip
     return {
-        "kills of the server (SIGKILL)": keeper.kills,
-        "starts of the server": keeper.starts,
+        "kills of the server (SIGKILL)": supervisor.kills,
+        "starts of the server": supervisor.starts,
         "messages sent": trial.sent,
         "messages with a receipt": checker.confirmed,
         "sent again and recognised as duplicates": checker.statuses["duplicate"],
@@ -94,10 +96,10 @@ def summary(trial: Trial, fault_counts, seconds):
         "followers of the command line": len(trial.follower_processes),
         "ends of theirs by SIGKILL": ends[-signal.SIGKILL],
         "ends of theirs by SIGTERM": ends[SIGTERM_EXIT],
-        "messages they saw again after a SIGKILL": sum(tail.seen.repeated for tail in trial.follower_processes),
+        "messages they saw again after a SIGKILL": sum(follower.check.repeated for follower in trial.follower_processes),
         "other faults": sum(count for name, count in fault_counts.items() if name not in COUNTED_APART),
         **violations,
-        "otherwise wrong": checker.counts.total() - sum(violations.values()) + len(keeper.unexpected_ends),
+        "otherwise wrong": checker.counts.total() - sum(violations.values()) + len(supervisor.unexpected_ends),
         "seconds": round(seconds),
         "memory of this checker, MB": round(peak_mb),
         "seed": trial.seed,
@@ -114,7 +116,7 @@ async def main(chosen):
             await run(trial, chosen.kills, chosen.messages, fault_counts)
         except Exception as error:
             failure = f"{type(error).__name__}: {error}"
-            log(f"the server's last words: {list(trial.keeper.lines)}")
+            log(f"the server's last words: {list(trial.supervisor.lines)}")
     for what, count in summary(trial, fault_counts, time.monotonic() - start).items():
         print(f"{what:42}{count:>12,}" if what != "seed" else f"{what:42}{count:>12}")
     if failure:

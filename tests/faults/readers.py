@@ -18,17 +18,17 @@ RETRY_SECONDS = 0.02  # between attempts, so that a server under way is not drow
 class ReconnectingFollower:
     """Follows rooms (none: everything) from the log's beginning, through any number of servers; `run` it as a task."""
 
-    def __init__(self, keeper: "ServerSupervisor", address, seen: "ReaderCheck"):
-        """`seen` is the checker's ReaderCheck; `address` is the keeper's, or that of a proxy before it."""
+    def __init__(self, supervisor: "ServerSupervisor", address, seen: "ReaderCheck"):
+        """`seen` is the checker's ReaderCheck; `address` is the supervisor's, or that of a proxy before it."""
         self.check = seen
         self.reconnects = -1
-        self._keeper = keeper
+        self._supervisor = supervisor
         self._address = address
         self._cursor = ""
 
     async def run(self):
         while True:
-            await self._keeper.wait_ready()
+            await self._supervisor.wait_ready()
             self.reconnects += 1
             async with Connection(self._address) as stub:
                 try:

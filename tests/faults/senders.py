@@ -37,11 +37,11 @@ WINDOW_FRAMES = 4
 class SendProcess:
     """`chatctl send` with its input from a pipe, run again with the same sender and input until it ends with 0."""
 
-    def __init__(self, keeper: "ServerSupervisor", address, checker: "Checker", what, rng, timeout="5s"):
+    def __init__(self, supervisor: "ServerSupervisor", address, checker: "Checker", what, rng, timeout="5s"):
         self.input = what
         self.exit_codes = Counter()  # how often it ended with which code
         self.process = None
-        self._keeper = keeper
+        self._supervisor = supervisor
         self._checker = checker
         self._rng = random.Random(rng.random())  # of its own, so that chance here does not depend on the machine's pace
         self._pace = rng.choice(WRITE_PATTERNS)
@@ -51,7 +51,7 @@ class SendProcess:
 
     async def run(self):
         while True:
-            await self._keeper.wait_ready()
+            await self._supervisor.wait_ready()
             code, receipts, stderr = await self._run_once()
             self.exit_codes[code] += 1
             if code == 0 and receipts != self.input.count:
@@ -115,13 +115,13 @@ class StreamClient:
     After whatever failure it goes on where it has no receipts, and from its cursor.
     """
 
-    def __init__(self, keeper: "ServerSupervisor", address, checker: "Checker", what, seen, head, rng):
+    def __init__(self, supervisor: "ServerSupervisor", address, checker: "Checker", what, seen, head, rng):
         """`what` is an input without records, `head` the cursor to receive from, `seen` the checker's Reader."""
         self.input = what
         self.check = seen
         self.reconnects = -1
         self.failures = Counter()  # streams that ended, by status
-        self._keeper = keeper
+        self._supervisor = supervisor
         self._address = address
         self._checker = checker
         self._cursor = head
@@ -143,7 +143,7 @@ class StreamClient:
 
     async def run(self):
         while True:
-            await self._keeper.wait_ready()
+            await self._supervisor.wait_ready()
             self.reconnects += 1
             async with Connection(self._address) as stub:
                 call = stub.SendAndReceiveMessage()

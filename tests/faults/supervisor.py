@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tests.faults.signals import send_signal
 from tests.support.cli import CHATCTL, clean_environment
+from tests.support.servers import READY_PREFIX
 from tests.support.waiting import until_async
 
-READY_PREFIX = b"listening on "
 FAULTY_CHATCTL = (sys.executable, str(Path(__file__).with_name("faulty_server.py")))
 LOWEST_PORT = 10_000
 
@@ -76,7 +76,7 @@ class ServerSupervisor:
             self.starts += 1
             async for line in self._process.stderr:
                 self.lines.append(line.decode(errors="replace").rstrip())
-                if line.startswith(READY_PREFIX) and self._process.returncode is None:
+                if self.lines[-1].startswith(READY_PREFIX) and self._process.returncode is None:
                     self._ready.set()
             code = await self._process.wait()
             self._ready.clear()

@@ -66,7 +66,7 @@ def test_duplicates_of_what_had_no_receipt_or_had_one_are_well():
 def test_a_lost_message():
     (fault,) = judge(log=without(LOG, 11), all_rooms=without(LOG, 11), den=only("den", without(LOG, 11)))[:1]
     assert fault.kind is ViolationKind.LOST
-    assert "number=6" in fault.what
+    assert "number=6" in fault.text
     lost = kinds(judge(log=without(LOG, 4), all_rooms=without(LOG, 4), den=only("den", without(LOG, 4))))
     assert lost == [ViolationKind.LOST, ViolationKind.LOST]  # for its receipt, and because its sender has finished
 
@@ -74,14 +74,14 @@ def test_a_lost_message():
 def test_a_message_that_a_reader_saw_and_that_is_not_in_the_log():
     log, receipts = without(LOG, 11), RECEIPTS[:-1]
     assert kinds(judge(log, receipts, den=only("den", log))) == [ViolationKind.LOST, ViolationKind.LOST]
-    assert "everything: saw sequence 11" in judge(log, receipts, den=only("den", log))[0].what
+    assert "everything: saw sequence 11" in judge(log, receipts, den=only("den", log))[0].text
 
 
 def test_a_record_stored_twice():
     double = (12, "den", "ann", 2000, ANN.text(3))
     (fault,) = judge([*LOG, double], all_rooms=[*LOG, double], den=[*only("den", LOG), double])
     assert fault.kind is ViolationKind.DOUBLED
-    assert "build:3 at 4 and 12" in fault.what
+    assert "build:3 at 4 and 12" in fault.text
 
 
 def test_a_record_said_to_be_stored_that_had_a_receipt():
@@ -93,7 +93,7 @@ def test_records_of_a_sender_in_another_order():
     receipts = [*RECEIPTS[:5], ("build", 5, "stored", 7, 1002), ("build", 4, "stored", 8, 1002), *RECEIPTS[7:]]
     (fault,) = judge(log, receipts, log, only("den", log))
     assert fault.kind is ViolationKind.DISORDER
-    assert "build:4" in fault.what
+    assert "build:4" in fault.text
 
 
 def test_a_log_that_goes_backwards():
@@ -121,7 +121,7 @@ def test_what_nobody_sent(text):
     log = [*LOG, (12, "den", "ann", 2000, text)]
     found = judge(log, all_rooms=log, den=only("den", log))
     assert kinds(found) == [ViolationKind.INVENTED] * 3
-    assert found[0].what.startswith("the log: sequence 12")
+    assert found[0].text.startswith("the log: sequence 12")
 
 
 @pytest.mark.parametrize("checks", [(100,), (8, 100), (7, 8, 100)])

@@ -30,7 +30,7 @@ def test_a_damaged_file_is_refused(start_server, killed, at, size):
     overwrite(store, at, os.urandom(size))
     files = [store, store.with_name(store.name + "-wal")]
     damaged = [path.read_bytes() for path in files]
-    said = start_server.refused("--listen", "127.0.0.1:0", "--store", f"sqlite:{store}")
+    said = start_server.start_error("--listen", "127.0.0.1:0", "--store", f"sqlite:{store}")
     assert str(store) in said
     assert [path.read_bytes() for path in files] == damaged
     overwrite(store, at, whole)

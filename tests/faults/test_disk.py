@@ -1,6 +1,5 @@
 """A disk that is full, or fails, under a server at work: nothing that has a receipt is lost."""
 
-import asyncio
 import resource
 
 import grpc
@@ -10,7 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from chatctl.v1 import chat_pb2_grpc
 from tests.faults import injected_faults
 from tests.faults.supervisor import FAULTY_CHATCTL
-from tests.faults.trial import SEED, Trial, try_out
+from tests.faults.trial import SEED, Trial, run_trial
 from tests.support.cli import run
 from tests.support.small_disk import SmallDisk, can_mount
 from tests.support.waiting import TIMEOUT_SECONDS, until_async
@@ -21,39 +20,37 @@ PIPED = "\n".join(LINES)
 COULD_NOT_START = 1
 
 
-def test_a_full_disk_and_space_again_with_senders_and_followers_at_work(tmp_path):
+async def test_a_full_disk_and_space_again_with_senders_and_followers_at_work(tmp_path):
     """Also for a server that is killed and cannot start before. Where no disk may be made, pages are bounded instead."""
     if not can_mount():
-        assert try_out(tmp_path, [[injected_faults.fill_disk], [injected_faults.fill_disk]], 2000)
+        assert await run_trial(tmp_path, [[injected_faults.fill_disk], [injected_faults.fill_disk]], 2000)
         return
 
     async def fill(trial):
-        felt, trial.keeper.may_end = trial.refusals, {COULD_NOT_START}
+        felt, trial.supervisor.allowed_exit_codes = trial.refusals, {COULD_NOT_START}
         disk.fill()
         try:
             await until_async(lambda: trial.refusals > felt or trial.is_done, "the full disk to be felt")
-            trial.keeper.kill()
-            ends = trial.keeper.ends.total()
-            await until_async(lambda: trial.keeper.ends.total() > ends or trial.keeper.serving, "a try to start")
+            trial.supervisor.kill()
+            ends = trial.supervisor.exit_codes.total()
+            await until_async(
+                lambda: trial.supervisor.exit_codes.total() > ends or trial.supervisor.is_serving, "a try to start"
+            )
         finally:
             disk.free()
 
-    async def work(disk):
+    with SmallDisk(tmp_path / "disk", "20m") as disk:
         async with Trial(tmp_path, SEED, prefix=disk.prefix, store=disk.path / "chat.db") as trial:
             await trial.run_round(2000, [fill])
             await trial.run_round(2000, [injected_faults.kill_server])
             await trial.final_check()
-            return trial
-
-    with SmallDisk(tmp_path / "disk", "20m") as disk:
-        trial = asyncio.run(work(disk))
-    assert trial.keeper.kills == 2
+    assert trial.supervisor.kills == 2
     assert trial.checker.confirmed == 4000
 
 
 def test_after_a_write_that_failed_the_server_says_so_to_all_and_ends(start_server, connect, tmp_path):
     fail = tmp_path / "fail"
-    server = start_server(command=["env", f"BENT_FAIL={fail}", *FAULTY_CHATCTL, "serve"])
+    server = start_server(command=["env", f"FAULT_FAIL={fail}", *FAULTY_CHATCTL, "serve"])
     channel = connect(server)
     assert run("send", "kept", server=server.address).code == 0
     watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_SECONDS)

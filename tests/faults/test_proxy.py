@@ -1,18 +1,20 @@
-"""The proxy does what the fault tests believe it does."""
+"""The TCP proxy of the tests: delay, hold, drop, cut and half-close."""
 
 import asyncio
-import time
 from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.support.tcp_proxy import FaultProxy
-from tests.support.waiting import TIMEOUT_SECONDS, until_async
+from tests.support.tcp_proxy import TcpProxy
+from tests.support.waiting import until_async
 
 
 @asynccontextmanager
 async def echo_through_proxy():
-    """A connection through a proxy to a server that gives back what it gets; and what the server got, b"" for the end."""
+    """Open a connection through a proxy to an echo server.
+
+    Yields the proxy, the connection's reader and writer, and the list of all that the server receives (b"" is an end).
+    """
     got = []
 
     async def echo(reader, writer):
@@ -28,20 +30,28 @@ async def echo_through_proxy():
             writer.close()
 
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    async with FaultProxy(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as proxy:
+    async with TcpProxy(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as proxy:
         reader, writer = await asyncio.open_connection(*proxy.address.split(":"))
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            yield proxy, reader, writer, got
+        yield proxy, reader, writer, got
         writer.close()
     server.close()
 
 
-async def rest(reader):
-    """What comes until the connection ends or is reset."""
+async def read_rest(reader):
+    """Read until the connection ends or is reset."""
     try:
         return await reader.read()
     except ConnectionError:
         return b""
+
+
+async def let_pass(proxy):
+    """Give the proxy every chance to pass on what it has: exchange bytes with the server that do not go through it."""
+    reader, writer = await asyncio.open_connection(*proxy.target)
+    for _ in range(100):
+        writer.write(b".")
+        assert await reader.readexactly(1) == b"."
+    writer.close()
 
 
 async def test_everything_comes_through_in_order():
@@ -49,7 +59,7 @@ async def test_everything_comes_through_in_order():
         data = bytes(range(256)) * 4000
         writer.write(data)
         assert await reader.readexactly(len(data)) == data
-        assert proxy.accepted == 1
+        assert proxy.connections == 1
 
 
 async def test_the_end_of_one_direction_comes_through_and_the_other_goes_on():
@@ -60,29 +70,53 @@ async def test_the_end_of_one_direction_comes_through_and_the_other_goes_on():
         assert await reader.read() == b"last"
 
 
-async def test_a_delay_is_taken_each_way():
-    async with echo_through_proxy() as (proxy, reader, writer, _got):
-        proxy.delay = 0.1
-        for _ in range(2):
-            start = time.monotonic()
-            writer.write(b"a")
-            assert await reader.readexactly(1) == b"a"
-            assert time.monotonic() - start >= 0.2
+async def test_a_delay_is_taken_each_way(monkeypatch):
+    loop = asyncio.get_running_loop()
+    clock, passed = loop.time, 0
+    monkeypatch.setattr(loop, "time", lambda: clock() + passed)
+    async with echo_through_proxy() as (proxy, reader, writer, got):
+        proxy.delay = 3600
+        echo = asyncio.create_task(reader.readexactly(1))
+        writer.write(b"a")
+        await let_pass(proxy)
+        assert b"a" not in got
+        passed += 3600
+        await until_async(lambda: b"a" in got, "the byte to reach the server")
+        await let_pass(proxy)
+        assert not echo.done()
+        passed += 3600
+        assert await echo == b"a"
 
 
 async def test_what_is_held_comes_once_it_is_released():
     async with echo_through_proxy() as (proxy, reader, writer, got):
-        proxy.blackhole()
+        proxy.hold()
         writer.write(b"held")
         other = await asyncio.open_connection(*proxy.address.split(":"))
         other[1].write(b"too")
-        await until_async(lambda: proxy.accepted == 2, "the second connection")
-        await asyncio.sleep(0.05)  # time enough for what must not happen
-        assert got == []
+        await until_async(lambda: proxy.connections == 2, "the second connection")
+        await let_pass(proxy)
+        assert b"held" not in got
+        assert b"too" not in got
         proxy.release()
         assert await reader.readexactly(4) == b"held"
         assert await other[0].readexactly(3) == b"too"
         other[1].close()
+
+
+async def test_data_of_a_blackholed_connection_is_lost_and_other_connections_work():
+    async with echo_through_proxy() as (proxy, reader, writer, got):
+        proxy.blackholed.add(1)
+        writer.write(b"lost")
+        await let_pass(proxy)
+        other = await asyncio.open_connection(*proxy.address.split(":"))
+        other[1].write(b"a")
+        assert await other[0].readexactly(1) == b"a"
+        other[1].close()
+        proxy.blackholed.clear()
+        writer.write(b"b")
+        assert await reader.readexactly(1) == b"b"
+        assert b"lost" not in got
 
 
 @pytest.mark.parametrize("holding", [False, True])
@@ -91,10 +125,10 @@ async def test_a_cut_breaks_both_sides_and_new_connections_work(holding):
         writer.write(b"a")
         assert await reader.readexactly(1) == b"a"
         if holding:
-            proxy.blackhole()
+            proxy.hold()
             writer.write(b"lost")
         proxy.cut()
-        assert await rest(reader) == b""
+        assert await read_rest(reader) == b""
         await until_async(lambda: len(got) == 2, "the server to hear of it")
         assert b"lost" not in got
         proxy.release()
@@ -119,7 +153,7 @@ async def test_a_half_close_ends_one_direction(towards):
 
 
 async def test_without_a_server_connections_are_closed():
-    async with FaultProxy("127.0.0.1:1") as proxy:
+    async with TcpProxy("127.0.0.1:1") as proxy:
         reader, writer = await asyncio.open_connection(*proxy.address.split(":"))
-        assert await rest(reader) == b""
+        assert await read_rest(reader) == b""
         writer.close()

@@ -1,4 +1,4 @@
-"""A trial: a server with its keeper, a proxy, senders and readers at work, and the checker, who watches them all."""
+"""A trial: a server with its supervisor, a proxy, senders and readers at work, and the checker, who watches them all."""
 
 import asyncio
 import contextlib
@@ -12,29 +12,24 @@ from tests.faults.inputs import Input
 from tests.faults.readers import ReconnectingFollower, read_log
 from tests.faults.senders import FULL_EXIT, SendProcess, StreamClient
 from tests.faults.supervisor import ServerSupervisor
-from tests.support.tcp_proxy import FaultProxy
+from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import until_async
 
 SEED = random.randrange(1_000_000)
 
 
-def try_out(directory, rounds, messages, **options):
-    """Run a trial with a list of faults for each round; the trial, once all was found well."""
-
-    async def run():
-        async with Trial(directory, SEED, **options) as trial:
-            for chosen in rounds:
-                await trial.run_round(messages, chosen)
-            await trial.final_check()
-        return trial
-
-    trial = asyncio.run(run())
+async def run_trial(directory, rounds, messages, **options):
+    """Run a trial with a list of faults for each round, and return it. Raises ViolationFound."""
+    async with Trial(directory, SEED, **options) as trial:
+        for chosen in rounds:
+            await trial.run_round(messages, chosen)
+        await trial.final_check()
     assert trial.checker.confirmed == trial.sent == messages * len(rounds)
     return trial
 
 
 ROOMS = ("den", "lobby", "war room")
-STREAM_SHARE = 0.1  # the share of the messages that each talker says; the rest is piped
+STREAM_SHARE = 0.1  # the share of the messages that each client says; the rest is process
 LATEST_FAULT = 0.75  # the part of a round's receipts after which no fault begins
 JITTER_SECONDS = 0.02  # a fault comes up to so much later than the receipt it waits for
 ROUND_SECONDS = 180  # a round that takes longer hangs
@@ -53,8 +48,8 @@ class Trial:
         self.seed = seed
         self.rng = random.Random(seed)
         self.checker = Checker()
-        self.keeper = ServerSupervisor(store or directory / "chat.db", prefix)
-        self.proxy = FaultProxy(self.keeper.address)
+        self.supervisor = ServerSupervisor(store or directory / "chat.db", prefix)
+        self.proxy = TcpProxy(self.supervisor.address)
         self.send_processes = []  # those of this round
         self.followers = []
         self.stream_clients = []
@@ -69,22 +64,22 @@ class Trial:
         self._tasks = []
 
     async def __aenter__(self):
-        await self._stack.enter_async_context(self.keeper)
+        await self._stack.enter_async_context(self.supervisor)
         await self._stack.enter_async_context(self.proxy)
-        direct, proxied = self.keeper.address, self.proxy.address
+        direct, proxied = self.supervisor.address, self.proxy.address
         for name, address, rooms in (
             ("follower of everything", direct, ()),
             ("follower of everything through the proxy", proxied, ()),
             ("follower of a room", direct, ROOMS[:1]),
             ("follower of two rooms through the proxy", proxied, ROOMS[1:]),
         ):
-            self.followers.append(ReconnectingFollower(self.keeper, address, self.checker.add_reader(name, rooms)))
+            self.followers.append(ReconnectingFollower(self.supervisor, address, self.checker.add_reader(name, rooms)))
         async with Connection(direct) as stub:
             head = (await stub.GetStats(pb.GetStatsRequest())).head
         for number, address in enumerate((direct, proxied)):
             what = Input("tim", f"talk-{number}", ROOMS[number], 0)
-            seen = self.checker.add_reader(f"talker {number}")
-            self.stream_clients.append(StreamClient(self.keeper, address, self.checker, what, seen, head, self.rng))
+            seen = self.checker.add_reader(f"client {number}")
+            self.stream_clients.append(StreamClient(self.supervisor, address, self.checker, what, seen, head, self.rng))
         for number, (address, rooms) in enumerate(((direct, ()), (proxied, ROOMS[1:]))):
             seen = self.checker.add_reader(f"follower of the command line {number}", rooms)
             self.follower_processes.append(
@@ -112,7 +107,7 @@ class Trial:
         self.sent += messages
         self._assign_inputs(messages)
         moments = sorted(before + int(messages * self.rng.random() * LATEST_FAULT) for _ in faults)
-        senders = asyncio.gather(*(piped.run() for piped in self.send_processes), self._wait_confirmed())
+        senders = asyncio.gather(*(process.run() for process in self.send_processes), self._wait_confirmed())
         injecting = asyncio.create_task(self._inject_faults(list(zip(moments, faults, strict=True))))
         try:
             async with asyncio.timeout(ROUND_SECONDS):
@@ -121,13 +116,13 @@ class Trial:
             senders.cancel()
             injecting.cancel()
             await asyncio.gather(senders, injecting, return_exceptions=True)
-        self.runs += sum(piped.ends.total() for piped in self.send_processes)
+        self.runs += sum(process.exit_codes.total() for process in self.send_processes)
         await self.check_log()
 
     def _assign_inputs(self, messages):
         """Give every sender its part."""
-        for talker in self.stream_clients:
-            talker.say(int(messages * STREAM_SHARE))
+        for client in self.stream_clients:
+            client.add_texts(int(messages * STREAM_SHARE))
         unassigned = messages - sum(int(messages * STREAM_SHARE) for _ in self.stream_clients)
         self.send_processes = []
         for i in range(self._num_send_processes):
@@ -135,12 +130,13 @@ class Trial:
             unassigned -= count
             self._num_inputs += 1
             what = Input(self.rng.choice(("ann", "bob")), f"job-{self._num_inputs}", self.rng.choice(ROOMS), count)
-            address = self.proxy.address if i == 0 else self.keeper.address
-            self.send_processes.append(SendProcess(self.keeper, address, self.checker, what, self.rng, self._timeout))
+            address = self.proxy.address if i == 0 else self.supervisor.address
+            self.send_processes.append(SendProcess(self.supervisor, address, self.checker, what, self.rng, self._timeout))
 
     async def _wait_confirmed(self):
         await until_async(
-            lambda: all(talker.silent for talker in self.stream_clients) or self._raise_if_ended(), "the talkers' receipts"
+            lambda: all(client.is_confirmed for client in self.stream_clients) or self._raise_if_ended(),
+            "the stream clients' receipts",
         )
 
     async def _inject_faults(self, moments):
@@ -162,9 +158,9 @@ class Trial:
 
     async def check_log(self):
         """Read what is new in the log, wait until all readers have seen it, and compare. Raises ViolationFound."""
-        await self.keeper.wait_ready()
-        self._cursor = await read_log(self.keeper.address, self.checker.add_messages, self._cursor)
-        readers = [actor.seen for actor in self._readers]
+        await self.supervisor.wait_ready()
+        self._cursor = await read_log(self.supervisor.address, self.checker.add_messages, self._cursor)
+        readers = [actor.check for actor in self._readers]
         expected = {reader: self.checker.last_sequence(reader.rooms) for reader in readers}
         with contextlib.suppress(AssertionError):  # the checker says it better
             await until_async(
@@ -174,17 +170,17 @@ class Trial:
         self.raise_violations()
 
     def raise_violations(self):
-        faults = [*(f"{fault.kind}: {fault.what}" for fault in self.checker.violations), *self.keeper.unexpected_ends]
+        faults = [*(f"{fault.kind}: {fault.text}" for fault in self.checker.violations), *self.supervisor.unexpected_ends]
         if faults:
             counts = {str(kind): count for kind, count in self.checker.counts.items()}
-            raise ViolationFound(f"seed {self.seed}, store {self.keeper.store}, {counts}:\n" + "\n".join(faults))
+            raise ViolationFound(f"seed {self.seed}, store {self.supervisor.store}, {counts}:\n" + "\n".join(faults))
 
     async def final_check(self):
         """The last word: every record is there, and the log read again from its beginning is the same. Raises ViolationFound."""
         self.checker.complete()
-        await read_log(self.keeper.address, self.checker.add_reader("the log, read again").add)
+        await read_log(self.supervisor.address, self.checker.add_reader("the log, read again").add)
         self.checker.check()
-        async with Connection(self.keeper.address) as stub:
+        async with Connection(self.supervisor.address) as stub:
             counted = (await stub.GetStats(pb.GetStatsRequest())).num_messages
         if counted != self.sent:
             self.checker.add_violation(ViolationKind.CHANGED, f"the server counts {counted} messages, {self.sent} were sent")
@@ -198,8 +194,8 @@ class Trial:
     @property
     def refusals(self):
         """How often a sender was told that the disk is full."""
-        talkers = sum(talker.refused[STORE_FULL] for talker in self.stream_clients)
-        return talkers + sum(piped.ends[FULL_EXIT] for piped in self.send_processes)
+        failed_streams = sum(client.failures[STORE_FULL] for client in self.stream_clients)
+        return failed_streams + sum(process.exit_codes[FULL_EXIT] for process in self.send_processes)
 
     @property
     def reconnects(self):

@@ -7,7 +7,7 @@ import pytest
 
 from chatctl.model.messages import Page
 from chatctl.model.records import ReceiptStatus, RejectReason
-from tests.support.logs import STORES, batch, messages, opened_log, page_messages, pages, receipt_rows, run_on_log, texts
+from tests.support.logs import STORES, batch, messages, opened_log, page_messages, pages, receipt_rows, texts
 
 
 @pytest.fixture(params=STORES)
@@ -29,19 +29,16 @@ async def test_receipts_come_in_order_and_each_is_of_a_message_that_can_be_read(
         assert await messages(log) == [(at, "lobby", "ann", text) for at, text in zip(sequences, sent, strict=True)]
 
 
-def test_what_was_stored_is_answered_with_the_original_receipt_also_after_a_restart(url):
-    async def first(log):
-        return log.id, receipt_rows(await log.append(batch("a", "b", "c"))), log.head
-
-    async def again(log):
-        head = log.head
+async def test_what_was_stored_is_answered_with_the_original_receipt_also_after_a_restart(url):
+    async with opened_log(url) as log:
+        stored = receipt_rows(await log.append(batch("a", "b", "c")))
+        log_id, head = log.id, log.head
+    async with opened_log(url) as log:
+        assert (log.id, log.head) == (log_id, head)
         whole = receipt_rows(await log.append(batch("a", "b", "c")))
         part = receipt_rows(await log.append(batch("b", number=2)))
         new = receipt_rows(await log.append(batch("d", number=4)))
-        return log.id, head, whole, part, new, await texts(log)
-
-    (log_id, stored, head), (same_id, same_head, whole, part, new, read) = run_on_log(url, first, again)
-    assert (same_id, same_head) == (log_id, head)
+        read = await texts(log)
     assert head == stored[-1][2]
     assert {line[1] for line in whole + part} == {ReceiptStatus.DUPLICATE}
     assert [line[2:] for line in whole] == [line[2:] for line in stored]
@@ -152,30 +149,24 @@ async def test_a_draft_whose_future_was_cancelled_is_stored_all_the_same(url):
         assert await texts(log) == ["a", "b"]
 
 
-def test_what_was_appended_before_closing_is_stored(url):
-    async def leave(log):
+async def test_what_was_appended_before_closing_is_stored(url):
+    async with opened_log(url) as log:
         for number in range(1, 21):
             log.append(batch(*["x"] * 500, number=1 + 500 * (number - 1)))
-
-    async def count(log):
-        return len(await messages(log))
-
-    assert run_on_log(url, leave, count) == [None, 10_000]
+    async with opened_log(url) as log:
+        assert len(await messages(log)) == 10_000
 
 
-def test_times_never_decrease_when_the_clock_is_set_back(url, monkeypatch):
+async def test_times_never_decrease_when_the_clock_is_set_back(url, monkeypatch):
     async def at(log, seconds, number):
         monkeypatch.setattr("time.time_ns", lambda: seconds * 1_000_000_000)
         (receipt,) = await log.append(batch("x", number=number))
         return receipt.time
 
-    async def first(log):
-        return [await at(log, 2000, 1), await at(log, 1000, 2)]
-
-    async def after_a_restart(log):
-        return [await at(log, 1500, 3), await at(log, 3000, 4)]
-
-    times = [time for step in run_on_log(url, first, after_a_restart) for time in step]
+    async with opened_log(url) as log:
+        times = [await at(log, 2000, 1), await at(log, 1000, 2)]
+    async with opened_log(url) as log:
+        times += [await at(log, 1500, 3), await at(log, 3000, 4)]
     assert times == [2_000_000_000, 2_000_000_000, 2_000_000_000, 3_000_000_000]
 
 

@@ -1,5 +1,6 @@
 """What a killed server leaves behind, and what is made of it: whole, synced, or without its end."""
 
+import asyncio
 import os
 import shutil
 
@@ -9,7 +10,7 @@ from chatctl.core.chat import Chat
 from chatctl.errors import CursorBeyondHead
 from chatctl.model.limits import Limits
 from chatctl.model.records import ReceiptStatus
-from tests.support.logs import batch, receipt_rows, run_on_log, texts
+from tests.support.logs import batch, opened_log, receipt_rows, run_on_log, texts
 from tests.support.stores import filled_store, open_error, run_killed
 
 TWENTY = """
@@ -28,22 +29,24 @@ def wal(path):
     return path.with_name("chat.db-wal")
 
 
-def test_nothing_but_duplicates_writes_nothing(path, wal):
+async def test_nothing_but_duplicates_writes_nothing(path, wal):
     """Neither to the disk nor a mark that something was: the totals stay as they are, and no sync is waited for."""
 
-    async def again(log):
+    async def send_duplicates(log):
         before = wal.read_bytes() if wal.exists() else b""
         for part in (batch("hello", "world"), batch("world", number=2), batch("hello", "other")):
             assert receipt_rows(await log.append(part))[0][1] is ReceiptStatus.DUPLICATE
         assert (wal.read_bytes() if wal.exists() else b"") == before
 
-    async def mixed(log):
+    await asyncio.to_thread(filled_store, path)
+    async with opened_log(f"sqlite:{path}") as log:
+        await send_duplicates(log)
+    async with opened_log(f"sqlite:{path}") as log:
         await log.append(batch("new", number=3))
         assert wal.stat().st_size
-        await again(log)
-
-    filled_store(path)
-    assert run_on_log(f"sqlite:{path}", again, mixed, texts)[2] == ["hello", "world", "new"]
+        await send_duplicates(log)
+    async with opened_log(f"sqlite:{path}") as log:
+        assert await texts(log) == ["hello", "world", "new"]
 
 
 def test_what_a_killed_server_wrote_is_synced_before_it_is_called_a_duplicate(path, wal, monkeypatch):
@@ -67,16 +70,15 @@ def test_what_a_killed_server_wrote_is_synced_before_it_is_called_a_duplicate(pa
 
 
 @pytest.mark.parametrize("kept", [None, 0, 31, 0.3, 0.7, 0.99])
-def test_a_log_that_lost_its_end_goes_on_from_what_is_left_and_refuses_cursors_beyond(path, wal, kept):
-    filled_store(path)
+async def test_a_log_that_lost_its_end_goes_on_from_what_is_left_and_refuses_cursors_beyond(path, wal, kept):
+    await asyncio.to_thread(filled_store, path)
     run_killed(path, TWENTY)
     if kept is None:
         wal.unlink()
         path.with_name("chat.db-shm").unlink()
     else:
         os.truncate(wal, int(wal.stat().st_size * kept) if isinstance(kept, float) else kept)
-
-    async def step(log):
+    async with opened_log(f"sqlite:{path}") as log:
         left = await texts(log)
         everything = ["hello", "world"] + [f"text {number}" for number in range(3, 23)]
         assert 2 <= log.head < 22
@@ -89,8 +91,6 @@ def test_a_log_that_lost_its_end_goes_on_from_what_is_left_and_refuses_cursors_b
         found = receipt_rows(await log.append(batch(*everything)))
         assert [line[1] for line in found] == [ReceiptStatus.DUPLICATE] * known + [ReceiptStatus.STORED] * (22 - known)
         assert await texts(log) == everything
-
-    assert run_on_log(f"sqlite:{path}", step) == [None]
 
 
 def test_a_file_without_its_write_ahead_log_is_whole_up_to_the_last_checkpoint(path, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from chatctl.errors import StoreFailed, StoreFull
 from chatctl.model.records import ReceiptStatus
 from chatctl.store.sqlite import disk_space
-from tests.support.logs import batch, messages, receipt_rows, run_on_log, texts
+from tests.support.logs import batch, messages, opened_log, receipt_rows, texts
 from tests.support.small_disk import fill_disk, mounted_tmpfs
 from tests.support.stores import filled_store, open_error, run_killed
 
@@ -56,10 +56,9 @@ async def check(log, stored):
     assert not log.failure.done()
 
 
-def test_a_full_disk_refuses_messages_until_there_is_space_and_keeps_what_has_a_receipt(tmp_path):
+async def test_a_full_disk_refuses_messages_until_there_is_space_and_keeps_what_has_a_receipt(tmp_path):
     with mounted_tmpfs(tmp_path / "disk", "size=8m") as disk:
-
-        async def live(log):
+        async with opened_log(f"sqlite:{disk}/chat.db") as log:
             before = receipt_rows(await log.append(batch("before")))
             ballast = fill_disk(disk)
             large = batch(*["y" * 60_000] * 10, number=2)
@@ -74,12 +73,9 @@ def test_a_full_disk_refuses_messages_until_there_is_space_and_keeps_what_has_a_
             again = receipt_rows(await log.append(batch("before")))
             assert again[0][1:] == (ReceiptStatus.DUPLICATE, *before[0][2:])
             assert not log.failure.done()
-            return len(await messages(log))
-
-        async def reopened(log):
-            return len(await messages(log))
-
-        assert run_on_log(f"sqlite:{disk}/chat.db", live, reopened) == [11, 11]
+            assert len(await messages(log)) == 11
+        async with opened_log(f"sqlite:{disk}/chat.db") as log:
+            assert len(await messages(log)) == 11
 
 
 def test_a_full_disk_is_no_place_for_a_new_store(tmp_path):
@@ -87,11 +83,10 @@ def test_a_full_disk_is_no_place_for_a_new_store(tmp_path):
         assert "full" in open_error(disk / "chat.db")
 
 
-def test_a_store_that_fills_its_disk_again_and_again_goes_on_each_time_there_is_more(tmp_path):
+async def test_a_store_that_fills_its_disk_again_and_again_goes_on_each_time_there_is_more(tmp_path):
     """Also where there is no space to move the write-ahead log into the file: the first disk is too small for that."""
     with mounted_tmpfs(tmp_path / "disk", "size=24m") as disk:
-
-        async def live(log):
+        async with opened_log(f"sqlite:{disk}/chat.db") as log:
             number = 1
             for megabytes in (48, 96, 128):
                 before, number = number, await send_until_full(log, number)
@@ -100,31 +95,23 @@ def test_a_store_that_fills_its_disk_again_and_again_goes_on_each_time_there_is_
                 assert await send_until_full(log, number) == number
                 resize(disk, megabytes)
             await log.append(batch("last", number=number))
-            return number
-
-        async def reopened(log):
-            return len(await messages(log))
-
-        first, then = run_on_log(f"sqlite:{disk}/chat.db", live, reopened)
-        assert first == then
+        async with opened_log(f"sqlite:{disk}/chat.db") as log:
+            assert len(await messages(log)) == number
 
 
-def test_a_killed_server_starts_again_on_a_full_disk_and_its_messages_can_be_read(tmp_path):
+async def test_a_killed_server_starts_again_on_a_full_disk_and_its_messages_can_be_read(tmp_path):
     with mounted_tmpfs(tmp_path / "disk", "size=8m") as disk:
-        path = filled_store(disk / "chat.db")
+        path = await asyncio.to_thread(filled_store, disk / "chat.db")
         run_killed(path, "await log.append(batch('kept', number=3))")
         ballast = fill_disk(disk)
-
-        async def live(log):
+        async with opened_log(f"sqlite:{path}") as log:
             assert await texts(log) == ["hello", "world", "kept"]
             assert receipt_rows(await log.append(batch("kept", number=3)))[0][1] is ReceiptStatus.DUPLICATE
             with pytest.raises(StoreFull):
                 await log.append(batch("y" * 60_000, number=4))
             ballast.unlink()
             await log.append(batch("y" * 60_000, number=4))
-            return len(await texts(log))
-
-        assert run_on_log(f"sqlite:{path}", live) == [4]
+            assert len(await texts(log)) == 4
 
 
 @contextmanager
@@ -138,23 +125,18 @@ def file_size_limit(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_limit_to_the_size_of_a_file_is_like_a_full_disk(tmp_path):
+async def test_a_limit_to_the_size_of_a_file_is_like_a_full_disk(tmp_path):
     """SQLite calls it an I/O error."""
-
-    async def live(log):
+    async with opened_log(f"sqlite:{tmp_path}/chat.db") as log:
         with file_size_limit(4 * MEGABYTE):
             number = await send_until_full(log, 1)
             await check(log, number - 1)
         (receipt,) = await log.append(bulk(number))
         assert receipt.status is ReceiptStatus.STORED
         await check(log, number + 499)
-        return log.head
-
-    async def reopened(log):
-        return len(await messages(log))
-
-    first, then = run_on_log(f"sqlite:{tmp_path}/chat.db", live, reopened)
-    assert first == then > 500
+        head = log.head
+    async with opened_log(f"sqlite:{tmp_path}/chat.db") as log:
+        assert len(await messages(log)) == head > 500
 
 
 @pytest.mark.parametrize(("number", "full"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, False)])
@@ -175,10 +157,10 @@ def test_a_write_that_fails_is_lack_of_space_only_if_another_file_cannot_be_writ
         assert not disk_space.is_full(failure(name), path)
 
 
-def test_a_sync_that_fails_ends_the_store_even_where_there_is_no_space(tmp_path):
+async def test_a_sync_that_fails_ends_the_store_even_where_there_is_no_space(tmp_path):
     with mounted_tmpfs(tmp_path / "disk", "size=8m") as disk:
+        async with opened_log(f"sqlite:{disk}/chat.db") as log:
 
-        async def live(log):
             def commit(batches, time):
                 raise failure("SQLITE_IOERR_FSYNC")
 
@@ -186,6 +168,4 @@ def test_a_sync_that_fails_ends_the_store_even_where_there_is_no_space(tmp_path)
             fill_disk(disk)
             with pytest.raises(StoreFailed):
                 await log.append(batch("a"))
-            return log.failure.done()
-
-        assert run_on_log(f"sqlite:{disk}/chat.db", live) == [True]
+            assert log.failure.done()

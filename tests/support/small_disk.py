@@ -1,16 +1,30 @@
-"""A small disk that can be full: a file system in memory, seen only by the processes that are started in it."""
+"""Small file systems in memory that can be full. They need root, or user namespaces."""
 
-import contextlib
 import os
 import subprocess
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from tests.support.servers import ServerFactory
+
+OWN_MOUNTS = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",)))
+"""A prefix for a command, whose mounts only it and its children see."""
+BLOCK = bytes(4096)
+
+
+def can_mount():
+    """Return whether this machine allows mounts in a namespace."""
+    return subprocess.run((*OWN_MOUNTS, "mount", "-t", "tmpfs", "none", "/mnt"), capture_output=True).returncode == 0
+
+
+def unshare_command(script, *command):
+    """Return a command that runs an sh script, which has mounts of its own; `command` is its `$@`."""
+    return [*OWN_MOUNTS, "sh", "-c", script, "sh", *command]
 
 
 @contextmanager
 def mounted_tmpfs(directory, *options):
-    """A small file system of its own."""
+    """Mount a tmpfs that this process sees, too, and that can be remounted; needs root."""
     directory.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", directory], check=True)
     try:
@@ -19,36 +33,30 @@ def mounted_tmpfs(directory, *options):
         subprocess.run(["umount", "--lazy", directory], check=True)
 
 
-def fill_disk(disk):
-    """Leave no space on a file system; the file to remove for some comes back."""
-    filler = disk / "ballast"
+def fill_disk(directory):
+    """Leave no space on a file system. Return the file to delete for some space."""
+    filler = directory / "filler"
     with open(filler, "wb", buffering=0) as file, suppress(OSError):
         while True:
-            file.write(bytes(4096))
+            file.write(BLOCK)
     return filler
 
 
-BLOCK = bytes(4096)
-
-
 class SmallDisk:
-    """Needs root, or user namespaces (see `can_mount`); a context manager, with which the file system goes.
+    """A tmpfs in a mount namespace of its own, which ends with this context manager.
 
-    `prefix` before a command lets it see the disk at `path`; `outside` is where everybody sees it.
+    `prefix` before a command lets it see the disk at `path`; other processes see it at `outside`.
     """
 
     def __init__(self, path, size="4m"):
         self.path = path
         path.mkdir()
-        own = () if os.geteuid() == 0 else ("--map-root-user",)
         mount = f"mount -t tmpfs -o size={size} none '{path}' && echo mounted && exec cat"
-        self._mount_process = subprocess.Popen(
-            ("unshare", "--mount", *own, "sh", "-c", mount), stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert self._mount_process.stdout.readline() == b"mounted\n"
+        self._mount_process = subprocess.Popen(unshare_command(mount), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._mount_process.stdout.readline() == b"mounted\n", "mounts need root, or user namespaces"
         kinds = ("--mount",) if os.geteuid() == 0 else ("--user", "--preserve-credentials", "--mount")
         self.prefix = ("nsenter", "--target", str(self._mount_process.pid), *kinds, "--")
-        self.outside = f"/proc/{self._mount_process.pid}/root{path}"
+        self.outside = Path(f"/proc/{self._mount_process.pid}/root{path}")
 
     def __enter__(self):
         return self
@@ -57,42 +65,18 @@ class SmallDisk:
         self._mount_process.communicate()
 
     def fill(self):
-        with open(f"{self.outside}/filler", "ab", buffering=0) as file, contextlib.suppress(OSError):
-            while file.write(BLOCK) == len(BLOCK):
-                pass
+        """Leave no space."""
+        self._filler = fill_disk(self.outside)
 
     def free(self):
-        os.unlink(f"{self.outside}/filler")
-
-
-def can_mount():
-    """Whether this machine lets us."""
-    own = () if os.geteuid() == 0 else ("--map-root-user",)
-    return (
-        subprocess.run(("unshare", "--mount", *own, "mount", "-t", "tmpfs", "none", "/mnt"), capture_output=True).returncode
-        == 0
-    )
+        """Make space again."""
+        self._filler.unlink()
 
 
 @contextmanager
 def server_on_small_disk(start_server, directory):
-    """A server whose store is on a tmpfs of 2 MiB that only the server sees, so that it is gone with it.
-
-    With it come a function that fills the disk and one that makes space again.
-    """
-    directory.mkdir()
-    mount = f'mount -t tmpfs -o size=2m none {directory} && shift && exec "$@"'
-    unshare_command = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    command = [*unshare_command, "sh", "-c", mount, "sh", "--", *ServerFactory.command()]
-    probe = subprocess.run([*command[:-4], "true"], capture_output=True, text=True)
-    assert probe.returncode == 0, f"this test needs a mount of its own (root, or user namespaces): {probe.stderr}"
-    server = start_server(store=directory / "chat.db", command=command)
-    filler = f"/proc/{server.process.pid}/root{directory}/filler"
-
-    def fill():
-        with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
-            while file.write(bytes(4096)):
-                pass
-
-    yield server, fill, lambda: os.unlink(filler)
-    server.stop()
+    """Run a server whose store is on a disk of 2 MiB. Yields it and the functions that fill the disk and free it again."""
+    with SmallDisk(directory, "2m") as disk:
+        server = start_server(store=directory / "chat.db", command=[*disk.prefix, *ServerFactory.command()])
+        yield server, disk.fill, disk.free
+        server.stop()

@@ -1,77 +1,32 @@
-"""A TCP proxy that delays, holds, cuts and half-closes the connections through it, on command."""
+"""A TCP proxy that delays, holds, drops, cuts and half-closes the connections through it, on command."""
 
 import asyncio
 import contextlib
+import threading
+from contextlib import contextmanager
+from queue import SimpleQueue
 
-
-class TcpProxy:
-    """Passes bytes to a server and back. `blackholed` holds numbers of connections, from 1, over which nothing comes."""
-
-    def __init__(self, target):
-        self._host, _, self._port = target.rpartition(":")
-        self._tasks = set()
-        self._writers = set()
-        self.connections = 0
-        self.blackholed = set()
-
-    async def __aenter__(self):
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *_):
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def abort_connections(self):
-        """Break all connections there are."""
-        for writer in self._writers:
-            writer.transport.abort()
-
-    async def _accept(self, reader, writer):
-        self._tasks.add(asyncio.current_task())
-        self.connections += 1
-        number = self.connections
-        self._writers.add(writer)
-        with contextlib.suppress(OSError):
-            server_reader, server_writer = await asyncio.open_connection(self._host, self._port)
-            try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._pass(number, reader, server_writer))
-                    group.create_task(self._pass(number, server_reader, writer))
-            finally:
-                server_writer.close()
-        writer.close()
-        self._writers.discard(writer)
-
-    async def _pass(self, number, reader, writer):
-        with contextlib.suppress(OSError):
-            while data := await reader.read(1 << 16):
-                if number not in self.blackholed:
-                    writer.write(data)
-                    await writer.drain()
-            writer.close()
-
+from tests.support.waiting import TIMEOUT_SECONDS
 
 CHUNK_BYTES = 64 * 1024
 
 
-class FaultProxy:
+class TcpProxy:
     """Listens on a port of its own and passes everything on to one target; an async context manager.
 
-    `delay` is how many seconds every byte takes each way, from now on; however many follow it, they take no longer.
+    `delay` is how many seconds each byte takes each way from now on; it does not limit the throughput.
+    `connections` counts the connections so far; all data of those whose numbers, from 1, are in `blackholed` is dropped.
     """
 
     def __init__(self, target):
-        self._target = target.rsplit(":", 1)
+        self.target = target.rsplit(":", 1)
         self.delay = 0.0
-        self.accepted = 0
+        self.connections = 0
+        self.blackholed = set()
         self._may_pass = asyncio.Event()
         self._may_pass.set()
         self._links = set()
-        self._half_closed = set()  # writers that were told to half-close
+        self._half_closed = set()  # writers that `half_close` has ended
         self._tasks = set()
 
     async def __aenter__(self):
@@ -88,23 +43,23 @@ class FaultProxy:
 
     # --- on command
 
-    def blackhole(self):
-        """A black hole: connections stay open, also new ones, and nothing comes through until `release`."""
+    def hold(self):
+        """Keep connections open, and accept new ones, but pass nothing on until `release`."""
         self._may_pass.clear()
 
     def release(self):
-        """Everything that was held goes on, in order."""
+        """Pass on everything that was held, in order."""
         self._may_pass.set()
 
     def cut(self):
-        """Break all connections, in the middle of whatever is said; what is held is lost."""
+        """Abort all connections at once; data that is held is lost."""
         for link in self._links:
             for writer in link:
                 writer.transport.abort()
         self._links.clear()
 
     def half_close(self, towards):
-        """Tell one side, "server" or "client", that nothing more comes; the other direction goes on."""
+        """Send end-of-file to one side, "server" or "client", and keep the other direction open."""
         for client, server in self._links:
             writer = {"client": client, "server": server}[towards]
             self._half_closed.add(writer)
@@ -114,22 +69,22 @@ class FaultProxy:
     # --- passing on
 
     async def _accept(self, reader, writer):
-        self.accepted += 1
+        self.connections += 1
         self._tasks.add(asyncio.current_task())
         try:
-            await self._link(reader, writer)
+            await self._link(self.connections, reader, writer)
         except (OSError, asyncio.CancelledError):
-            pass  # no server at the moment, a side went away, or the proxy is closing, of which asyncio's streams complain
+            pass  # no server, a side that disconnected, or the proxy closes: asyncio's streams would log all of these
         finally:
             writer.transport.abort()
             self._tasks.discard(asyncio.current_task())
 
-    async def _link(self, from_client, to_client):
-        from_server, to_server = await asyncio.open_connection(*self._target)
+    async def _link(self, number, from_client, to_client):
+        from_server, to_server = await asyncio.open_connection(*self.target)
         link = (to_client, to_server)
         self._links.add(link)
         directions = [
-            asyncio.ensure_future(self._pass(*way)) for way in ((from_client, to_server), (from_server, to_client))
+            asyncio.ensure_future(self._pass(number, *way)) for way in ((from_client, to_server), (from_server, to_client))
         ]
         try:
             await asyncio.gather(*directions)
@@ -140,8 +95,8 @@ class FaultProxy:
             self._half_closed.difference_update(link)
             to_server.transport.abort()
 
-    async def _pass(self, reader, writer):
-        """One direction, to its end."""
+    async def _pass(self, number, reader, writer):
+        """Pass on one direction, to its end."""
         clock = asyncio.get_running_loop().time
         queue = asyncio.Queue(64)
 
@@ -159,9 +114,29 @@ class FaultProxy:
                 await self._may_pass.wait()
                 if not chunk or writer in self._half_closed:
                     break
-                writer.write(chunk)
-                await writer.drain()
+                if number not in self.blackholed:
+                    writer.write(chunk)
+                    await writer.drain()
             writer.write_eof()
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
+
+
+@contextmanager
+def proxy_in_thread(target):
+    """Run a proxy in a thread, for a test that is not async. Yields the proxy and its event loop."""
+    started, done = SimpleQueue(), threading.Event()
+
+    async def serve():
+        async with TcpProxy(target) as proxy:
+            started.put((proxy, asyncio.get_running_loop()))
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        yield started.get(timeout=TIMEOUT_SECONDS)
+    finally:
+        done.set()
+        thread.join()

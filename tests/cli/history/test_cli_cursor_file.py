@@ -8,6 +8,7 @@ import pytest
 from tests.support.cli import CHATCTL, Process, run
 from tests.support.kill_at_line import KillAtLine
 from tests.support.servers import ServerFactory
+from tests.support.small_disk import unshare_command
 from tests.support.waiting import until
 
 PAGE = 3
@@ -202,10 +203,8 @@ DISK = 'mount -t tmpfs -o size=64k none "$1" && cd "$1" && '
 
 def on_a_disk(place, script, address, *args):
     """A command with a disk that only it sees; `script` prepares it in sh, and says what it holds in the end."""
-    own = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    return run(
-        "history", *args, server=address, command=[*own, "sh", "-c", DISK + script, "sh", str(place.parent), *CHATCTL]
-    )
+    command = unshare_command(DISK + script, str(place.parent), *CHATCTL)
+    return run("history", *args, server=address, command=command)
 
 
 @pytest.mark.parametrize("there", [False, True])

@@ -41,13 +41,10 @@ def test_wait_ends_it_when_nothing_that_matches_has_come_for_so_long(follow, say
     assert deploy.out.text == "deployed\n"
 
 
-def test_news_of_what_does_not_match_are_silence_to_wait():
-    async def steps():
-        progress = [part for n in range(1, 400) for part in (page(position=n, live=True), 0.1)]
-        async with fake_server((page(1), *progress, WAITS)) as (address, _):
-            return await asyncio.to_thread(run, "history", "-o", "text", "--wait", "1s", server=address)
-
-    done = asyncio.run(steps())
+async def test_news_of_what_does_not_match_are_silence_to_wait():
+    progress = [part for n in range(1, 400) for part in (page(position=n, live=True), 0.1)]
+    async with fake_server((page(1), *progress, WAITS)) as (address, _):
+        done = await asyncio.to_thread(run, "history", "-o", "text", "--wait", "1s", server=address)
     assert (done.code, done.out) == (3, "1\n")
 
 

@@ -14,6 +14,7 @@ import typer
 from chatctl.cli.history.cursor_file import CursorFile
 from chatctl.errors import CursorWriteError
 from tests.support.cli import run
+from tests.support.small_disk import unshare_command
 from tests.support.waiting import TIMEOUT_SECONDS
 
 
@@ -342,8 +343,7 @@ file.close()
 print(json.dumps([*said, open(path).read(), os.listdir(os.path.dirname(path))]))
 """
     mount = f'mount -t tmpfs -o size=256k none {place.parent} && exec "$@"'
-    own = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c", mount, "sh"]
-    said = script(source, place, fill, command=own)
+    said = script(source, place, fill, command=unshare_command(mount))
     assert said == [f"cannot write {place}: {words}", "log:1", "log:1\n", False, "log:3\n", ["cursor"]]
 
 

@@ -243,7 +243,7 @@ async def test_pauses_stay_bounded_however_many():
     assert set(pauses[5:]) == {10}
 
 
-def test_one_that_cannot_be_started_is_tried_again_too():
+async def test_one_that_cannot_be_started_is_tried_again_too():
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     notices = []
 
@@ -251,14 +251,11 @@ def test_one_that_cannot_be_started_is_tried_again_too():
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
         notices.append(text)
 
-    async def main():
-        command = ExecCommand("echo done > out", 1, "unix:s", notice)
-        await asyncio.to_thread(int)  # its own loop and thread have what they need
-        resource.setrlimit(resource.RLIMIT_NOFILE, (1, before[1]))
-        await message(command)
-
+    command = ExecCommand("echo done > out", 1, "unix:s", notice)
+    await asyncio.to_thread(int)  # the loop and its thread have the descriptors they need
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, before[1]))
     try:
-        asyncio.run(main())
+        await message(command)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert len(notices) == 1
@@ -281,23 +278,19 @@ def test_what_it_leaves_in_the_background_is_not_waited_for():
     assert not children()
 
 
-def test_a_thousand_messages_leave_nothing_behind():
+async def test_a_thousand_messages_leave_nothing_behind():
     def descriptors():
         return set(os.listdir("/proc/self/fd"))
 
-    async def main():
-        command = ExecCommand('[ "$CHATCTL_MESSAGE_TEXT" = hello ]', 0, "unix:s")
-        await message(command)
-        before = descriptors()
-        for _ in range(1000):
-            await message(command)
-        assert descriptors() == before
-        return before
-
+    command = ExecCommand('[ "$CHATCTL_MESSAGE_TEXT" = hello ]', 0, "unix:s")
+    await message(command)
+    before = descriptors()
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", ResourceWarning)
-        asyncio.run(main())
+        for _ in range(1000):
+            await message(command)
         gc.collect()
+    assert descriptors() == before
     assert [str(warning.message) for warning in warned] == []
     assert not children()
 

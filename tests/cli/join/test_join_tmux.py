@@ -1,18 +1,15 @@
 """`chatctl join` as a process at a real terminal: what people see there, whatever others write and whatever breaks."""
 
-import asyncio
 import re
-import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from queue import SimpleQueue
 
 import pytest
 
 from tests.support.cli import CHATCTL, run
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import proxy_in_thread
 from tests.support.tmux import Pane
-from tests.support.waiting import TIMEOUT_SECONDS, until
+from tests.support.waiting import until
 
 # What Textual writes all along: where the cursor is, colours, and what is to be shown at once.
 DRAWING = re.compile(r"\x1b\[[0-9;]*[Hm]|\x1b\[\?2026[hl]|\x1b\[\?25[hl]|\r?\n")
@@ -205,27 +202,8 @@ def test_another_room_has_unread_messages_and_a_mention(join, say, room):
     assert re.search(r"^ +typed$", ann.shows("typed"), re.MULTILINE), "the keys are not in the text"
 
 
-@contextmanager
-def proxied(server):
-    """A proxy to a server, and the event loop it is in, which has a thread of its own."""
-    found, enough = SimpleQueue(), threading.Event()
-
-    async def serve():
-        async with TcpProxy(server) as proxy:
-            found.put((proxy, asyncio.get_running_loop()))
-            await asyncio.to_thread(enough.wait)
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    try:
-        yield found.get(timeout=TIMEOUT_SECONDS)
-    finally:
-        enough.set()
-        thread.join()
-
-
 def test_a_connection_that_swallows_everything_is_noticed_and_left(join, address, room):
-    with proxied(address) as (proxy, loop):
+    with proxy_in_thread(address) as (proxy, loop):
         ann = join("ann", room, server=proxy.address, env={"CHATCTL_TIMEOUT": "6s"})  # after half of it a stream is suspect
         say(ann, "before")
         until(lambda: stored(room, address) == ["before"])

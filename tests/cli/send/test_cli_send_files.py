@@ -7,6 +7,7 @@ import stat
 import pytest
 
 from tests.support.cli import CHATCTL, Process, run, unread
+from tests.support.small_disk import unshare_command
 from tests.support.waiting import until
 
 LONG = b"x" * 65_537
@@ -226,10 +227,8 @@ def test_a_full_disk_leaves_the_old_file_whole(address, room, tmp_path):
         f"mount -t tmpfs -o size=256k none {disk} && echo old > {disk}/receipts && "
         f'"$@" --receipts {disk}/receipts; code=$?; cat {disk}/*; exit $code'
     )
-    own = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    done = run(
-        "send", "--room", room, piped=b"a\n" * 5000, server=address, command=[*own, "sh", "-c", script, "sh", *CHATCTL]
-    )
+    command = unshare_command(script, *CHATCTL)
+    done = run("send", "--room", room, piped=b"a\n" * 5000, server=address, command=command)
     assert (done.code, done.out) == (1, "old\n")
     assert "space" in done.err
     assert "5,000 stored" in done.err
