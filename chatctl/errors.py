@@ -117,7 +117,7 @@ class TimedOut(TransientError):
 
 
 class StoreFull(TransientError):
-    """There is no space for the messages; none of them was stored. The call works again when there is space."""
+    """The messages do not fit on the disk; none of them was stored. The call works again after space was freed."""
 
     code, reason = 8, "STORE_FULL"
 

@@ -1,17 +1,19 @@
-"""What most tests need: servers as real processes, each with a store of its own, and channels to them."""
+"""Fixtures for all tests: servers as real processes, each with its own store, and channels and commands for them."""
 
 import asyncio
 import inspect
 import os
+import socket
 
 import grpc
 import pytest
 from hypothesis import settings
 
+from tests.support.cli import FollowProcess, run
 from tests.support.servers import ServerFactory
 
 for name in [name for name in os.environ if name.startswith("CHATCTL_")]:
-    del os.environ[name]  # what the developer has set must not change what the tests see
+    del os.environ[name]  # the developer's settings must not change the tests
 os.environ.update(NO_COLOR="1", GRPC_VERBOSITY="NONE")
 
 settings.register_profile("chatctl", deadline=None)  # no test measures time
@@ -50,8 +52,15 @@ def start_shared_server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(start_shared_server):
-    """That of a server which the tests of a module share; each of them has a room of its own."""
+    """The address of a server that the tests of a module share; each test has its own room."""
     return start_shared_server().address
+
+
+@pytest.fixture
+def silent_address():
+    """The address of a listener that accepts connections and never sends a byte."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -61,11 +70,11 @@ def room(request):
 
 @pytest.fixture
 def connect():
-    """Channels that are closed with the test."""
+    """Open channels, which are closed at the end of the test."""
     channels = []
 
     def connect(served):
-        # A global pool would share the connections of one test with the next.
+        # A global pool would share the connections of one test with the next test.
         channel = grpc.insecure_channel(served.address, options=(("grpc.use_local_subchannel_pool", 1),))
         channels.append(channel)
         return channel
@@ -77,9 +86,7 @@ def connect():
 
 @pytest.fixture
 def follow(address):
-    """Starts `chatctl history -f` on the shared server; what is under way ends with the test."""
-    from tests.support.cli import FollowProcess
-
+    """Start `chatctl history -f` on the shared server; the processes are killed at the end of the test."""
     started = []
 
     def follow(*args, **streams):
@@ -94,8 +101,7 @@ def follow(address):
 
 @pytest.fixture
 def say(address):
-    """Stores texts on the shared server."""
-    from tests.support.cli import run
+    """Store texts on the shared server."""
 
     def say(*texts, room, user="ann"):
         lines = "".join(f"{text}\n" for text in texts)
@@ -106,5 +112,5 @@ def say(address):
 
 @pytest.fixture
 def send(say, room):
-    """Stores texts in the test's own room."""
+    """Store texts in the test's own room."""
     return lambda *texts: say(*texts, room=room, user="tess")

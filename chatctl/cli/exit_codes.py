@@ -1,10 +1,8 @@
-"""What `send` tells: receipts on stdout and in a file, rejections and the summary on stderr, what is left in files."""
+"""Exit codes of every command."""
 
-SIGNAL_OFFSET = 128  # exit codes 128 + N are signals, as in every shell
-
-
-WAIT_EXPIRED = 3  # the exit code when nothing came for as long as --wait says
-
-
+FAILED = 1  # done in part, or not at all
+USAGE = 2
+WAIT_EXPIRED = 3  # no matching message arrived within --wait
 STATUS_OFFSET = 64  # exit codes 64 + N are gRPC statuses, as with grpcurl
-INTERRUPTED = 130
+SIGNAL_OFFSET = 128  # exit codes 128 + N are signals, as in every shell
+INTERRUPTED = 130  # SIGINT

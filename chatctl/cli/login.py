@@ -1,4 +1,4 @@
-"""`chatctl send`."""
+"""The user name that `send` and `join` use."""
 
 import getpass
 from typing import Annotated
@@ -9,12 +9,14 @@ from chatctl.model.limits import name_error
 
 UserOption = Annotated[
     str | None,
-    typer.Option("--user", "-u", envvar="CHATCTL_USER", metavar="USER", help="Who sends.", show_default="your login name"),
+    typer.Option(
+        "--user", "-u", envvar="CHATCTL_USER", metavar="USER", help="Send as USER.", show_default="your login name"
+    ),
 ]
 
 
 def login_name() -> str:
-    """Who runs this, as far as the system can tell and the rules for names allow."""
+    """Return the login name of this process's user, or `anonymous` if there is none or it breaks the rules for names."""
     try:
         login = getpass.getuser()
     except (KeyError, OSError, ImportError):

@@ -1,54 +1,82 @@
-"""Options that several commands share, and what their values mean."""
+"""Options that several commands share, and how the value of an option is found.
+
+The order is: flag, environment variable, default. Typer reads the variable of each option that declares one; a list is
+read here, since Click would split it at spaces. A value that depends on where the user works (a context) belongs
+between variable and default: pass it to the app as Click's `default_map`, in `cli/app.py`.
+"""
 
 import os
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, TypeVar
 
 import typer
 
 from chatctl import errors
-from chatctl.cli.terminal import escape, messages
 from chatctl.config.values import parse_duration, parse_time
 from chatctl.model import limits
 from chatctl.model.limits import name_error
+from chatctl.net.address import DEFAULT_SERVER
 from chatctl.net.endpoint import Endpoint
 
 T = TypeVar("T")
 
 ServerOption = Annotated[
     str,
-    typer.Option("--server", "-s", envvar="CHATCTL_SERVER", metavar="ADDRESS", help="HOST:PORT or unix:PATH of the server."),
+    typer.Option("--server", "-s", envvar="CHATCTL_SERVER", metavar="ADDRESS", help="Connect to HOST:PORT or unix:PATH."),
 ]
 TimeoutOption = Annotated[
     str,
     typer.Option(
         envvar="CHATCTL_TIMEOUT",
         metavar="DURATION",
-        help="Give up when the server has not answered for so long: 10s, 5m, 1h30m; 0 is never.",
+        help="Give up after this time without a response that is due: 10s, 5m, 1h30m; 0 means never.",
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="JSON for programs, errors too.")]
-NoColorOption = Annotated[bool, typer.Option("--no-color", envvar="CHATCTL_NO_COLOR", help="No colour (as NO_COLOR).")]
-UtcOption = Annotated[bool, typer.Option("--utc", envvar="CHATCTL_UTC", help="Show times in UTC and not in local time.")]
+JsonOption = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="Print JSON, also for errors.")]
+NoColorOption = Annotated[bool, typer.Option("--no-color", envvar="CHATCTL_NO_COLOR", help="Print no colours.")]
+UtcOption = Annotated[bool, typer.Option("--utc", envvar="CHATCTL_UTC", help="Show times in UTC, not in local time.")]
+
+REMOVED_VARIABLES = {
+    "join": ("last", "plain", "theme"),
+    "send": ("receipts", "rejects", "resume", "split", "unconfirmed"),
+    "history": (
+        *("after", "count", "cursor-file", "exec", "exec-retries", "follow", "grep", "last", "limit"),
+        *("since", "until", "wait"),
+    ),
+    "stats": ("top", "watch"),
+}
+"""The options of each command that had an environment variable in 0.1.0. Delete it, and its notices, with 0.3.0."""
+
+
+def removed_variables(command: str) -> Iterator[str]:
+    """Yield a notice for each variable that is set and that this command of 0.1.0 read."""
+    for option in REMOVED_VARIABLES.get(command, ()):
+        variable = f"CHATCTL_{option.upper().replace('-', '_')}"
+        if os.environ.get(variable):
+            yield f"{variable} is set but no longer read: use --{option}"
+
+
+def bad(option: str, text: str) -> typer.BadParameter:
+    """Return the usage error for the value of an option or argument."""
+    return typer.BadParameter(text, param_hint=f"'{option}'")
 
 
 def parse_value(option: str, parse: Callable[[str], T], text: str) -> T:
-    """What a value means. Raises BadParameter, which names the option."""
+    """Return the parsed value. Raises BadParameter, which names the option."""
     try:
         return parse(text)
     except errors.InvalidValue as error:
-        raise typer.BadParameter(str(error), param_hint=f"'{option}'") from None
+        raise bad(option, str(error)) from None
 
 
 def parse_seconds(option: str, text: str) -> float:
-    """A duration, in seconds."""
+    """Return a duration in seconds. Raises BadParameter."""
     return parse_value(option, parse_duration, text) / 1_000_000
 
 
 def parse_moment(option: str, text: str | None) -> int | None:
-    """The value of --since or --until: microseconds since 1970."""
+    """Return the value of --since or --until in microseconds since 1970. Raises BadParameter."""
     if text is None:
         return None
     now = time.time_ns() // 1000
@@ -56,7 +84,7 @@ def parse_moment(option: str, text: str | None) -> int | None:
 
 
 def is_past_duration(text: str) -> bool:
-    """Whether a moment is written as how long it is ago."""
+    """Return whether a time is written as a duration before now."""
     return text[-1:] in "smhd" and not text.startswith("+")
 
 
@@ -65,34 +93,37 @@ def parse_endpoint(text: str) -> Endpoint:
     return parse_value("--server", Endpoint.parse, text)
 
 
-MAX_NUMBER = 2**53 - 1
-"""No count needs to be larger: MAX_NUMBER of the contract."""
-
-
 def parse_text(option: str, value: str | None) -> str:
-    """A text that can be sent; empty for none. Raises BadParameter."""
+    """Return a text that can be sent, empty for None. Raises BadParameter."""
     try:
         (value or "").encode()
     except UnicodeEncodeError:
-        raise typer.BadParameter("it is not UTF-8", param_hint=f"'{option}'") from None
+        raise bad(option, "the value is not UTF-8") from None
     return value or ""
 
 
 def parse_name(option: str, value: str, limit: int = limits.MAX_NAME_BYTES) -> str:
-    """The name of a room, user or sender. Raises BadParameter unless it can be one, on some server at least."""
-    if error := name_error(option.lstrip("-"), value, limit):
-        raise typer.BadParameter(error, param_hint=f"'{option}'")
+    """Return the name of a room, user or input. Raises BadParameter for a name that no server accepts."""
+    if error := name_error(option.lstrip("-").replace("-", " ").lower(), value, limit):
+        raise bad(option, error)
     return value
 
 
-def repeated(values: list[str] | None, variable: str) -> list[str]:
-    """The values of a repeatable option, else those of its variable, with commas between (Click would split at spaces)."""
-    return values or [value for value in os.environ.get(variable, "").split(",") if value]
+def parse_names(option: str, values: list[str] | None) -> tuple[str, ...]:
+    """Return the names of a filter that may be repeated. Raises BadParameter."""
+    return tuple(parse_name(option, value) for value in values or ())
 
 
-def parse_filter_names(option: str, values: list[str] | None, variable: str) -> list[str]:
-    """The rooms or users a reader asks for. At a terminal it is said when the environment does."""
-    names = [parse_name(option, value) for value in repeated(values, variable)]
-    if names and not values and sys.stderr.isatty():
-        messages.say(f"only {', '.join(map(escape.escape_name, names))}, as {variable} says")
-    return names
+def variable(name: str) -> str:
+    """Return the value of an environment variable that Typer cannot read, empty if it is not set."""
+    return os.environ.get(name, "")
+
+
+def repeated(values: list[str] | None, name: str) -> list[str]:
+    """Return the values of a repeatable option, or those of its variable, which has commas between them."""
+    return values or [value for value in variable(name).split(",") if value]
+
+
+def needs_server_option(server: str) -> bool:
+    """Return whether a command needs --server to find the same server again in this environment."""
+    return server != (variable("CHATCTL_SERVER") or DEFAULT_SERVER)

@@ -1,34 +1,32 @@
-"""A call to the server, whose errors are ours and whose silences end."""
+"""One gRPC call: translates statuses into chatctl's errors, and ends with TimedOut when the server does not respond."""
 
 import asyncio
-import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
 
 from chatctl.client.watchdog import ResponseWatchdog
-from chatctl.compat.grpc_call import StatusPreservingCall
+from chatctl.compat.grpc_call import keep_server_status, useful_details
 from chatctl.errors import ChatError, IncompatibleServer, TimedOut, Unavailable, UnexpectedStatus
 from chatctl.wire import status
 
-# Around the words of grpc's that tell something.
-_GRPC_NOISE = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?(Stream removed \((?P<inner>.*)\)$)?")
+CANCELLED, UNKNOWN, UNIMPLEMENTED, INTERNAL = 1, 2, 12, 13
 
-NO_SERVER_HINT = ": start one with `chatctl serve`, or name another with --server"
+NO_SERVER_HINT = "start one with `chatctl serve`, or name another with --server"
 
 
 class Call:
-    """A gRPC call under way. One task may read and one write at a time. `close` it in the end, whatever happened.
+    """A gRPC call in progress. One task may read and one may write at a time. Always `close` it.
 
-    Every method but `close` raises what the server says, Unavailable, or TimedOut after `timeout` seconds of silence.
+    Every method but `close` raises the error that the server sent, Unavailable, or TimedOut after `timeout` seconds without
+    a response that is due.
     """
 
     def __init__(self, server: str, grpc_call: Any, timeout: float, notify: Callable[[str], None] | None) -> None:
-        self._server = server
-        if hasattr(grpc_call, "_cython_call"):
-            grpc_call._cython_call = StatusPreservingCall(grpc_call._cython_call)
+        self.server = server
+        keep_server_status(grpc_call)
         self._grpc_call = grpc_call
         self._timeout = timeout
         on_slow = None if notify is None else lambda: notify(f"waiting for {server} to answer")
@@ -37,12 +35,12 @@ class Call:
         self._writer_task: asyncio.Task[Any] | None = None
 
     async def response(self) -> Any:
-        """The one response of a unary call."""
+        """Return the one response of a unary call."""
         with self._translate_errors():
             return await self._grpc_call
 
     async def read(self) -> Any:
-        """The next response of a stream; None at its end."""
+        """Return the next response of a stream, or None at its end."""
         with self._translate_errors():
             response = await self._grpc_call.read()
             if response is grpc.aio.EOF:
@@ -52,7 +50,7 @@ class Call:
         return response
 
     async def write(self, request: Any) -> bool:
-        """Send a request; whether the call can take more. Why it cannot is for `read` to raise."""
+        """Send a request. Return whether the call can take more; if it cannot, `read` raises the reason."""
         self._writer_task = asyncio.current_task()
         try:
             with self._translate_errors():
@@ -64,19 +62,19 @@ class Call:
         return True
 
     async def done_writing(self) -> None:
-        """Say that no more requests come."""
+        """Close the sending side of the call."""
         if not self._grpc_call.done():
             await self._grpc_call.done_writing()
 
     def close(self) -> None:
-        """End the call; since grpcio 1.83 one that is merely dropped lives on."""
+        """End the call. Since grpcio 1.83 a call without references to it stays open."""
         self.watchdog.close()
         self._grpc_call.cancel()
 
     def _on_timeout(self) -> None:
         self._grpc_call.cancel()
         if self._writer_task:
-            # The first write waits for the connection, and grpc.aio forgets to wake it when the call is cancelled.
+            # The first write waits for the connection, and grpc.aio does not wake it when the call is cancelled.
             self._writer_task.cancel()
 
     async def _raise_status(self) -> None:
@@ -99,46 +97,43 @@ class Call:
                 raise
             if self._writer_task and self._writer_task is task:
                 self._writer_task.uncancel()
-            if task and task.cancelling():  # by somebody else, in the very moment in which the call was given up
+            if task and task.cancelling():  # the caller cancelled the task at the moment of the timeout
                 raise
             raise self._timeout_error() from None
 
     def _timeout_error(self) -> TimedOut:
-        return timeout_error(self._server, self._timeout)
+        return timeout_error(self.server, self._timeout)
 
     def _error_from_status(self, error: grpc.aio.AioRpcError) -> ChatError:
-        """The error that a status stands for; statuses that grpc itself makes get words of ours."""
+        """Return the error for a status. Statuses that gRPC itself sets, without a reason of chatctl's, get texts here."""
         code, details = error.code().value[0], error.details() or ""
         trailers = tuple(error.trailing_metadata() or ())
         if any(key == status.REASON_KEY for key, _ in trailers):
             return status.error_from_status(code, details, trailers)
-        detail = _GRPC_NOISE.sub(lambda noise: noise["inner"] or "", details.rpartition("last error: ")[2])
-        if code == 1:  # CANCELLED: gRPC's answer to a call that comes in the moment in which its server stops
-            return Unavailable(f"{self._server} stopped as it was asked: try again")
-        if self._responded and code in (2, 13, Unavailable.code):  # UNKNOWN, INTERNAL: our server would give a reason
-            return Unavailable(f"the connection to {self._server} broke ({detail})")
+        detail = useful_details(details)
+        if code == CANCELLED:  # what gRPC answers to a call that arrives while its server stops
+            return Unavailable(f"{self.server} stopped during the call", "try again")
+        if self._responded and code in (UNKNOWN, INTERNAL, Unavailable.code):  # chatctl's server would send a reason
+            return Unavailable(f"the connection to {self.server} broke ({detail})")
         if code == Unavailable.code:
-            return Unavailable(f"no chatctl server answers at {self._server} ({detail}){NO_SERVER_HINT}")
-        if code in (2, 12, 13):  # UNKNOWN, UNIMPLEMENTED, INTERNAL: what others than a chatctl server say
+            return Unavailable(f"no chatctl server answers at {self.server} ({detail})", NO_SERVER_HINT)
+        if code in (UNKNOWN, UNIMPLEMENTED, INTERNAL):  # what other gRPC servers send
             return UnexpectedStatus(
-                f"what answers at {self._server} is no chatctl server, or another version ({detail})", code
+                f"{self.server} is not a chatctl server, or runs an incompatible version ({detail})", code
             )
         return status.error_from_status(code, details, trailers)
 
 
-OpenCall = Callable[[float, Callable[[Any], Any]], AbstractAsyncContextManager[Call]]
-"""Makes a call, given a stub, on a connection of its own; the seconds are those of silence that end it with TimedOut."""
-
-
 def timeout_error(server: str, seconds: float) -> TimedOut:
-    """The error for a server that has been silent for so long."""
+    """Return the error for a server that has not responded for `seconds`."""
     return TimedOut(
-        f"{server} has not answered for {seconds:g} s: see whether a chatctl server listens there, "
-        "or wait longer with --timeout"
+        f"no response from {server} for {seconds:g} s",
+        "check that a chatctl server is listening there, or wait longer with --timeout",
     )
 
 
 def outdated_server_error(server: str, feature: str, version: str = "") -> IncompatibleServer:
     """Return the error for a server that is too old for what this client needs."""
     name = f"chatctl {version}" if version else "an older chatctl"
-    return IncompatibleServer(f"{server} runs {name}, which does not support {feature}: upgrade the server", 12)
+    message = f"{server} runs {name}, which does not support {feature}"
+    return IncompatibleServer(message, UNIMPLEMENTED, "upgrade the server")

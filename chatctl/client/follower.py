@@ -1,81 +1,98 @@
-"""Following: a reader goes on over as many calls as it takes, each from the cursor where the last one broke."""
+"""Follower: reads pages over as many calls as needed, each from the cursor where the last one broke."""
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from types import TracebackType
 
-from chatctl.client.call import Call, OpenCall, outdated_server_error
-from chatctl.client.retry import RetryState
+from chatctl.client.call import Call, outdated_server_error
+from chatctl.client.connector import Connector
+from chatctl.client.retry import Attempts, RetryState
 from chatctl.client.watchdog import ResponseWatchdog
-from chatctl.errors import ChatError, InvalidRequest, TransientError, Unavailable, UnexpectedStatus
+from chatctl.errors import ChatError, InvalidRequest, Unavailable
 from chatctl.model.messages import HistoryPage, Query
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert
 
-UNTIL_GRACE_SECONDS = 10.0  # after a query's end it is tried for so long to hear of it
+UNTIL_GRACE_SECONDS = 10.0  # how long after its `until` a query still waits for the server to end it
 
 
-async def read_pages(call: Call, on_response: Callable[[bool], None]) -> AsyncGenerator[HistoryPage, None]:
-    """The pages of one call of GetMessages; `on_response` is called with whether another is due."""
+async def read_pages(call: Call, query: Query, on_response: Callable[[bool], None]) -> AsyncGenerator[HistoryPage, None]:
+    """Yield the pages of one call of GetMessages. Calls `on_response` with whether another response is due.
+
+    Raises IncompatibleServer if the query has an input id and the server ignores it.
+    """
     while (response := await call.read()) is not None:
-        on_response(False)  # the reader's time is its own
-        yield HistoryPage(convert.runs_from_pb(response.runs), response.cursor, response.cursor_prefix, response.live)
-        # Waiting for what nobody has written yet is no silence of the server's.
+        on_response(False)  # the caller's time does not count
+        if query.input_id and any(run.number == 0 for run in response.runs):
+            raise outdated_server_error(call.server, "reading by input id")
+        yield convert.history_page_from_pb(response)
+        # After a live page, the server responds only once there are new messages.
         on_response(not response.live)
 
 
 class Follower:
-    """One reader that follows; it calls again when a call breaks or the server goes away, as long as the timeout allows."""
+    """An async iterator over pages: stored messages, then new ones. Calls again after a failure, within the timeout.
 
-    def __init__(
-        self,
-        open_call: OpenCall,
-        server: str,
-        query: Query,
-        from_now: bool,
-        timeout: float,
-        notify: Callable[[str], None] | None,
-    ) -> None:
+    Use it as an async context manager, or `aclose` it, to stop early.
+    """
+
+    def __init__(self, connector: Connector, query: Query, from_now: bool) -> None:
         """Use `ChatClient.follow`."""
-        self._open_call = open_call
-        self._server = server
+        self._connector = connector
         self._query = query
         self._from_now = from_now
-        self._retry_state = RetryState(server, timeout, notify)
-        self._watchdog = ResponseWatchdog(
-            timeout, lambda: None, self._retry_state.notify_waiting
-        )  # whoever calls looks at what is left
+        self._retry_state = RetryState(connector.server, connector.timeout, connector.notify)
+        self._generator = self._generate_pages()
 
-    async def pages(self) -> AsyncGenerator[HistoryPage, None]:
+    async def __aenter__(self) -> "Follower":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> "Follower":
+        return self
+
+    async def __anext__(self) -> HistoryPage:
+        return await anext(self._generator)
+
+    async def aclose(self) -> None:
+        """End the call in progress; the iteration is over."""
+        await self._generator.aclose()
+
+    @property
+    def last_error(self) -> ChatError | None:
+        """The error that stops it at the moment, or None while the server responds."""
+        return self._retry_state.last_error
+
+    async def _generate_pages(self) -> AsyncGenerator[HistoryPage, None]:
+        # It calls nothing on a timeout: the loop looks at the time that remains.
+        self._watchdog = ResponseWatchdog(self._connector.timeout, lambda: None, self._retry_state.notify_waiting)
         try:
-            while True:
-                try:
-                    async with aclosing(self._pages_of_call()) as found:
-                        async for page in found:
-                            yield page
-                    return
-                except InvalidRequest:
-                    await self._check_until()
-                    raise
-                except (TransientError, UnexpectedStatus) as error:
-                    if (task := asyncio.current_task()) and task.cancelling():  # just when the call was given up
-                        raise asyncio.CancelledError from None
-                    pause = self._retry_state.record_failure(error)
-                self._watchdog.start()
-                await asyncio.sleep(min(pause, self._watchdog.remaining))
-                if self._watchdog.remaining <= 0 or self._is_past_until():
-                    raise self._retry_state.final_error()
+            async for attempt in Attempts(self._retry_state, self._watchdog, self._is_past_until):
+                with attempt:
+                    try:
+                        async with aclosing(self._pages_of_call()) as pages:
+                            async for page in pages:
+                                yield page
+                    except InvalidRequest:
+                        await self._check_until()
+                        raise
         finally:
             self._watchdog.close()
 
     async def _pages_of_call(self) -> AsyncGenerator[HistoryPage, None]:
-        """Those of the next call; with each, the query moves on behind it."""
+        """Yield the pages of the next call. The query advances past each of them."""
         if self._from_now:
             await self._start_at_head()
         query = self._query
-        async with self._open_call(self._call_timeout, lambda stub: stub.GetMessages(convert.query_to_pb(query))) as call:
+        async with self._connector.open_call(
+            self._call_timeout, lambda stub: stub.GetMessages(convert.query_to_pb(query))
+        ) as call:
 
             def on_response(expecting: bool) -> None:
                 self._retry_state.server_seen = True
@@ -84,22 +101,17 @@ class Follower:
                 self._watchdog.reset(expecting)
                 call.watchdog.reset(expecting)
 
-            async with aclosing(read_pages(call, on_response)) as found:
-                async for page in found:
+            async with aclosing(read_pages(call, query, on_response)) as pages:
+                async for page in pages:
                     complete = self._advance_query(page)
                     yield page
                     if complete:
                         return
         if query.until is None:
-            raise Unavailable(f"{self._server} ended the stream, which has no end")
-
-    @property
-    def last_error(self) -> ChatError | None:
-        """What keeps it from going on at this moment, if anything does."""
-        return self._retry_state.last_error
+            raise Unavailable(f"{self._connector.server} ended a stream that has no end")
 
     def _is_past_until(self) -> bool:
-        """Whether the query's end has passed, and with it the time in which the server could have told of it."""
+        """Return whether `until` has passed, and with it the time in which the server could have ended the query."""
         return self._query.until is not None and time.time() > self._query.until / 1e6 + UNTIL_GRACE_SECONDS
 
     @property
@@ -107,29 +119,30 @@ class Follower:
         return min(self._retry_state.call_timeout, self._watchdog.remaining)
 
     async def _stats(self) -> pb.GetStatsResponse:
-        async with self._open_call(self._call_timeout, lambda stub: stub.GetStats(pb.GetStatsRequest(top=1))) as call:
+        request = pb.GetStatsRequest(top=1)
+        async with self._connector.open_call(self._call_timeout, lambda stub: stub.GetStats(request)) as call:
             response: pb.GetStatsResponse = await call.response()
         return response
 
     async def _check_until(self) -> None:
         """Raise IncompatibleServer if the server is too old for `until` with `follow`: it reports no activity."""
         if self._query.until is not None and not (response := await self._stats()).HasField("activity"):
-            raise outdated_server_error(self._server, "following until a time", response.version) from None
+            raise outdated_server_error(self._connector.server, "following until a time", response.version) from None
 
     async def _start_at_head(self) -> None:
-        """Continue after the message that is the newest one now."""
+        """Move the query past the newest message of this moment."""
         response = await self._stats()
         self._watchdog.reset(expecting=True)
         self._from_now = False
         self._query = replace(self._query, after=response.head)
 
     def _advance_query(self, page: HistoryPage) -> bool:
-        """What the next call is to ask for; whether there is nothing more to ask."""
+        """Move the query past a page. Return whether nothing is left to read."""
         query = self._query
         if page.runs:
             self._retry_state.made_progress()  # an empty page does not count: a server may break after each
         elif query.last and not page.live:
-            return False  # still looking for where the last ones begin
+            return False  # the server is still searching for the start of the last N messages
         count = sum(len(run.texts) for run in page.runs)
         self._query = replace(query, after=page.cursor, last=0, limit=max(0, query.limit - count))
         return 0 < query.limit <= count

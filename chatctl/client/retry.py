@@ -1,9 +1,12 @@
-"""Trying again: what may pass is waited out, and whoever waits is told for what."""
+"""Retry transient errors with exponential backoff, and report why."""
 
+import asyncio
 import random
 from collections.abc import Callable
+from types import TracebackType
 
 from chatctl.client.call import NO_SERVER_HINT, timeout_error
+from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.errors import (
     ChatError,
     IncompatibleServer,
@@ -14,16 +17,14 @@ from chatctl.errors import (
     UnexpectedStatus,
 )
 
-INITIAL_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = (
-    0.1,
-    2.0,
-)  # before connecting again: doubled each time up to the most, less up to a half
+# The backoff doubles with each failure, up to the maximum. A pause is between half of it and all of it.
+INITIAL_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.1, 2.0
 STREAM_TIMEOUT_SECONDS = 30.0
-MAX_DOUBLINGS = 10  # at most, of either
+MAX_DOUBLINGS = 10  # of the backoff, and of the timeout of a call
 
 
 class RetryState:
-    """The troubles of something that goes on over several calls, and what is said of them."""
+    """The failures of an operation that takes several calls, and the notices about them."""
 
     def __init__(
         self,
@@ -32,31 +33,35 @@ class RetryState:
         notify: Callable[[str], None] | None,
         stream_timeout: float = STREAM_TIMEOUT_SECONDS,
     ) -> None:
-        """`timeout` is after how many seconds of trouble whoever uses this gives up; 0 is never.
+        """`timeout` is how many seconds the operation retries; 0 is without a limit.
 
-        A stream that is silent for `stream_timeout` seconds, or for half the timeout, may be dead: another is tried.
+        A stream without a response for `stream_timeout` seconds, or for half the timeout, may be dead: the operation opens
+        another one.
         """
         self._server = server
         self._timeout = timeout
         self._notify = notify or (lambda _: None)
         self._stream_timeout = min(timeout / 2 or stream_timeout, stream_timeout)
-        self._timeouts = self._failures = 0  # since the server last got on with it
+        self._timeouts = self._failures = 0  # since the last progress
         self.last_error: ChatError | None = None
-        """What broke the last call, until the server gets on with it again."""
-        self._notified = False  # whether a notice of it was given
+        """The error of the last call, or None once the server responds again."""
+        self._notified = False
         self.server_seen = False
-        """Whether there was ever a chatctl server."""
+        """Whether a chatctl server has ever responded."""
 
     @property
     def call_timeout(self) -> float:
-        """How long the next call may be silent; it grows, as a server that is only slow must get the time to answer."""
+        """Seconds the next call may wait for a response. They grow, so that a slow server gets the time to respond."""
         return self._stream_timeout * 2.0 ** min(self._timeouts, MAX_DOUBLINGS)
 
+    def can_retry(self, error: BaseException | None) -> bool:
+        """Return whether another call may succeed after this error."""
+        if isinstance(error, UnexpectedStatus):  # of another server, unless a chatctl server was there before
+            return self.server_seen and not isinstance(error, IncompatibleServer)
+        return isinstance(error, TransientError)
+
     def record_failure(self, error: ChatError) -> float:
-        """A call broke: how many seconds to pause before the next. Raises the error if waiting does not help."""
-        never_seen = isinstance(error, UnexpectedStatus) and not self.server_seen  # nor was it ever a chatctl server
-        if not isinstance(error, TransientError | UnexpectedStatus) or isinstance(error, IncompatibleServer) or never_seen:
-            raise error
+        """Record the failure of a call. Return how many seconds to pause before the next one."""
         timed_out = isinstance(error, TimedOut)
         self._timeouts += timed_out
         if not timed_out and (self.last_error is None or isinstance(self.last_error, TimedOut)):
@@ -69,39 +74,96 @@ class RetryState:
         return random.uniform(max_pause / 2, max_pause)  # noqa: S311
 
     def recovered(self) -> None:
-        """The server does what it should: the trouble is over."""
+        """Record that the server works again."""
         if self._notified:
             self._notify(f"{self._server} answers again")
         self.last_error, self._notified = None, False
 
     def responded(self) -> None:
-        """It does answer: the next silence is a new one."""
+        """Record a response: the timeout of calls starts from its initial value."""
         self._timeouts = 0
 
     def made_progress(self) -> None:
-        """It also gave what was asked for: from here on any trouble is a new one."""
+        """Record a response with what was requested: the backoff starts from its initial value, too."""
         self._timeouts = self._failures = 0
 
     def notify_waiting(self) -> None:
-        """It has not answered for a while."""
+        """Notify that the server has not responded for a while."""
         if self.last_error is None or isinstance(self.last_error, TimedOut):
             self._send_notice(f"waiting for {self._server} to answer")
 
     def final_error(self) -> ChatError:
-        """The error for when the time is over. The last trouble says most; without any, the server was silent."""
-        suffix = f"gave up after {self._timeout:g} s, wait longer with --timeout" if self._timeout else "gave up"
-        if self.last_error is None or isinstance(self.last_error, TimedOut):
+        """Return the error for the end of the timeout: the last failure, or TimedOut if the server did not respond."""
+        error = self.last_error
+        if error is None or isinstance(error, TimedOut):
             return timeout_error(self._server, self._timeout or self.call_timeout)
-        if isinstance(self.last_error, UnexpectedStatus):
-            return Unavailable(f"{self.last_error}; {suffix}")
-        return type(self.last_error)(f"{self._describe(self.last_error)}; {suffix}")
+        message = f"{self._describe(error)}; gave up" + (f" after {self._timeout:g} s" if self._timeout else "")
+        hints = [error.hint, "wait longer with --timeout" if self._timeout else ""]
+        if self.server_seen and error.hint == NO_SERVER_HINT:
+            del hints[0]  # there is a server; it may be down
+        hint = ", or ".join(filter(None, hints))
+        return Unavailable(message, hint) if isinstance(error, UnexpectedStatus) else error.replace(message, hint)
 
     def _send_notice(self, text: str) -> None:
         self._notified = True
         self._notify(text)
 
     def _describe(self, error: ChatError) -> str:
-        """What an error says; whoever has met a server needs no advice to start one, and tries again without being told."""
-        if isinstance(error, ServerStopping):
-            return f"{self._server} is stopping"
-        return str(error).removesuffix(NO_SERVER_HINT) if self.server_seen else str(error)
+        """Return what failed, without a hint: the client retries by itself."""
+        return f"{self._server} is stopping" if isinstance(error, ServerStopping) else error.message
+
+
+class Attempt:
+    """One attempt: a context manager that suppresses a failure after which another attempt may succeed."""
+
+    def __init__(self, state: RetryState) -> None:
+        self._state = state
+        self.failure: ChatError | None = None
+        """The failure that was suppressed."""
+        self.pause = 0.0
+        """Seconds to wait before the next attempt."""
+
+    def __enter__(self) -> "Attempt":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, TransientError | UnexpectedStatus):
+            return False
+        if (task := asyncio.current_task()) and task.cancelling():  # cancelled at the moment of the failure
+            raise asyncio.CancelledError from None
+        if not self._state.can_retry(error):
+            return False
+        self.failure = error
+        self.pause = self._state.record_failure(error)
+        return True
+
+
+class Attempts:
+    """The retry loop: `async for attempt in Attempts(...)`, with the work in `with attempt`.
+
+    It ends after the first attempt without a failure. Before every other one it pauses, and raises the final error once the
+    watchdog has no time left or `is_over` returns true. An iterator and not a generator: one that is left early then has
+    nothing to clean up.
+    """
+
+    def __init__(self, state: RetryState, watchdog: ResponseWatchdog, is_over: Callable[[], bool] = lambda: False) -> None:
+        self._state = state
+        self._watchdog = watchdog
+        self._is_over = is_over
+        self._attempt: Attempt | None = None
+
+    def __aiter__(self) -> "Attempts":
+        return self
+
+    async def __anext__(self) -> Attempt:
+        if self._attempt:
+            if self._attempt.failure is None:
+                raise StopAsyncIteration
+            self._watchdog.start()
+            await asyncio.sleep(min(self._attempt.pause, self._watchdog.remaining))
+            if self._watchdog.remaining <= 0 or self._is_over():
+                raise self._state.final_error()
+        self._attempt = Attempt(self._state)
+        return self._attempt

@@ -1,34 +1,38 @@
-"""Joining: one stream that sends and receives, and the next one when it breaks, so that nothing is missed or doubled."""
+"""RoomStream: sends to rooms and receives from them, without gaps or repetitions when the stream breaks."""
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from chatctl.client.call import Call, OpenCall, outdated_server_error
-from chatctl.client.send_stream import SendStream
+from chatctl.client.call import outdated_server_error
+from chatctl.client.connector import Connector
+from chatctl.client.reliable_stream import ReliableStream
+from chatctl.client.send_stream import RecordStream
 from chatctl.client.send_window import DeliveryReport
-from chatctl.errors import ChatError, CursorOtherLog, LogChanged, UnexpectedStatus
+from chatctl.client.stream_hooks import StreamHooks
+from chatctl.errors import ChatError
 from chatctl.model.messages import HistoryPage
 from chatctl.model.stats import RoomPresence
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert, stats
 
+STREAM_TIMEOUT_SECONDS = 10.0  # shorter than that of `send`: a person waits for each receipt
 
-class Connected(NamedTuple):
-    """The server said welcome; `reconnected`: not for the first time."""
 
-    reconnected: bool
+@dataclass(frozen=True)
+class Connected:
+    """The server has accepted a stream."""
 
 
 class Disconnected(NamedTuple):
-    """The stream broke, or there is no server; another is tried."""
+    """The stream broke, or the server cannot be reached. Another stream is tried."""
 
     error: ChatError
 
 
 class PresenceChanged(NamedTuple):
-    """Who is now in those rooms where that has changed."""
+    """The users of the rooms where presence changed."""
 
     rooms: list[RoomPresence]
 
@@ -36,130 +40,105 @@ class PresenceChanged(NamedTuple):
 RoomEvent = Connected | Disconnected | PresenceChanged | HistoryPage | DeliveryReport
 
 
-class RoomStream(SendStream):
-    """A user in some rooms. `put` and `set_rooms` at any time, `finish` in the end; all the while, iterate over `events`.
+class RoomSubscription(StreamHooks):
+    """The rooms to receive, the cursor received up to, and the events that the caller has not taken."""
 
-    Nothing more is read from the stream until whoever iterates asks for the next event, receipts neither.
-    """
-
-    STREAM_TIMEOUT_SECONDS = 10.0  # a person waits for each receipt
-
-    def __init__(
-        self, open_call: OpenCall, server: str, user: str, input_id: str, log: str, timeout: float, rooms: Sequence[str]
-    ) -> None:
-        """Use `ChatClient.join`."""
-        self._rooms = list(dict.fromkeys(rooms))
-        self._rooms_changed = False  # whether the server has still to hear of the rooms
-        self._subscription_id = 0  # how many times it was told on this stream
+    def __init__(self, server: str, rooms: Sequence[str]) -> None:
+        self._server = server
+        self.rooms = list(dict.fromkeys(rooms))
+        self._changed = False  # whether the server does not know the rooms yet
+        self._id = 0  # how many subscriptions were sent on this stream
         self._cursor = ""
-        self._connected_before = False
         self._connection_event: Connected | Disconnected | None = None
         self._events: deque[PresenceChanged | HistoryPage] = deque()  # of one response
-        self._events_drained = asyncio.Event()
-        super().__init__(open_call, server, user, input_id, log, timeout, None)
-
-    # --- for the caller
 
     def set_rooms(self, rooms: Sequence[str]) -> None:
-        """Be in these rooms from here on. In a new one that is from the cursor of the last page on, up to half a minute ago.
+        """Replace the rooms. The next request says so."""
+        self.rooms = list(dict.fromkeys(rooms))
+        self._changed = True
 
-        What was stored in it before, and no gap after it, is what `read` gives from now on.
-        """
-        self._rooms = list(dict.fromkeys(rooms))
-        self._rooms_changed = True
-        self._writer_wakeup.set()
+    def take_connection_event(self) -> Connected | Disconnected | None:
+        """Return the newest change of the connection, once."""
+        event, self._connection_event = self._connection_event, None
+        return event
 
-    @property
-    def last_error(self) -> ChatError | None:
-        """What keeps it from going on at this moment; None while the server answers."""
-        return self._retry_state.last_error
+    def take_event(self) -> PresenceChanged | HistoryPage | None:
+        """Return the next event of the response, or None if all are taken."""
+        return self._events.popleft() if self._events else None
 
-    async def events(self) -> AsyncIterator[RoomEvent]:
-        """What happens, until after `finish` all that was put has its receipt. Each message of a room comes once, in order.
+    def first_request(self, request: pb.SendAndReceiveMessageRequest) -> None:
+        self._id = 0
+        if self.rooms:
+            request.receive.CopyFrom(self._next_receive())
+        self._changed = False
 
-        The first page comes when the server has begun to receive for this client: what was stored before it is for `read`.
-        Raises what ended the stream before that; `remaining` tells what has no receipt.
-        """
-        while True:
-            while event := self._next_event():
-                yield event
-            if self._finished and self._window.all_reported:
-                return
-            if self._task.done():
-                self._task.result()
-                raise UnexpectedStatus("the stream ended before all was answered", 13)
-            self._report_ready.clear()
-            await self._report_ready.wait()
+    def next_request(self) -> pb.SendAndReceiveMessageRequest | None:
+        return pb.SendAndReceiveMessageRequest(receive=self._next_receive()) if self._changed else None
 
-    def _next_event(self) -> RoomEvent | None:
-        if self._connection_event:
-            event, self._connection_event = self._connection_event, None
-            return event
-        if report := self._window.next_report():
-            self._writer_wakeup.set()
-            return report
-        if self._events:
-            return self._events.popleft()
-        self._events_drained.set()
-        return None
+    def _next_receive(self) -> pb.Receive:
+        self._changed = False
+        self._id += 1
+        return pb.Receive(rooms=self.rooms, after=self._cursor if self.rooms else "", presence=True)
 
-    # --- the stream
+    def on_welcome(self) -> None:
+        self._connection_event = Connected()
 
-    async def _run_stream(self, call: Call) -> None:
-        try:
-            await super()._run_stream(call)
-        except CursorOtherLog:
-            raise LogChanged(
-                f"{self._server} serves another log than before: nothing more was sent; "
-                "name the server that has it, or see what became of its store"
-            ) from None
-
-    def _first_request(self) -> pb.SendAndReceiveMessageRequest:
-        request = super()._first_request()
-        self._subscription_id = 0
-        if self._rooms:
-            request.receive.CopyFrom(self._next_subscription())
-        self._rooms_changed = False
-        return request
-
-    def _next_subscription(self) -> pb.Receive:
-        self._rooms_changed = False
-        self._subscription_id += 1
-        return pb.Receive(rooms=self._rooms, after=self._cursor if self._rooms else "", presence=True)
-
-    def _next_request(self) -> pb.SendAndReceiveMessageRequest | None:
-        if self._rooms_changed:
-            return pb.SendAndReceiveMessageRequest(receive=self._next_subscription())
-        return super()._next_request()
-
-    def _on_welcome(self, welcome: pb.Welcome) -> None:
-        super()._on_welcome(welcome)
-        self._connection_event = Connected(self._connected_before)
-        self._connected_before = True
-        self._report_ready.set()
-
-    def _on_disconnect(self, error: ChatError) -> None:
-        self._connection_event = Disconnected(error)
-        self._report_ready.set()
-
-    async def _on_response(self, call: Call, response: pb.SendAndReceiveMessageResponse) -> None:
-        await super()._on_response(call, response)
+    def on_response(self, response: pb.SendAndReceiveMessageResponse) -> bool:
         if response.cursor and not response.receive:  # older servers do not name the `receive` that a response is for
             raise outdated_server_error(self._server, "joining rooms")
-        # What was on its way when the rooms changed says nothing of new ones; what is left out comes again.
-        if response.receive == self._subscription_id and not self._rooms_changed:
+        # A response that was in flight when the rooms changed lacks the new ones. The server sends its messages again.
+        if response.receive == self._id and not self._changed:
             if response.present:
                 self._events.append(PresenceChanged(stats.presence_from_pb(response.present)))
             if response.cursor:
                 self._cursor = response.cursor
-                self._events.append(
-                    HistoryPage(convert.runs_from_pb(response.runs), response.cursor, response.cursor_prefix, response.live)
-                )
-        self._report_ready.set()
-        call.watchdog.reset(expecting=False)  # the caller's time is its own
-        self._watchdog.reset(expecting=False)
-        while self._events:
-            self._events_drained.clear()
-            await self._events_drained.wait()
-        call.watchdog.reset(expecting=self._window.in_flight > 0)  # what was sent meanwhile is to be answered
-        self._watchdog.reset(expecting=self._window.in_flight > 0)
+                self._events.append(convert.history_page_from_pb(response))
+        return bool(self._events)
+
+    def on_disconnect(self, error: ChatError) -> None:
+        self._connection_event = Disconnected(error)
+
+
+class RoomStream(RecordStream):
+    """A user in rooms. Call `put` and `set_rooms` at any time, and `finish` at the end; meanwhile iterate over `events`.
+
+    It reads nothing more from the stream, receipts included, until the caller has taken the events of the last response.
+    """
+
+    def __init__(self, connector: Connector, user: str, rooms: Sequence[str]) -> None:
+        """Use `ChatClient.join`."""
+        self._subscription = RoomSubscription(connector.server, rooms)
+        super().__init__(ReliableStream(connector, self._subscription, user, stream_timeout=STREAM_TIMEOUT_SECONDS))
+
+    def set_rooms(self, rooms: Sequence[str]) -> None:
+        """Receive these rooms from now on.
+
+        A new room is received from the cursor of the last page on, which is up to half a minute old. `read` has what was
+        stored in it before, without a gap between the two.
+        """
+        self._subscription.set_rooms(rooms)
+        self._stream.wake_writer()
+
+    @property
+    def last_error(self) -> ChatError | None:
+        """The error that stops it at the moment, or None while the server responds."""
+        return self._stream.last_error
+
+    async def events(self) -> AsyncIterator[RoomEvent]:
+        """Yield events until, after `finish`, all that was put has its receipt. Each message comes once and in order.
+
+        The first page comes when the server has begun to receive for this client: `read` has what was stored before it.
+        Raises what ended the stream; `undelivered` has the records without a receipt.
+        """
+        while True:
+            while event := self._next_event():
+                yield event
+            if self._stream.is_complete():
+                return
+            await self._stream.wait_changed()
+
+    def _next_event(self) -> RoomEvent | None:
+        event = self._subscription.take_connection_event() or self._stream.next_report() or self._subscription.take_event()
+        if event is None:
+            self._stream.resume_reading()
+        return event

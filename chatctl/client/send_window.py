@@ -1,25 +1,23 @@
-"""The window: records between their input and their receipts. No I/O, and bounded if whoever puts looks at `full`."""
+"""SendWindow: records between their input and their receipts. No I/O; bounded if the caller of `put` heeds `full`."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from chatctl.client.call import INTERNAL
 from chatctl.errors import UnexpectedStatus
 from chatctl.model.limits import Limits, utf8_size
 from chatctl.model.records import Receipt, ReceiptStatus
 
-FRAME_MESSAGES = 500  # a frame costs 0.2 ms whatever it holds; more than 500 messages in one gain nothing
-WINDOW_FRAMES, WINDOW_BYTES = 256, 16 * 1024 * 1024  # without receipts; 256 frames keep a far server busy
-UNBATCHED_FRAMES = 2  # while fewer are without receipts a frame goes at once; beyond, it may grow until a receipt comes
-MAX_PENDING_RECORDS, MAX_PENDING_BYTES = (
-    4 * FRAME_MESSAGES,
-    1024 * 1024,
-)  # taken but not yet sent; beyond, the window is `full`
+FRAME_MESSAGES = 500  # a frame costs 0.2 ms regardless of its size; more than 500 messages in one gain nothing
+WINDOW_FRAMES, WINDOW_BYTES = 256, 16 * 1024 * 1024  # in flight; 256 frames keep a distant server busy
+UNBATCHED_FRAMES = 2  # with fewer in flight a frame is sent at once; otherwise it may grow until a receipt arrives
+MAX_PENDING_RECORDS, MAX_PENDING_BYTES = 4 * FRAME_MESSAGES, 1024 * 1024  # put but not sent; beyond them, `full`
 
 
 class DeliveryReport(NamedTuple):
-    """What became of some consecutive records: the receipt, their room and their texts (none, of what never was a text)."""
+    """The receipt of consecutive records, their room and their texts. A record that was not a text has none."""
 
     receipt: Receipt
     room: str
@@ -28,17 +26,27 @@ class DeliveryReport(NamedTuple):
 
 @dataclass(slots=True)
 class PendingRecords:
-    """Consecutive records for one room; or one with a `rejection`, which is not sent but waits for its turn."""
+    """Consecutive records for one room, or one record with a `rejection`, which is reported in its turn and not sent."""
 
     room: str
     number: int
     texts: list[str]
-    rejection: Receipt | None = None
     size: int = 0
+    """The bytes of UTF-8 of `texts`, kept because to measure them costs as much as to serialise them."""
+    rejection: Receipt | None = None
+
+    def split_off(self, count: int) -> "PendingRecords":
+        """Remove the first `count` records and return them."""
+        texts = self.texts[:count]
+        first = PendingRecords(self.room, self.number, texts, utf8_size(texts))
+        del self.texts[:count]
+        self.number += count
+        self.size -= first.size
+        return first
 
 
 class SendWindow:
-    """Takes records, gives them out as frames, takes receipts, and gives out what became of each record, in order."""
+    """Takes records, returns them as frames to send, takes receipts, and returns a report of each record in order."""
 
     def __init__(self) -> None:
         self._limits = Limits()
@@ -47,41 +55,44 @@ class SendWindow:
         self._pending: deque[PendingRecords] = deque()
         self._pending_records = 0
         self._pending_bytes = 0
-        self._awaiting_report: deque[PendingRecords] = (
-            deque()
-        )  # whose outcome is not told: under way, or rejected and waiting for their turn
-        self._sent_frames = self._sent_bytes = 0  # what of it was sent
-        self._receipts: deque[Receipt] = deque()  # come, and not yet told
-        self._probing = False  # after a broken stream: whether the server takes anything is to be seen
+        # Records without a report: in flight, or rejected and waiting for their turn.
+        self._awaiting_report: deque[PendingRecords] = deque()
+        self._sent_frames = self._sent_bytes = 0  # the part of them that was sent
+        self._receipts: deque[Receipt] = deque()  # received, without a report
+        self._probing = False  # after a broken stream, until the first receipt: the server may store nothing
         self.in_flight = 0
-        """Records sent on the stream whose receipts have not come."""
+        """Records sent on the current stream that have no receipt."""
 
     def set_limits(self, limits: Limits) -> None:
-        """Make frames within these limits from here on."""
+        """Keep the next frames within these limits."""
         self._limits = limits
         self._frame_messages = max(1, min(FRAME_MESSAGES, limits.batch_messages))
 
     def put(self, room: str, texts: Sequence[str], number: int = 0) -> None:
-        """Take texts to send, numbered from `number`, or on from the last. Raises UnicodeEncodeError: then none is taken."""
+        """Take texts to send, numbered from `number`, or on from the last one.
+
+        Raises UnicodeEncodeError or ValueError, and takes no text then.
+        """
         size = utf8_size(texts)  # raises UnicodeEncodeError
         if not texts:
             return
         last = self._pending[-1] if self._pending else None
         if number and number != self._next_number:
             if number < self._next_number:
-                raise ValueError(f"number {number} is put after number {self._next_number - 1}: numbers must increase")
+                raise ValueError(f"number {number} follows number {self._next_number - 1}: numbers must increase")
             self._next_number, last = number, None
         if last and last.room == room and not last.rejection:
             last.texts += texts
+            last.size += size
         else:
-            self._pending.append(PendingRecords(room, self._next_number, list(texts)))
+            self._pending.append(PendingRecords(room, self._next_number, list(texts), size))
         self._pending_bytes += size
         self._count_pending(len(texts))
 
     def reject(self, room: str, error: str) -> None:
-        """Count a record that cannot be sent; its rejection comes among the outcomes, in its turn."""
+        """Count a record that cannot be sent; its rejection is reported in its turn."""
         rejection = Receipt(self._next_number, 1, ReceiptStatus.REJECTED, error=error)
-        self._pending.append(PendingRecords(room, self._next_number, [], rejection))
+        self._pending.append(PendingRecords(room, self._next_number, [], rejection=rejection))
         self._count_pending(1)
 
     def _count_pending(self, records: int) -> None:
@@ -90,70 +101,71 @@ class SendWindow:
 
     @property
     def full(self) -> bool:
-        """Whether much of what was put is still to be sent."""
+        """Whether enough records wait to be sent."""
         return self._pending_records >= MAX_PENDING_RECORDS or self._pending_bytes >= MAX_PENDING_BYTES
 
     @property
     def all_reported(self) -> bool:
-        """Whether the outcome of everything that was put has been told."""
+        """Whether every record that was put has been reported."""
         return not self._pending and not self._awaiting_report
 
     @property
     def all_sent(self) -> bool:
-        """Whether nothing is left to be sent."""
+        """Whether no record waits to be sent."""
         return not self._pending
 
     @property
     def all_confirmed(self) -> bool:
-        """Whether everything that was put has its receipt."""
+        """Whether every record that was put has its receipt."""
         return not self._pending and not self.in_flight
 
     def may_send(self, finished: bool) -> bool:
-        """Whether a frame may go now. `finished`: nothing more will be put, so that no frame needs to grow."""
+        """Return whether to send a frame now. `finished`: no more records will be put, so that no frame needs to grow."""
         if not self._pending or self._sent_frames >= WINDOW_FRAMES or self._sent_bytes >= WINDOW_BYTES:
             return False
         if self._probing and self._sent_frames >= UNBATCHED_FRAMES:
             return False
-        if (
-            len(self._awaiting_report) >= WINDOW_FRAMES + MAX_PENDING_RECORDS
-        ):  # rejections, which wait for their turn, are bounded too
+        # Rejections that wait for their turn are bounded, too.
+        if len(self._awaiting_report) >= WINDOW_FRAMES + MAX_PENDING_RECORDS:
             return False
         full = len(self._pending) > 1 or self._pending_records >= self._frame_messages or self.full
         return full or finished or self._sent_frames < UNBATCHED_FRAMES
 
     def next_frame(self) -> PendingRecords | None:
-        """The next frame to send, as much as it may hold; None if a rejection stood there, which is now in its turn."""
+        """Return the next frame to send, as large as allowed; or None after moving a rejection to its turn."""
         first = self._pending[0]
         if first.rejection:
             self._awaiting_report.append(self._pending.popleft())
             self._pending_records -= 1
             return None
-        texts = first.texts[: self._frame_messages]
-        while (size := utf8_size(texts)) > self._limits.batch_bytes and len(texts) > 1:
-            texts = texts[: len(texts) // 2]
-        frame = PendingRecords(first.room, first.number, texts, size=size)
-        if len(texts) == len(first.texts):
-            self._pending.popleft()
-        else:
-            del first.texts[: len(texts)]
-            first.number += len(texts)
-        self._pending_records -= len(texts)
-        self._pending_bytes -= size
-        self.in_flight += len(texts)
+        count = self._frame_count(first)
+        frame = self._pending.popleft() if count == len(first.texts) else first.split_off(count)
+        self._pending_records -= count
+        self._pending_bytes -= frame.size
+        self.in_flight += count
         self._sent_frames += 1
-        self._sent_bytes += size
+        self._sent_bytes += frame.size
         self._awaiting_report.append(frame)
         return frame
 
+    def _frame_count(self, records: PendingRecords) -> int:
+        """Return how many of the records fit into a frame, at least one."""
+        count = min(len(records.texts), self._frame_messages)
+        size = records.size if count == len(records.texts) else utf8_size(records.texts[:count])
+        while size > self._limits.batch_bytes and count > 1:
+            count //= 2
+            size = utf8_size(records.texts[:count])
+        return count
+
     def add_receipts(self, receipts: Iterable[Receipt]) -> None:
-        """Take receipts, as they come."""
+        """Take receipts in the order of their records."""
         for receipt in receipts:
             self._receipts.append(receipt)
             self.in_flight -= receipt.count
             self._probing = False
 
     def next_report(self) -> DeliveryReport | None:
-        """The next outcome, if it is known. Raises UnexpectedStatus for a receipt that was not due."""
+        """Return the next report, or None if it is not known yet. Raises UnexpectedStatus for a receipt that is not due."""
         if not self._awaiting_report:
             return None
         first = self._awaiting_report[0]
@@ -164,33 +176,33 @@ class SendWindow:
             return None
         receipt = self._receipts.popleft()
         if receipt.number != first.number or receipt.count > len(first.texts):
-            raise UnexpectedStatus(f"the server sent a receipt for number {receipt.number}, due was {first.number}", 13)
-        texts = first.texts[: receipt.count]
+            raise UnexpectedStatus(
+                f"the server sent a receipt for number {receipt.number} instead of {first.number}", INTERNAL
+            )
         if receipt.count == len(first.texts):
             self._awaiting_report.popleft()
             self._sent_frames -= 1
-            self._sent_bytes -= first.size
         else:
-            del first.texts[: receipt.count]
-            first.number += receipt.count
-        return DeliveryReport(receipt, first.room, texts)
+            first = first.split_off(receipt.count)
+        self._sent_bytes -= first.size
+        return DeliveryReport(receipt, first.room, first.texts)
 
     def requeue(self) -> None:
-        """The stream broke: what has no receipt is to be sent again, at first little of it."""
+        """After the stream broke: send again what has no receipt, at first only a little of it."""
         reportable: deque[PendingRecords] = deque()
         confirmed_count = sum(receipt.count for receipt in self._receipts)
         while self._awaiting_report and (confirmed_count or self._awaiting_report[0].rejection):
-            first = self._awaiting_report.popleft()
-            if confirmed_count < len(first.texts):
-                remainder = PendingRecords(first.room, first.number + confirmed_count, first.texts[confirmed_count:])
-                self._awaiting_report.appendleft(remainder)
-                del first.texts[confirmed_count:]
+            first = self._awaiting_report[0]
+            if first.rejection or confirmed_count >= len(first.texts):
+                self._awaiting_report.popleft()
+            else:
+                first = first.split_off(confirmed_count)
             confirmed_count -= len(first.texts)
             reportable.append(first)
         to_resend, self._awaiting_report = self._awaiting_report, reportable
         for records in to_resend:
             self._pending_records += len(records.texts) or 1
-            self._pending_bytes += utf8_size(records.texts)
+            self._pending_bytes += records.size
         self._pending.extendleft(reversed(to_resend))
         sent = [records for records in reportable if not records.rejection]
         self._sent_frames, self._sent_bytes = len(sent), sum(records.size for records in sent)
@@ -198,7 +210,7 @@ class SendWindow:
         self._probing = True
 
     def unreported(self) -> list[DeliveryReport]:
-        """All records put that are not settled, in order; the rejected ones among them with their rejection."""
+        """Return reports for all records that have none, in order; those of rejected records have the rejection."""
         return [
             DeliveryReport(
                 records.rejection or Receipt(records.number, len(records.texts), ReceiptStatus.UNCONFIRMED),

@@ -1,29 +1,29 @@
-"""Verifying: a bounded window of requests without responses on one stream, and what each came to, in order."""
+"""VerifyStream: sends claims on one stream, a bounded number of requests ahead, and yields the results in order."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from typing import NamedTuple
 
-from chatctl.client.call import Call
+from chatctl.client.call import INTERNAL, Call
 from chatctl.errors import Unavailable, UnexpectedStatus
 from chatctl.model.claims import Claim, Claims, Fault
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert
 
-WINDOW_REQUESTS = 64  # without responses; so many keep a far server busy
+WINDOW_REQUESTS = 64  # in flight; 64 keep a distant server busy
 MAX_REQUEST_CLAIMS = 1000
 
 
 class VerifyResult(NamedTuple):
-    """Some claims, and those of them that do not hold, by their index. All others do."""
+    """Claims, and the faults of those that do not hold, by their index."""
 
     claims: Sequence[Claim]
     faults: list[Fault]
 
 
 class VerifyStream:
-    """A stream that verifies. Iterate over `results` once, then `close` it."""
+    """A stream of VerifyMessages. Iterate over `results` once, then `close` it."""
 
     def __init__(self, call: Call, batch_messages: int) -> None:
         """Use `ChatClient.verify`."""
@@ -31,35 +31,40 @@ class VerifyStream:
         self._max_request_claims = min(MAX_REQUEST_CLAIMS, batch_messages)
         self._in_flight: deque[Sequence[Claim]] = deque()
         self._free_slots = asyncio.Semaphore(WINDOW_REQUESTS)
-        self._all_written = False  # asking
-        self._input_error: Exception | None = None  # of the claims' source
+        self._all_written = False
+        self._input_error: Exception | None = None  # raised by the iteration over the claims
         self._wants_response = True
         self._writer: asyncio.Task[None] | None = None
 
     async def results(self, batches: AsyncIterable[Claims]) -> AsyncGenerator[VerifyResult, None]:
-        """What became of the claims, in order; what went wrong with their source comes after all that came before it."""
+        """Yield the result of each request, in order. Raises an error of `batches` after the results of earlier claims."""
         self._update_watchdog()
         self._writer = asyncio.create_task(self._write_requests(batches))
         while (response := await self._call.read()) is not None:
-            if not self._in_flight:
-                raise UnexpectedStatus("the server answered what it was not asked", 13)
-            claims = self._in_flight.popleft()
-            self._free_slots.release()
-            faults = convert.faults_from_pb(response.faults)
-            if response.num_messages != len(claims) or not all(0 <= fault.index < len(claims) for fault in faults):
-                raise UnexpectedStatus("the server did not answer what it was asked", 13)
-            self._wants_response = False  # the reader's time is its own
+            result = self._match_response(response)
+            self._wants_response = False  # the caller's time does not count
             self._update_watchdog()
-            yield VerifyResult(claims, faults)
+            yield result
             self._wants_response = True
             self._update_watchdog()
         if self._input_error:
             raise self._input_error
         if self._in_flight or not self._all_written:
-            raise UnexpectedStatus("the server ended the stream before it had answered everything", Unavailable.code)
+            raise UnexpectedStatus("the server ended the stream before it had verified every claim", Unavailable.code)
+
+    def _match_response(self, response: pb.VerifyMessagesResponse) -> VerifyResult:
+        """Return the result of the oldest request in flight. Raises UnexpectedStatus if the response does not fit it."""
+        if not self._in_flight:
+            raise UnexpectedStatus("the server sent a response without a request", INTERNAL)
+        claims = self._in_flight.popleft()
+        self._free_slots.release()
+        faults = convert.faults_from_pb(response.faults)
+        if response.num_messages != len(claims) or not all(0 <= fault.index < len(claims) for fault in faults):
+            raise UnexpectedStatus("the server sent a response that does not fit the request", INTERNAL)
+        return VerifyResult(claims, faults)
 
     def _update_watchdog(self) -> None:
-        """Tell the patience what is due: nothing while the claims' source, or whoever reads the answers, takes its time."""
+        """Expect a response only while a request is in flight and the caller waits for its result."""
         self._call.watchdog.reset(expecting=self._wants_response and bool(self._in_flight or self._all_written))
 
     async def _write_requests(self, batches: AsyncIterable[Claims]) -> None:
@@ -73,7 +78,7 @@ class VerifyStream:
                         self._update_watchdog()
                     request = pb.VerifyMessagesRequest(cursor_prefix=prefix, claims=convert.claims_to_pb(part))
                     if not await self._call.write(request):
-                        return  # reading raises why
+                        return  # reading raises the reason
         except Exception as error:
             self._input_error = error
         self._all_written = True
@@ -81,7 +86,7 @@ class VerifyStream:
         await self._call.done_writing()
 
     async def close(self) -> None:
-        """End the stream, whatever is still under way."""
+        """End the stream, with everything in flight."""
         self._call.close()
         if self._writer:
             self._writer.cancel()

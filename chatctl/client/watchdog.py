@@ -1,18 +1,18 @@
-"""Measuring silence: how long the server has not answered when it should."""
+"""Watchdog for missing responses."""
 
 import asyncio
 from collections.abc import Callable
 from math import inf
 
-MIN_TICKS = 20  # at least, in which silence is measured
+MIN_TICKS = 20  # in a timeout
 SLOW_SECONDS, SLOW_TICKS = 2.0, 4
 
 
 class ResponseWatchdog:
-    """Calls `on_timeout` after so many seconds in which an answer was expected and none came; 0 is never.
+    """Calls `on_timeout` after `seconds` without a response that is due; with 0 it never does.
 
-    Counts steps of its own timer and not the clock, so time in which this process could not run (stopped, or blocked by a
-    full stdout) does not count. `on_slow` is called once for each silence of over two seconds. `close` it in the end.
+    It counts ticks of its own timer and does not read a clock: time in which this process cannot run, because it is stopped
+    or blocked by a full stdout, does not count. `on_slow` is called once in each wait of over 2 s. Always `close` it.
     """
 
     def __init__(
@@ -21,6 +21,8 @@ class ResponseWatchdog:
         max_tick = SLOW_SECONDS / SLOW_TICKS
         self._tick_seconds = min(seconds / MIN_TICKS, max_tick) if seconds else max_tick
         self._max_ticks = round(seconds / self._tick_seconds) if seconds else None
+        # One more tick than in 2 s, because the first one may have been short.
+        self._slow_ticks = round(SLOW_SECONDS / self._tick_seconds) + 1
         self._on_timeout = on_timeout
         self._on_slow = on_slow
         self._silent_ticks = 0
@@ -33,20 +35,20 @@ class ResponseWatchdog:
         self._schedule_tick()
 
     def reset(self, expecting: bool) -> None:
-        """The server answered, or needs not to; from now on an answer is expected or not."""
+        """Start the wait again, after a response. `expecting`: another response is due."""
         self._silent_ticks = 0
         self._expecting = expecting
         if expecting and self._timer is None:
             self._schedule_tick()
 
     def start(self) -> None:
-        """An answer is expected; if one was already, the silence goes on."""
+        """Expect a response. A wait in progress goes on."""
         if not self._expecting:
             self.reset(expecting=True)
 
     @property
     def remaining(self) -> float:
-        """Seconds until it gives up if nothing is heard; infinite if it never does."""
+        """Seconds until the timeout if no response arrives; infinite without a timeout."""
         return inf if self._max_ticks is None else (self._max_ticks - self._silent_ticks) * self._tick_seconds
 
     def _schedule_tick(self) -> None:
@@ -56,19 +58,17 @@ class ResponseWatchdog:
     def _tick(self) -> None:
         self._timer = None
         if not self._expecting:
-            return  # until an answer is expected again: who waits for what nobody has written yet costs nothing
+            return  # no timer until a response is due again, so that an idle follower costs nothing
         self._silent_ticks += 1
-        if (
-            self._on_slow and self._silent_ticks == round(SLOW_SECONDS / self._tick_seconds) + 1
-        ):  # the first may have been short
+        if self._on_slow and self._silent_ticks == self._slow_ticks:
             self._on_slow()
         if self._silent_ticks == self._max_ticks:
             self.expired = True
-            self._on_timeout()  # whose silence ends all the same is measured again: the timer goes on
-        self._schedule_tick()
+            self._on_timeout()
+        self._schedule_tick()  # after a timeout, too: a late response starts the next wait
 
     def close(self) -> None:
-        """Measure no more."""
+        """Stop the timer."""
         self._closed = True
         if self._timer:
             self._timer.cancel()

@@ -1,9 +1,33 @@
-"""The command line: one Typer app, one file for each command, and the one place where errors become exit codes.
+"""The class of usage errors, their text, and options whose value is optional.
 
-The commands import grpc, the stubs and rich only when they run: starting costs.
+Library: Typer 0.26 to 0.28, which contains its own copy of Click since 0.26. It uses `BadParameter.__base__` and
+`format_message`, which Typer does not document.
+
+Symptoms without it:
+- Typer exports BadParameter, but not UsageError, its base class. Unknown options and missing arguments could not be
+  reported as other errors are.
+- An option cannot have an optional value (https://github.com/fastapi/typer/pull/872, not merged).
+
+Delete each part when scripts/check-workarounds reports it fixed.
 """
+
+from collections.abc import Sequence
 
 import typer
 
 UsageError: type[Exception] = typer.BadParameter.__base__  # type: ignore[assignment]
-"""The parent of every error in how a command was called, which Typer does not export."""
+"""The base class of all errors in how a command was called."""
+
+
+def usage_message(error: Exception) -> str:
+    """Return the text of a usage error, which names the option that is wrong."""
+    return error.format_message()  # type: ignore[attr-defined,no-any-return]
+
+
+def with_default_value(arguments: list[str], names: Sequence[str], value: str) -> list[str]:
+    """Return the arguments with a value after the option where it has none. `names` are those of the option."""
+    followers = [*arguments[1:], "--"]
+    return [
+        f"{names[0]}={value}" if argument in names and follower.startswith("-") else argument
+        for argument, follower in zip(arguments, followers, strict=True)
+    ]

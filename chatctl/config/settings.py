@@ -1,4 +1,4 @@
-"""Settings as people write them, read once at the door into frozen values."""
+"""Frozen settings objects, made from options and environment variables before anything starts."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from chatctl.model.limits import Limits
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """What `serve` needs to know. `grace_seconds` is how long calls may take to end when the server stops."""
+    """The settings of a server. `grace_seconds` is how long calls may take to end when it stops."""
 
     listen: tuple[str, ...]
     store: str

@@ -1,4 +1,4 @@
-"""Settings as people write them, read once at the door into frozen values."""
+"""Parsers of durations and times, as users write them."""
 
 import re
 from datetime import UTC, datetime
@@ -9,21 +9,21 @@ MICROS_PER_UNIT = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_
 
 
 def parse_duration(text: str) -> int:
-    """Microseconds of `10s`, `5m`, `1h30m`, `1d3h`, `0.5s` or a bare number of seconds. Raises InvalidValue."""
+    """Return the microseconds of `10s`, `5m`, `1h30m`, `1d3h`, `0.5s` or a number of seconds. Raises InvalidValue."""
     parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", text)
     whole = "".join(number + unit for number, unit in parts) == text and parts
     if not whole or (len(parts) > 1 and not all(unit for _, unit in parts)) or len(text) > 30:
-        raise InvalidValue(f"{text[:40]!r} is no duration: write 10s, 5m, 1h30m, or a number of seconds")
+        raise InvalidValue(f"invalid duration {text[:40]!r}", "use 10s, 5m, 1h30m or a number of seconds")
     return sum(round(float(number) * MICROS_PER_UNIT[unit or "s"]) for number, unit in parts)
 
 
 def parse_time(text: str, now: int) -> int:
-    """Microseconds since 1970 of a moment: a duration before `now` or with + after it, RFC 3339, or unix seconds.
+    """Return the microseconds since 1970 of a time. Raises InvalidValue.
 
-    Raises InvalidValue.
+    A time is a duration before `now`, + and a duration after it, an RFC 3339 time, or unix seconds.
     """
     error = InvalidValue(
-        f"{text[:40]!r} is no time: write 10m (ago), +10m (from now), 2026-01-31T08:00:00Z, or unix seconds"
+        f"invalid time {text[:40]!r}", "use 10m (ago), +10m (from now), 2026-01-31T08:00:00Z or unix seconds"
     )
     if re.fullmatch(r"\+?(?:[0-9.]+[smhd])+", text):
         try:
@@ -33,9 +33,9 @@ def parse_time(text: str, now: int) -> int:
     if re.fullmatch(r"[0-9]{1,11}(?:\.[0-9]{1,9})?", text):
         return round(float(text) * 1_000_000)
     try:
-        parsed = datetime.fromisoformat(text.upper())  # RFC 3339 allows a small t and z
+        parsed = datetime.fromisoformat(text.upper())  # RFC 3339 allows t and z in lower case
         if parsed.tzinfo is None:
-            parsed = parsed.astimezone()  # like every time a person types without a zone: theirs
+            parsed = parsed.astimezone()  # without a zone: local time
         micros = parsed - datetime(1970, 1, 1, tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
         raise error from None

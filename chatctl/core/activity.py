@@ -47,7 +47,7 @@ class RollingWindow(Generic[T]):
 
 
 class ActivityMeter:
-    """Counts stored messages. Costs a few microseconds a batch, whatever its size."""
+    """Counts stored messages. Costs a few microseconds a batch of any size."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Use a monotonic clock, in seconds."""

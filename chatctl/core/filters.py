@@ -21,7 +21,7 @@ class MessageFilter(NamedTuple):
 
     @classmethod
     def for_query(cls, query: Query, since: int) -> "MessageFilter":
-        """Return the filter of a query, whatever the order and case of its conditions. `since` replaces the query's."""
+        """Return the filter of a query, in which order and case do not matter. `since` replaces the query's."""
         rooms, users = tuple(sorted(set(query.rooms))), tuple(sorted(set(query.users)))
         return cls(rooms, users, query.contains.casefold(), max(0, since), query.input_id)
 

@@ -7,21 +7,23 @@ from pathlib import Path
 from chatctl.errors import InvalidValue
 
 DEFAULT_SERVER = "127.0.0.1:50051"
+MAX_ADDRESS_CHARS = 300
+MAX_SOCKET_PATH_BYTES = 107  # sun_path of unix(7) without its NUL
 
 
 def parse_address(text: str) -> str:
-    """HOST:PORT or unix:PATH in the form gRPC takes. Raises InvalidValue."""
-    error = InvalidValue(f"{text[:60]!a} is no address: write HOST:PORT, [IPV6]:PORT or unix:PATH")
-    if not text.isprintable() or len(text) > 300:
+    """Return the gRPC target of a HOST:PORT, [IPV6]:PORT or unix:PATH. Raises InvalidValue."""
+    error = InvalidValue(f"invalid address {text[:60]!a}", "write HOST:PORT, [IPV6]:PORT or unix:PATH")
+    if not text.isprintable() or len(text) > MAX_ADDRESS_CHARS:
         raise error
     if text.startswith("unix:"):
-        # unix:///absolute/path is the same thing written longer; shells do not know ~ behind a colon.
+        # unix:///absolute/path is another form of unix:/absolute/path. Shells do not expand ~ after a colon.
         try:
             path = Path(text.removeprefix("unix:").removeprefix("//")).expanduser().absolute()
         except RuntimeError:
             raise error from None
-        if text in ("unix:", "unix://") or len(str(path).encode()) > 107:  # sun_path of unix(7)
-            raise InvalidValue(f"{text[:60]!a} is no socket: write unix:PATH with a path of at most 107 bytes")
+        if text in ("unix:", "unix://") or len(str(path).encode()) > MAX_SOCKET_PATH_BYTES:
+            raise error.replace(hint=f"write unix:PATH with a path of at most {MAX_SOCKET_PATH_BYTES} bytes")
         return f"unix:{path}"
     host, _, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
@@ -30,11 +32,11 @@ def parse_address(text: str) -> str:
     return f"{host}:{int(port)}"
 
 
-def is_loopback(listen: str) -> bool:
-    """Whether only this machine can reach the address (one that `parse_address` gave)."""
-    if listen.startswith("unix:"):
+def is_loopback(target: str) -> bool:
+    """Return whether only this machine can reach a target that `parse_address` returned."""
+    if target.startswith("unix:"):
         return True
-    host = listen.rpartition(":")[0].strip("[]")
+    host = target.rpartition(":")[0].strip("[]")
     if host == "localhost":
         return True
     try:

@@ -1,29 +1,21 @@
-"""The server: build it, run it until a signal, stop it in order."""
+"""The standard health service, grpc.health.v1."""
 
-import asyncio
 from typing import Any
 
-from grpc_health.v1 import health, health_pb2
+from grpc_health.v1 import health_pb2
 
+from chatctl.compat.grpc_health import StoppableHealthServicer
 from chatctl.server.stream_registry import StreamRegistry, stopping_error
 
 
-class HealthService(health.aio.HealthServicer):
-    """grpc.health.v1, whose watchers let go when the server stops: otherwise stopping waits for them."""
+class HealthService(StoppableHealthServicer):
+    """The health service of a server. Its Watch calls end when the server stops."""
 
     def __init__(self, streams: StreamRegistry) -> None:
         super().__init__()
         self._streams = streams
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
-        with self._streams.open(counted=False) as wakeup:
-            health_watch = asyncio.ensure_future(super().Watch(request, context))
-            stop_wait = asyncio.ensure_future(wakeup.wait())
-            try:
-                await asyncio.wait({health_watch, stop_wait}, return_when=asyncio.FIRST_COMPLETED)
-                if not health_watch.done():
-                    raise stopping_error()
-                await health_watch
-            finally:
-                health_watch.cancel()
-                stop_wait.cancel()
+        with self._streams.wakeup() as wakeup:
+            if await self.watch_until(wakeup, request, context):
+                raise stopping_error()

@@ -1,4 +1,4 @@
-"""What stands around every call: errors become statuses, and the server knows which handlers are still at work."""
+"""The interceptor of every call: it turns errors into statuses, and knows which handlers are running."""
 
 import asyncio
 import inspect
@@ -17,18 +17,18 @@ logger = logging.getLogger(__name__)
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Lets no exception reach a client as text, and keeps the set of the handlers' tasks."""
+    """Ends each call that fails with a status, so that no client sees the text of an exception."""
 
     def __init__(self) -> None:
         self.handler_tasks: set[asyncio.Task[Any]] = set()
-        """Tasks of handlers that have not ended: `server.stop` returns before they have."""
+        """Tasks of handlers that have not ended. gRPC's `stop` returns before they have."""
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """Wrap the handler, of whichever of the four kinds it is."""
+        """Return the handler of a call, wrapped. A handler has one of four kinds: unary or stream, on each side."""
         handler: Any = await continuation(handler_call_details)
         if handler is None:
             return None
@@ -42,7 +42,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             wrapped, serialize = self._wrap_generator(method, inner, serialize), None
         return getattr(grpc, f"{kind}_rpc_method_handler")(
             wrapped,
-            # A stream's requests are parsed inside the handler, which has its guard.
+            # The requests of a stream are parsed within the wrapped handler.
             handler.request_deserializer if handler.request_streaming else _safe_deserializer(handler.request_deserializer),
             serialize,
         )
@@ -71,7 +71,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
                 if isinstance(request, DecodeError):
                     raise request
                 async for response in responses:
-                    # Here, and not by gRPC: it would keep the response, too, for as long as the client does not read.
+                    # Serialise here, as a handoff: gRPC would keep the response as well until the client reads.
                     data = response if isinstance(response, bytes) else serialize(response)
                     del response
                     yield data
@@ -91,7 +91,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _safe_deserializer(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    """Parses a request, or gives back the error: if it were raised, gRPC would tell the client of our insides."""
+    """Return a parser that returns DecodeError instead of raising it: gRPC would show its text to the client."""
 
     def deserialize_or_error(data: bytes) -> Any:
         try:
@@ -103,27 +103,27 @@ def _safe_deserializer(deserialize: Callable[[bytes], Any]) -> Callable[[bytes],
 
 
 async def _abort(method: str, context: Any, error: BaseException) -> NoReturn:
-    """End the call with the error's status, or pass on what is not an error."""
+    """End the call with the status of the error. Passes on AbortError and the cancellation of the call."""
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, asyncio.CancelledError):
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise error
-        # Some inner task was cancelled, not the call: without a status of ours the client would wait for ever.
-    if isinstance(error, NotImplementedError):  # by generated code, for a method that its service does not have
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"this server does not have {method}")
+        # An inner task was cancelled, not the call. Without a status from here the client would wait without end.
+    if isinstance(error, NotImplementedError):  # raised by generated code
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"unknown method {method}")
     if isinstance(error, StoreFailed):
         logger.error("%s failed: %s", method, error)
-        sent_error: ChatError = StoreFailed("the server's store has failed, and its log says why")
+        sent_error: ChatError = StoreFailed("the server's store failed", "see the server's log")
     elif isinstance(error, ChatError):
         sent_error = error
     elif isinstance(error, DecodeError):
-        sent_error = InvalidRequest("the request is malformed: it does not follow the contract")
+        sent_error = InvalidRequest("malformed request", "encode it as the server's chat.proto defines")
     else:
         error_id = secrets.token_hex(4)
-        logger.error("%s failed, fault %s", method, error_id, exc_info=error)
-        sent_error = InternalServerError(f"the server failed to answer; its log says why, under fault {error_id}")
-    logger.debug("%s refused: %s", method, sent_error)
-    await context.abort(status.STATUS_CODES[sent_error.code], str(sent_error), ((status.REASON_KEY, sent_error.reason),))
+        logger.error("%s failed, error %s", method, error_id, exc_info=error)
+        sent_error = InternalServerError(f"internal server error {error_id}", "look for this id in the server's log")
+    logger.debug("%s rejected: %s", method, sent_error)
+    await context.abort(*status.status_of_error(sent_error))
     raise AssertionError("abort raises")

@@ -1,4 +1,4 @@
-"""The server: build it, run it until a signal, stop it in order."""
+"""Checks of the addresses that a server is to listen on."""
 
 import socket
 import stat
@@ -10,31 +10,36 @@ from chatctl.net import address
 
 
 def require_loopback(settings: ServeSettings) -> None:
-    """Raise ListenError if others could reach the server and nobody has said that they may."""
+    """Raise ListenError if other machines could reach the server and the settings do not allow it."""
     for listen in settings.listen:
         if not settings.insecure and not address.is_loopback(listen):
             raise ListenError(
-                f"refusing to listen on {listen}: everybody who reaches it could read and write, unencrypted; "
-                "listen on 127.0.0.1 or unix:PATH, or say --insecure if the network is yours alone"
+                f"cannot listen on {listen}: any client on the network could read and write, without encryption",
+                "listen on 127.0.0.1 or unix:PATH, or use --insecure on a network that you trust",
             )
 
 
 def remove_stale_socket(path: Path) -> None:
-    """Make sure that nobody listens at the path: gRPC would take it over, and the first to stop would delete it."""
+    """Delete a socket that a killed server left. Raises ListenError if the path cannot be used.
+
+    gRPC would take over the socket of a running server, and the first of the two to stop would delete it.
+    """
     try:
         mode = path.stat().st_mode
     except OSError:
         if not path.parent.is_dir():
-            raise ListenError(f"cannot listen on unix:{path}: there is no directory {path.parent}") from None
+            raise ListenError(
+                f"cannot listen on unix:{path}: the directory {path.parent} does not exist", "create it, or use another path"
+            ) from None
         return
     if not stat.S_ISSOCK(mode):
-        raise ListenError(f"cannot listen on unix:{path}: there is a file that is no socket")
+        raise ListenError(f"cannot listen on unix:{path}: the file is not a socket", "use another path")
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))
         except (ConnectionRefusedError, FileNotFoundError):
-            path.unlink(missing_ok=True)  # left behind by a server that was killed
+            path.unlink(missing_ok=True)
             return
         except OSError as error:
             raise ListenError(f"cannot listen on unix:{path}: {error.strerror}") from error
-    raise ListenError(f"cannot listen on unix:{path}: another server does; stop it, or choose another path")
+    raise ListenError(f"cannot listen on unix:{path}: another server is listening there", "stop it, or use another path")

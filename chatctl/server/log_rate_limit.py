@@ -1,35 +1,36 @@
-"""Keeps the server's log small whatever clients do: what they cause is said some times a minute, at bounded length."""
+"""Bounds the server's log: at most some records per minute from one place in the code, each of bounded length."""
 
 import logging
 from dataclasses import dataclass
 
-MAX_LOG_RECORDS, WINDOW_SECONDS = 10, 60.0  # so many records from one place in the code, about one thing, in so much time
-MAX_CALL_SITES = 1000  # that are told apart
-CLIENT_DISCONNECTED = "ExecuteBatchError raised in core"  # grpc.aio, with a traceback, of a client that left in mid-response
+from chatctl.compat.grpc_logs import reports_disconnect
+
+MAX_LOG_RECORDS, WINDOW_SECONDS = 10, 60.0  # from one place in the code, about one method
+MAX_CALL_SITES = 1000  # counted apart; past it all counts start again
 MAX_MESSAGE_CHARS, MAX_TRACEBACK_CHARS = 500, 5000
 
 
 @dataclass
 class CallSiteCount:
-    """What one place in the code has logged since `start` (seconds since 1970)."""
+    """The number of records from one place in the code since `start` (seconds since 1970)."""
 
     start: float
     records: int = 0
 
 
 class LogRateLimiter(logging.Filter):
-    """A filter for handlers. The first record of the next minute says how many were left out of the last."""
+    """A filter for log handlers. The first record of the next window reports how many were dropped in the last one."""
 
     def __init__(self) -> None:
         super().__init__()
         self._counts: dict[tuple[str, int, str], CallSiteCount] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if str(record.msg).startswith(CLIENT_DISCONNECTED):
+        if reports_disconnect(record):
             return False
         if len(self._counts) > MAX_CALL_SITES:
             self._counts.clear()
-        # What is ours begins with the method; of others it may be anything, for example an address.
+        # The first argument of our own records is the method. That of others may be anything, for example an address.
         ours = record.name.startswith("chatctl.") and isinstance(record.args, tuple)
         about = str(record.args[:1]) if ours else ""  # type: ignore[index]
         count = self._counts.setdefault((record.pathname, record.lineno, about), CallSiteCount(record.created))
@@ -47,7 +48,7 @@ class LogRateLimiter(logging.Filter):
 def _shorten(record: logging.LogRecord, note: str) -> None:
     try:
         message = record.getMessage()
-    except Exception:  # a faulty call of the logging is not to fail its caller
+    except Exception:  # a record with wrong arguments must not fail the code that logs it
         message = f"{record.msg!r} {record.args!r}"
     if len(message) > MAX_MESSAGE_CHARS:
         message = f"{message[:MAX_MESSAGE_CHARS]}…"

@@ -1,4 +1,4 @@
-"""One SendAndReceiveMessage stream: receipts for what comes in, and the messages of the rooms asked for."""
+"""Reads the next page of a query ahead, for a stream that receives messages."""
 
 import asyncio
 from contextlib import aclosing
@@ -10,10 +10,11 @@ from chatctl.model.messages import Query
 
 
 class PagePrefetcher:
-    """Pages of a query that follows, one at a time: the next is read when this one is taken."""
+    """Pages of a query that follows the log, one at a time: a task reads the next page once this one is popped."""
 
     def __init__(self, chat: Chat, query: Query, wakeup: asyncio.Event) -> None:
-        self._pages: list[QueryPage] = []  # at most one: so much a client costs that does not read
+        """Start to read. `wakeup` is set when a page is ready, and when reading ends."""
+        self._pages: list[QueryPage] = []  # at most one: the memory that a client which does not read costs
         self._page_taken = asyncio.Event()
         self._wakeup = wakeup
         self._task = asyncio.create_task(self._prefetch(chat, query))
@@ -23,7 +24,7 @@ class PagePrefetcher:
             async with aclosing(history.read(chat, query)) as pages:
                 async for page in pages:
                     self._pages.append(page)
-                    del page
+                    del page  # as in a handoff
                     self._wakeup.set()
                     await self._page_taken.wait()
                     self._page_taken.clear()
@@ -31,7 +32,7 @@ class PagePrefetcher:
             self._wakeup.set()
 
     def pop(self) -> QueryPage | None:
-        """The next page, if it is there. Raises what ended the following."""
+        """Return the next page, or None if it is not ready. Raises the error that ended reading."""
         if self._pages:
             self._page_taken.set()
             return self._pages.pop()
@@ -40,6 +41,6 @@ class PagePrefetcher:
         return None
 
     def close(self) -> None:
-        """Follow no more."""
+        """Stop reading."""
         self._task.cancel()
         self._task.add_done_callback(lambda task: task.cancelled() or task.exception())

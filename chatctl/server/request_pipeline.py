@@ -1,4 +1,4 @@
-"""Requests of a stream are started as they come, several at once; their outcomes come back in order."""
+"""Requests of one stream in flight: several are stored at a time, and their receipts come out in order."""
 
 import asyncio
 from collections import deque
@@ -11,22 +11,20 @@ from chatctl.model.records import Receipt
 R = TypeVar("R")
 PendingReceipt = Receipt | asyncio.Future[list[Receipt]]
 
-MAX_RESPONSE_RECEIPTS = 1000  # in one response; with the longest reasons they stay below the 4 MiB that clients accept
-MAX_IN_FLIGHT_REQUESTS, MAX_IN_FLIGHT_BYTES = (
-    32,
-    4 * 1024 * 1024,
-)  # not yet stored; beyond it the client is held back by flow control
-MAX_TOTAL_IN_FLIGHT_BYTES = 64 * 1024 * 1024  # not yet stored, of all streams; beyond it each may have one request under way
+MAX_RESPONSE_RECEIPTS = 1000  # with the longest errors they stay below the 4 MiB that clients accept
+# Of one stream; past a bound, flow control holds the client back.
+MAX_IN_FLIGHT_REQUESTS, MAX_IN_FLIGHT_BYTES = 32, 4 * 1024 * 1024
+MAX_TOTAL_IN_FLIGHT_BYTES = 64 * 1024 * 1024  # of all streams; past it each may have one request in flight
 
 
 class InFlight:
-    """What all streams together have under way."""
+    """Bytes of requests in flight, of all streams together."""
 
     bytes = 0
 
 
 class RequestPipeline(Generic[R]):
-    """Reads requests ahead, within bounds. Sets `wakeup` when there may be something to do; `close` it in the end."""
+    """Reads requests ahead, within bounds, and sets `wakeup` when there may be something to do. `close` it at the end."""
 
     def __init__(
         self,
@@ -36,7 +34,7 @@ class RequestPipeline(Generic[R]):
         wakeup: asyncio.Event,
         in_flight: InFlight,
     ) -> None:
-        """`start` begins to store what a request holds; `size` is the request's in bytes."""
+        """`start` begins to store the records of a request; `size` returns its bytes."""
         self._size = size
         self._start = start
         self._wakeup = wakeup
@@ -51,7 +49,7 @@ class RequestPipeline(Generic[R]):
         try:
             async for request in requests:
                 if any(map(_has_failed, self._pending)):
-                    return  # what comes after a failure is not to be stored before it is sent again
+                    return  # records after a failed one must not be stored before the client sends that one again
                 share = self._size(request)
                 for pending in self._start(request):
                     self._pending.append((pending, share))
@@ -61,7 +59,7 @@ class RequestPipeline(Generic[R]):
                         pending.add_done_callback(partial(self._on_stored, share))
                     share = 0
                 self._wakeup.set()
-                del request  # its texts would live until the next one comes
+                del request  # or its texts stay in memory until the next request
                 while self._pending and self._is_full():
                     self._capacity_available.clear()
                     await self._capacity_available.wait()
@@ -77,7 +75,10 @@ class RequestPipeline(Generic[R]):
         self._wakeup.set()
 
     def pop_receipts(self) -> list[Receipt]:
-        """Receipts that have come, in order, as many as go into a response. Raises what went wrong before the next could."""
+        """Return the receipts that are ready, in order, at most one response of them.
+
+        Raises the error of the next request, once the receipts before it were returned.
+        """
         receipts: list[Receipt] = []
         while len(receipts) < MAX_RESPONSE_RECEIPTS:
             if self._ready:
@@ -89,7 +90,7 @@ class RequestPipeline(Generic[R]):
         return receipts
 
     def _collect_next(self, has_earlier: bool) -> bool:
-        """Take the next outcome, if it is known. An error waits until what came before it has been told."""
+        """Collect the receipts of the next request, if they are known. An error waits until earlier receipts are sent."""
         pending, size = self._pending[0]
         if isinstance(pending, Receipt):
             self._ready.append(pending)
@@ -103,25 +104,25 @@ class RequestPipeline(Generic[R]):
         return True
 
     def stop(self) -> None:
-        """Read no more; what was started goes on."""
+        """Stop reading requests; those in flight go on."""
         self._read_task.cancel()
 
     @property
     def idle(self) -> bool:
-        """Whether every request read so far has all its receipts."""
+        """True if no receipt is outstanding."""
         return not self._pending and not self._ready
 
     @property
     def ended(self) -> bool:
-        """Whether nothing is left to come."""
+        """True if no receipt is outstanding, and no request can follow."""
         return self.idle and self._read_task.done()
 
     async def close(self) -> None:
-        """Read no more and forget what was started; the store finishes it all the same."""
+        """Stop reading, and drop the requests in flight; the store still finishes them."""
         self._read_task.cancel()
+        # Retrieves the error, or asyncio logs it; also if this call is cancelled while it waits.
+        self._read_task.add_done_callback(lambda task: task.cancelled() or task.exception())
         await asyncio.wait([self._read_task])
-        if not self._read_task.cancelled():
-            self._read_task.exception()  # so that asyncio does not complain that nobody looked
 
 
 def _has_failed(entry: tuple[PendingReceipt, int]) -> bool:

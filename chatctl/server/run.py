@@ -1,4 +1,4 @@
-"""The server: build it, run it until a signal, stop it in order."""
+"""Run a server until a signal or a failure, and stop it in order."""
 
 import asyncio
 import logging
@@ -11,10 +11,10 @@ from chatctl.core.message_log import MessageLog
 from chatctl.errors import InternalServerError, StoreFailed
 from chatctl.server.listen import require_loopback
 from chatctl.server.log_rate_limit import LogRateLimiter
-from chatctl.server.server import Server
+from chatctl.server.server import LOGGER_NAME, Server
 from chatctl.store import open_log
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(LOGGER_NAME)
 
 
 async def serve(
@@ -22,13 +22,13 @@ async def serve(
     on_listening: Callable[[Sequence[str]], None],
     force_exit: Callable[[StoreFailed | None], NoReturn],
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `on_listening` is called with the addresses once it can serve.
+    """Serve until SIGTERM or SIGINT. Calls `on_listening` with the addresses once the server accepts calls.
 
-    A second signal cuts the stopping short, and so does the end of the grace where clients do not read: the store is closed
-    and `force_exit` called, with the store's failure if there was one. It is to end the process, as leaving the event loop
-    would wait for those clients.
+    A second signal ends stopping at once, and so does the end of the grace period if clients do not read. Then the store
+    is closed and `force_exit` called, with the store's failure if there was one. It must end the process: the event loop
+    would wait for those clients before it closes.
 
-    Raises StoreOpenError, ListenError, and StoreFailed or InternalServerError if it has to stop later.
+    Raises StoreOpenError and ListenError at the start, StoreFailed and InternalServerError later.
     """
     require_loopback(settings)
     for handler in logging.getLogger().handlers:
@@ -54,19 +54,19 @@ async def serve(
         raise log.failure.result()
     if grpc_error:
         raise InternalServerError(
-            "the server accepts no calls any more, and its log says why: start it again"
+            "the server no longer accepts calls", "see its log for the cause, then start it again"
         ) from grpc_error
 
 
 async def _stop(server: Server, log: MessageLog, signals: "_StopSignals") -> bool:
-    """Stop the server, or close only the store at a second signal; whether nobody is connected any more."""
+    """Stop the server, or at a second signal only close the store. Returns True if no client is connected any more."""
     stop = asyncio.ensure_future(server.stop())
     second_signal = asyncio.ensure_future(signals.second.wait())
     await asyncio.wait({stop, second_signal}, return_when=asyncio.FIRST_COMPLETED)
     second_signal.cancel()
     if stop.done():
         return stop.result()
-    logger.warning("stopping cut short; nothing that has a receipt is lost")
+    logger.warning("stopped early by a second signal; every message with a receipt is stored")
     stop.cancel()
     await log.close()
     return False

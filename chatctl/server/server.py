@@ -1,4 +1,4 @@
-"""The server: build it, run it until a signal, stop it in order."""
+"""A server: its services, its start, and its stop in order."""
 
 import asyncio
 import logging
@@ -15,6 +15,7 @@ from chatctl.core.chat import Chat
 from chatctl.core.message_log import MessageLog
 from chatctl.errors import ListenError
 from chatctl.net.grpc_options import SERVER_OPTIONS
+from chatctl.server.auth import open_access
 from chatctl.server.health import HealthService
 from chatctl.server.interceptors import ErrorInterceptor
 from chatctl.server.listen import remove_stale_socket
@@ -25,22 +26,23 @@ from chatctl.tutorial import chat_pb2 as tutorial_pb2
 from chatctl.tutorial import chat_pb2_grpc as tutorial_pb2_grpc
 from chatctl.v1 import chat_pb2, chat_pb2_grpc
 
-logger = logging.getLogger(__name__)
+LOGGER_NAME = "chatctl.server"
+logger = logging.getLogger(LOGGER_NAME)
 
 SERVICES = (
     chat_pb2.DESCRIPTOR.services_by_name["ChatService"].full_name,
     tutorial_pb2.DESCRIPTOR.services_by_name["ChatService"].full_name,
 )
 TUTORIAL_WITHOUT_PACKAGE = "ChatService"  # the tutorial's text prints no package
-CANCEL_SHARE, CANCEL_SECONDS = 0.2, 0.1  # of the grace, and besides: for calls to end that have been cut short
-EXTRA_STREAMS = 1000  # on one connection, beyond the limit: to say that it is reached, and for calls that do not count
+CANCEL_SHARE, CANCEL_SECONDS = 0.2, 0.1  # of the grace period, and on top of it: for cancelled calls to end
+EXTRA_STREAMS = 1000  # on one connection, past the limit: to report that it is reached, and for calls that do not count
 
 
 class Server:
     """A server that can be started once and stopped once."""
 
     def __init__(self, log: MessageLog, settings: ServeSettings) -> None:
-        """Serves the log, and closes it in `stop`."""
+        """Serve the log, and close it in `stop`."""
         self._log = log
         self._settings = settings
         self._interceptor = ErrorInterceptor()
@@ -49,8 +51,8 @@ class Server:
         stream_limit = ("grpc.max_concurrent_streams", settings.limits.streams + EXTRA_STREAMS)
         self._server = create_server((self._interceptor,), (*SERVER_OPTIONS, stream_limit))
         self._chat = chat = Chat(log, settings.limits)
-        chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatService(chat, self._streams), self._server)
-        tutorial = TutorialService(chat, self._streams)
+        chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatService(chat, self._streams, open_access), self._server)
+        tutorial = TutorialService(chat, self._streams, open_access)
         tutorial_pb2_grpc.add_ChatServiceServicer_to_server(tutorial, self._server)
         self._server.add_registered_method_handlers(TUTORIAL_WITHOUT_PACKAGE, _tutorial_handlers(tutorial))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -58,7 +60,7 @@ class Server:
         reflection.enable_server_reflection(names, self._server)
 
     async def start(self) -> list[str]:
-        """Serve; the addresses, with real ports, come back. Raises ListenError."""
+        """Start to serve, and return the addresses with the ports in use. Raises ListenError."""
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         addresses = [self._bind(listen) for listen in self._settings.listen]
         await self._server.start()
@@ -76,26 +78,23 @@ class Server:
             port = self._server.add_insecure_port(listen)
         except RuntimeError as error:
             raise ListenError(
-                f"cannot listen on {listen}: it is taken, or not an address of this machine; "
-                "stop what listens there, or choose another with --listen (port 0 takes a free one)"
+                f"cannot listen on {listen}: the port is in use, or the host is not an address of this machine",
+                "stop the program that uses it, or choose another address with --listen (port 0 takes a free port)",
             ) from error
         return listen if listen.startswith("unix:") else f"{listen.rpartition(':')[0]}:{port}"
 
     async def wait_for_termination(self) -> None:
-        """Return once no calls are accepted any more, be it for `stop` or for a fault in gRPC, which is raised."""
+        """Return once `stop` has ended the acceptance of calls. Raises the error of gRPC if one has ended it."""
         await self._server.wait_for_termination()
 
     async def stop(self) -> bool:
-        """Say so, let go of the streams, give calls the grace to end, wait for their handlers, close the store.
+        """End the streams, give calls the grace period to end, wait for their handlers, and close the store.
 
-        False if clients still hold their connections: whoever does not read can do so for 20 s, and gRPC waits for them.
+        Returns False if clients still hold connections. A client that does not read can do so for 20 s, and gRPC waits.
         """
         logger.info("stopping")
-        try:
-            # Bounded: a health watcher that does not read holds its lock.
-            await asyncio.wait_for(self._health.enter_graceful_shutdown(), 1)
-        except TimeoutError:
-            logger.warning("a health watcher does not read")
+        if not await self._health.announce_shutdown():
+            logger.warning("a health watcher does not read its responses; it may miss that the server stops")
         self._streams.stop()
         self._chat.feeds.shut_down()
         grace = self._settings.grace_seconds
@@ -110,7 +109,7 @@ class Server:
 
 
 def _tutorial_handlers(tutorial: TutorialService) -> dict[str, Any]:
-    """The tutorial's methods, for /ChatService/..., which reflection does not list."""
+    """Return the handlers of the tutorial's methods, for /ChatService/... Reflection does not list that service."""
     handlers = {}
     for method in tutorial_pb2.DESCRIPTOR.services_by_name["ChatService"].methods:
         kind = f"{'stream' if method.client_streaming else 'unary'}_{'stream' if method.server_streaming else 'unary'}"

@@ -1,4 +1,4 @@
-"""The bound on open streams, and how they hear that the server is stopping."""
+"""Open streams: their limit, their numbers, and their wake-up when the server stops."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,59 +9,95 @@ from chatctl.server.request_pipeline import InFlight
 
 
 class StreamRegistry:
-    """The open streams of a server."""
+    """The open streams of a server. Only the registry changes its counts."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._wakeups: set[asyncio.Event] = set()
         self._num_counted = 0
-        self.stopping = False
+        self._followers = self._senders = 0
+        self._stopping = False
         self.in_flight = InFlight()
-        self.followers = self.senders = 0
-        """How many of them receive messages as they are stored, and how many exchange texts for receipts."""
 
-    def acquire(self) -> None:
-        """Count a stream; `release` in the end. Raises TooManyStreams, and ServerStopping when it is too late."""
-        if self.stopping:
+    @property
+    def followers(self) -> int:
+        """Number of streams that receive messages as they are stored."""
+        return self._followers
+
+    @property
+    def senders(self) -> int:
+        """Number of streams that have sent texts."""
+        return self._senders
+
+    @property
+    def stopping(self) -> bool:
+        """True once the server stops: no stream opens any more."""
+        return self._stopping
+
+    @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """Count one follower."""
+        self._followers += 1
+        try:
+            yield
+        finally:
+            self._followers -= 1
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Count one sender."""
+        self._senders += 1
+        try:
+            yield
+        finally:
+            self._senders -= 1
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count one stream against the limit. Raises TooManyStreams, and ServerStopping once the server stops."""
+        if self._stopping:
             raise stopping_error()
         if self._num_counted >= self._limit:
             raise TooManyStreams(
-                f"{self._limit} streams are open, which is this server's limit: try again later, or raise `serve --streams`"
+                f"too many open streams: the server's limit is {self._limit}",
+                "try again later, or raise `serve --streams`",
             )
         self._num_counted += 1
-
-    def release(self) -> None:
-        """Count it no more."""
-        self._num_counted -= 1
+        try:
+            yield
+        finally:
+            self._num_counted -= 1
 
     @contextmanager
-    def open(self, counted: bool = True) -> Iterator[asyncio.Event]:
-        """Hold a stream open. The event is its alarm clock, and rings when the server stops. Uncounted ones have no bound.
+    def wakeup(self) -> Iterator[asyncio.Event]:
+        """Register a stream that the limit does not count. Its event is set when the server stops.
 
-        Raises as `acquire` does.
+        Raises ServerStopping once the server stops.
         """
-        if counted:
-            self.acquire()
-        elif self.stopping:
+        if self._stopping:
             raise stopping_error()
-        wakeup = asyncio.Event()
-        self._wakeups.add(wakeup)
+        event = asyncio.Event()
+        self._wakeups.add(event)
         try:
-            yield wakeup
+            yield event
         finally:
-            self._wakeups.discard(wakeup)
-            if counted:
-                self.release()
+            self._wakeups.discard(event)
+
+    @contextmanager
+    def open(self) -> Iterator[asyncio.Event]:
+        """Count a stream, and register it with a wake-up event. Raises as `counted` does."""
+        with self.counted(), self.wakeup() as event:
+            yield event
 
     def stop(self) -> None:
-        """Ring all alarm clocks; open no more."""
-        self.stopping = True
-        for wakeup in self._wakeups:
-            wakeup.set()
+        """Wake every stream, and open no more."""
+        self._stopping = True
+        for event in self._wakeups:
+            event.set()
 
 
 def stopping_error() -> ServerStopping:
-    """The error that ends a stream of a server that stops."""
+    """Return the error that ends a stream when the server stops."""
     return ServerStopping(
-        "the server is stopping: reconnect, send again what has no receipt, and go on from the last cursor"
+        "the server is stopping", "reconnect, send again what has no receipt, and continue from the last cursor"
     )

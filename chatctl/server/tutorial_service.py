@@ -1,4 +1,4 @@
-"""The tutorial's service, over the same core: its clients work unchanged. See protos/chatctl/tutorial/chat.proto."""
+"""The tutorial's service over the same engine, for unchanged tutorial clients. See protos/chatctl/tutorial/chat.proto."""
 
 import secrets
 from collections import deque
@@ -10,6 +10,7 @@ from chatctl.core.chat import Chat
 from chatctl.errors import InvalidRequest
 from chatctl.model.messages import Query
 from chatctl.model.records import Receipt, ReceiptStatus, RecordBatch
+from chatctl.server.auth import Identify
 from chatctl.server.request_pipeline import PendingReceipt, RequestPipeline
 from chatctl.server.stream_registry import StreamRegistry, stopping_error
 from chatctl.tutorial import chat_pb2 as pb
@@ -20,18 +21,21 @@ MAX_INT32 = 2**31 - 1
 
 
 class TutorialService(chat_pb2_grpc.ChatServiceServicer):
-    """The service; its methods are documented in the proto."""
+    """The service; the proto documents its methods."""
 
-    def __init__(self, chat: Chat, streams: StreamRegistry) -> None:
+    def __init__(self, chat: Chat, streams: StreamRegistry, identify: Identify) -> None:
         self._chat = chat
         self._streams = streams
+        self._identify = identify
 
     async def GetStats(self, request: pb.EmptyRequest, context: Any) -> pb.StatsReply:
+        self._identify(context)
         stats = await self._chat.stats(1, ())
         return pb.StatsReply(num_messages=min(stats.num_messages, MAX_INT32))
 
     async def GetMessages(self, request: pb.EmptyRequest, context: Any) -> AsyncIterator[pb.MessageReply]:
-        with self._streams.open():
+        self._identify(context)
+        with self._streams.counted():
             async for page in history.read(self._chat, Query()):
                 for run in page.runs:
                     for text in run.texts:
@@ -40,20 +44,11 @@ class TutorialService(chat_pb2_grpc.ChatServiceServicer):
     async def SendAndReceiveMessage(
         self, request_iterator: AsyncIterator[pb.MessageRequest], context: Any
     ) -> AsyncIterator[pb.MessageReply]:
-        input_id = secrets.token_hex(8)
-        texts: deque[str] = deque()
-        number = 0
-
-        def start(request: pb.MessageRequest) -> list[PendingReceipt]:
-            nonlocal number
-            number += 1
-            texts.append(request.message)
-            batch = RecordBatch(USER, input_id, ROOM, number, [request.message], len(request.message.encode()))
-            return list(self._chat.submit(batch))
-
-        with self._streams.open() as wakeup:
+        user = self._identify(context).stamp(USER)
+        with self._streams.open() as wakeup, self._streams.sending():
+            texts: deque[str] = deque()
+            start = _BatchStarter(self._chat, user, texts).start
             pipeline = RequestPipeline(request_iterator, pb.MessageRequest.ByteSize, start, wakeup, self._streams.in_flight)
-            self._streams.senders += 1
             try:
                 while True:
                     wakeup.clear()
@@ -69,12 +64,28 @@ class TutorialService(chat_pb2_grpc.ChatServiceServicer):
                         return
                     await wakeup.wait()
             finally:
-                self._streams.senders -= 1
                 await pipeline.close()
 
 
+class _BatchStarter:
+    """Begins to store the texts of one stream, and keeps them for the replies."""
+
+    def __init__(self, chat: Chat, user: str, texts: "deque[str]") -> None:
+        self._chat = chat
+        self._user = user
+        self._texts = texts
+        self._input_id = secrets.token_hex(8)
+        self._number = 0
+
+    def start(self, request: pb.MessageRequest) -> list[PendingReceipt]:
+        self._number += 1
+        self._texts.append(request.message)
+        size = len(request.message.encode())
+        return list(self._chat.submit(RecordBatch(self._user, self._input_id, ROOM, self._number, [request.message], size)))
+
+
 def _reply(receipt: Receipt, text: str) -> pb.MessageReply:
-    """The tutorial's answer. Raises InvalidRequest if the text was refused: the tutorial has no other way to say it."""
+    """Return the tutorial's reply to a text. Raises InvalidRequest if the text was rejected: no reply can say so."""
     if receipt.status is ReceiptStatus.REJECTED:
         raise InvalidRequest(receipt.error)
     return pb.MessageReply(message=f"Server Responding to {text}")

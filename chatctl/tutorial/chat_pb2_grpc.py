@@ -57,22 +57,22 @@ class ChatServiceServicer:
     """
 
     def GetStats(self, request, context):
-        """How many messages there are, in all rooms.
+        """Returns the number of messages in all rooms.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMessages(self, request, context):
-        """The texts of all messages in all rooms, oldest first.
+        """Returns the texts of all messages in all rooms, oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SendAndReceiveMessage(self, request_iterator, context):
-        """Answers each text with `Server Responding to {message}` once it is stored and synced to disk.
-        A text that breaks a rule ends the stream with INVALID_ARGUMENT.
+        """Replies to each text with `Server Responding to {message}` once it is stored and synced to disk.
+        An invalid text ends the stream with INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from chatctl.model import stats
 from chatctl.model.stats import Activity, RoomActivity, RoomPresence
 from chatctl.v1 import chat_pb2 as pb
-from chatctl.wire.convert import time_from_pb, time_to_pb
+from chatctl.wire.convert import limits_from_pb, time_from_pb, time_to_pb
 
 
 def room_stats_to_pb(rooms: Sequence[stats.NameStats]) -> list[pb.RoomStats]:
@@ -80,3 +80,18 @@ def presence_to_pb(present: Iterable[RoomPresence]) -> list[pb.Presence]:
 def presence_from_pb(messages: Iterable[pb.Presence]) -> list[RoomPresence]:
     """Return the presence of a response."""
     return [RoomPresence(message.room, list(message.users), message.num_users) for message in messages]
+
+
+def server_stats_from_pb(response: pb.GetStatsResponse) -> stats.ServerStats:
+    """Return the statistics in a response. Raises IncompatibleServer."""
+    return stats.ServerStats(
+        stats=stats_from_pb(response),
+        uptime_seconds=round(response.uptime.seconds + response.uptime.nanos / 1e9, 3),
+        version=response.version,
+        log=response.log,
+        store=response.store,
+        limits=limits_from_pb(response.limits),
+        head=response.head,
+        activity=activity_from_pb(response.activity),
+        presence=presence_from_pb(response.present),
+    )

@@ -75,7 +75,7 @@ def test_a_server_says_where_it_keeps_things(tmp_path):
     terminal = Terminal(200)
     store = f"sqlite:{tmp_path / 'chat.db'}"
     process = Process("serve", "--listen", "127.0.0.1:0", "--store", store, stderr=terminal.descriptor)
-    until(lambda: "Ctrl-C stops it" in terminal.shown.text)
+    until(lambda: "Ctrl-C stops the server" in terminal.shown.text)
     assert process.signal(signal.SIGINT).wait().code == 0
     first, second = terminal.close().replace("\r\n", "\n").split("\n")[:2]
     assert first.startswith("listening on 127.0.0.1:")

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,15 @@ COMMANDS = typer.main.get_command(app).commands
 OPTIONS = [
     (name, option) for name, command in COMMANDS.items() for option in command.params if option.param_type_name == "option"
 ]
-WITHOUT = {"--sender", "--help"}
+CLIENT = {"--server", "--timeout", "--json"}
+WITH_A_VARIABLE = {
+    "send": {*CLIENT, "--room", "--user", "--quiet", "--no-color"},
+    "join": {*CLIENT, "--user", "--utc", "--no-color"},
+    "history": {*CLIENT, "--output", "--utc", "--no-color"},
+    "stats": {*CLIENT, "--utc", "--no-color"},
+    "verify": {*CLIENT, "--quiet"},
+}
+"""Options of clients with an environment variable. Each option of `serve` has one."""
 
 
 def long_name(option):
@@ -37,19 +46,54 @@ def test_help_names_every_option_with_its_variable(command):
     done = run(command, "--help", env={"COLUMNS": "250", "TERMINAL_WIDTH": "250"})
     assert (done.code, done.err) == (0, "")
     assert run(command, "-h").code == 0
-    missing = []
-    for option in (option for name, option in OPTIONS if name == command):
-        option_name = long_name(option)
-        assert option_name in done.out
-        variable = "CHATCTL_" + option_name.lstrip("-").upper().replace("-", "_")
-        if option_name not in WITHOUT and variable not in done.out:
-            missing.append(variable)
-    assert missing == []
+    options = [option for name, option in OPTIONS if name == command and not option.hidden]
+    assert [option for option in options if long_name(option) not in done.out] == []
+    names = {long_name(option) for option in options} - {"--help"}
+    variables = {
+        "CHATCTL_" + ("SERVE_JSON" if (command, name) == ("serve", "--json") else name[2:].upper().replace("-", "_"))
+        for name in WITH_A_VARIABLE.get(command, names)
+    }
+    if command == "join":
+        variables.add("CHATCTL_ROOM")  # of its argument
+    assert {
+        name for name in re.findall(r"CHATCTL_[A-Z_]*[A-Z]", done.out) if not name.startswith("CHATCTL_MESSAGE")
+    } == variables
 
 
-def test_the_sender_is_never_taken_from_the_environment():
-    sender = next(option for name, option in OPTIONS if name == "send" and long_name(option) == "--sender")
-    assert not sender.envvar
+def test_the_input_id_is_never_taken_from_the_environment():
+    hidden = [long_name(option) for _, option in OPTIONS if option.hidden]
+    assert hidden == ["--sender"]
+    ids = [option for _, option in OPTIONS if long_name(option) in ("--input-id", "--sender")]
+    assert ids
+    assert not any(option.envvar for option in ids)
+
+
+@pytest.mark.parametrize(
+    ("variable", "option", "commands"),
+    [("EXEC", "--exec", ["history"]), ("CURSOR_FILE", "--cursor-file", ["history"]), ("TOP", "--top", ["stats"]),
+     ("LAST", "--last", ["history", "join"]), ("RECEIPTS", "--receipts", ["send"])],
+)  # fmt: skip
+def test_a_variable_that_is_no_longer_read_is_named_in_a_notice(variable, option, commands):
+    notice = f"CHATCTL_{variable} is set but no longer read: use {option}"
+    nobody = {f"CHATCTL_{variable}": "1", "CHATCTL_SERVER": "127.0.0.1:1", "CHATCTL_TIMEOUT": "0.1s"}
+    for command in ("history", "join", "send", "stats"):
+        done = run(command, env=nobody)
+        assert (f"chatctl: {notice}\n" in done.err) is (command in commands)
+        assert "Invalid" not in done.err
+    done = run(commands[0], "--json", env=nobody)
+    assert done.stderr_objects[0] == {"notice": notice}
+    assert notice not in run(commands[0], "--json", env={**nobody, f"CHATCTL_{variable}": ""}).err
+
+
+def test_rooms_and_users_of_the_environment_filter_nothing(server):
+    place = {"CHATCTL_SERVER": server.address, "CHATCTL_ROOM": "elsewhere", "CHATCTL_USER": "eve"}
+    assert run("send", "-r", "war room", "-u", "ann", "hello", env=place).code == 0
+    done = run("history", "--json", env=place)
+    assert done.err == ""
+    assert "war room" in [message["room"] for message in done.objects]
+    done = run("stats", "--json", env=place)
+    assert done.err == ""
+    assert "war room" in [room["room"] for room in done.objects[0]["rooms"]]
 
 
 def test_a_flag_is_stronger_than_the_environment_and_that_than_the_default(server):

@@ -1,7 +1,6 @@
 """The client as a Python library."""
 
 import asyncio
-import socket
 from hashlib import sha256
 
 import pytest
@@ -66,7 +65,7 @@ async def test_many_records_of_several_rooms_keep_their_order_and_numbers(server
         assert await texts(chat, rooms=("room 1",)) == [f"{n}.{i}" for n in range(1, 200, 3) for i in range(n)]
 
 
-async def test_a_text_that_utf8_cannot_carry_is_refused_at_once(server):
+async def test_a_text_that_utf8_cannot_encode_is_refused_at_once(server):
     async with ChatClient(server.address) as chat:
         async with chat.send("ann") as sending:
             with pytest.raises(UnicodeEncodeError):
@@ -75,7 +74,7 @@ async def test_a_text_that_utf8_cannot_carry_is_refused_at_once(server):
         assert (receipt.number, await texts(chat)) == (1, ["fine"])
 
 
-async def test_what_has_no_receipt_when_the_server_dies_is_known(server):
+async def test_records_without_a_receipt_are_known_when_the_server_dies(server):
     async with ChatClient(server.address, timeout=2) as chat:
         async with chat.send("ann") as sending:
             sending.put("lobby", ["stored"])
@@ -89,7 +88,7 @@ async def test_what_has_no_receipt_when_the_server_dies_is_known(server):
         assert (receipt.status, receipt.number, told) == (ReceiptStatus.UNCONFIRMED, 2, ["lost", "too"])
 
 
-async def test_following_passes_from_what_is_stored_to_what_comes(server):
+async def test_following_continues_from_stored_to_new_messages(server):
     async with ChatClient(server.address, timeout=1) as chat:
         async with chat.send("ann") as sending:
             await sent(sending, "stored")
@@ -102,7 +101,7 @@ async def test_following_passes_from_what_is_stored_to_what_comes(server):
         await pages.aclose()
 
 
-async def test_what_the_server_refuses_is_an_error_of_ours(server):
+async def test_an_invalid_request_raises_the_error_of_the_server(server):
     async with ChatClient(server.address) as chat:
         with pytest.raises(CursorOtherLog):
             await texts(chat, after="nolog:1")
@@ -113,7 +112,7 @@ async def test_what_the_server_refuses_is_an_error_of_ours(server):
 
 
 async def claimed(chat, *texts):
-    """Texts sent, and what their receipts claim."""
+    """Send texts, and return what their receipts claim."""
     async with chat.send("ann") as sending:
         ((receipt, *_),) = await sent(sending, *texts)
     digests = [sha256(text.encode()).digest() for text in texts]
@@ -143,7 +142,7 @@ async def test_claims_are_verified_in_order_and_the_failure_of_their_source_come
         assert [answer async for answer in chat.verify(nothing())] == []
 
 
-async def test_whoever_reads_the_answers_may_take_longer_than_the_timeout(server):
+async def test_the_caller_may_take_longer_for_a_result_than_the_timeout(server, silent_address):
     async with ChatClient(server.address, timeout=0.2) as chat:
         prefix, claims = await claimed(chat, *"abcde")
 
@@ -155,10 +154,9 @@ async def test_whoever_reads_the_answers_may_take_longer_than_the_timeout(server
         verified = 0
         async for told, faults in chat.verify(batches()):
             verified += len(told) - len(faults)
-            with socket.create_server(("127.0.0.1", 0)) as silent:
-                async with ChatClient(f"127.0.0.1:{silent.getsockname()[1]}", timeout=0.5) as longer:
-                    with pytest.raises(TimedOut):
-                        await longer.stats()
+            async with ChatClient(silent_address, timeout=0.5) as longer:
+                with pytest.raises(TimedOut):
+                    await longer.stats()
         assert verified == 5
 
 
@@ -178,7 +176,7 @@ async def test_a_server_that_is_silent_or_gone_is_given_up(server):
             await chat.stats()
 
 
-def test_an_address_that_is_none_is_refused():
+def test_an_invalid_address_is_refused():
     with pytest.raises(InvalidValue):
         ChatClient("nowhere")
 
@@ -191,8 +189,8 @@ async def call_until_unavailable(chat):
             return
 
 
-async def test_a_call_in_the_moment_in_which_the_server_stops_is_unavailable(start_server):
-    """gRPC itself answers some of these, with CANCELLED."""
+async def test_a_call_at_the_moment_of_a_server_stop_is_unavailable(start_server):
+    """gRPC itself ends some of these with CANCELLED."""
     for _ in range(3):
         server = start_server()
         async with ChatClient(server.address) as chat:

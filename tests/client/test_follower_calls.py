@@ -1,9 +1,10 @@
-"""Which calls a follower makes, what it makes of their ends, and what is left of it in the end."""
+"""The calls of a follower, how it handles their ends, and that it leaves nothing behind."""
 
 import asyncio
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -11,8 +12,7 @@ import pytest
 from chatctl.client import Query
 from chatctl.client.client import ChatClient
 from chatctl.client.follower import Follower
-from chatctl.client.retry import MAX_BACKOFF_SECONDS, RetryState
-from chatctl.errors import TimedOut, Unavailable, UnexpectedStatus
+from chatctl.errors import IncompatibleServer, TimedOut, Unavailable, UnexpectedStatus
 from tests.support.client_tasks import follow_task, send_numbered, wait_out
 from tests.support.fake_servers import ENDS, WAITS, fake_server, page
 from tests.support.waiting import TIMEOUT_SECONDS, until_async
@@ -21,12 +21,12 @@ BROKEN = grpc.StatusCode.UNAVAILABLE
 
 
 def requested(requests):
-    """Of each request its cursor, `last` and `limit`."""
+    """Return the cursor, `last` and `limit` of each request."""
     assert all(request.follow for request in requests)
     return [(request.after, request.last, request.limit) for request in requests]
 
 
-async def test_every_call_goes_on_where_the_one_before_broke():
+async def test_every_call_continues_where_the_last_one_broke():
     calls = [(page(1, 2, position=5), BROKEN), (page(6), ENDS), (BROKEN,), (page(position=9, live=True), WAITS)]
     async with fake_server(*calls) as (address, requests), follow_task(address) as follower:
         await until_async(lambda: follower.live)
@@ -36,7 +36,7 @@ async def test_every_call_goes_on_where_the_one_before_broke():
 
 
 async def test_the_last_ones_are_asked_for_until_the_first_of_them_has_come():
-    looking = page(position=3)  # it stands before all of them
+    looking = page(position=3)  # before all of them
     calls = [(BROKEN,), (looking, BROKEN), (looking, page(10, position=12), BROKEN), (page(14, live=True), WAITS)]
     async with fake_server(*calls) as (address, requests), follow_task(address, last=5, limit=9) as follower:
         await until_async(lambda: follower.live)
@@ -88,7 +88,7 @@ async def test_until_is_over_when_the_server_says_so_and_not_when_it_breaks():
         assert follower.pages[-1].cursor == "log:4"
 
 
-async def test_until_is_given_up_when_it_has_long_passed_and_no_server_tells_of_it(monkeypatch):
+async def test_until_is_given_up_when_it_has_passed_and_no_server_ends_it(monkeypatch):
     monkeypatch.setattr("chatctl.client.follower.UNTIL_GRACE_SECONDS", 0.5)
 
     moment = int((time.time() + 0.5) * 1_000_000)
@@ -100,15 +100,6 @@ async def test_until_is_given_up_when_it_has_long_passed_and_no_server_tells_of_
         assert isinstance(follower.last_error, Unavailable)
 
 
-def test_however_often_it_is_tried_the_pauses_and_silences_stay_bounded():
-    retrying = RetryState("server", 0, None)
-    for error in [Unavailable("gone"), TimedOut("silent")] * 2000:
-        assert 0 < retrying.record_failure(error) <= MAX_BACKOFF_SECONDS
-    assert retrying.call_timeout <= 30 * 2**10
-    retrying.responded()
-    assert retrying.call_timeout == 30
-
-
 async def test_one_that_breaks_at_every_call_is_given_up():
     async with fake_server((BROKEN,)) as (address, requests), follow_task(address, timeout=1) as follower:
         with pytest.raises(Unavailable, match="gave up after 1 s"):
@@ -118,7 +109,7 @@ async def test_one_that_breaks_at_every_call_is_given_up():
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED])
-async def test_who_never_was_a_chatctl_server_is_not_tried_again_and_who_was_is(code):
+async def test_another_server_is_retried_only_where_a_chatctl_server_was(code):
     async with fake_server((code,)) as (address, requests), follow_task(address) as follower:
         with pytest.raises(UnexpectedStatus):
             await follower.wait_ended()
@@ -167,11 +158,14 @@ async def test_one_that_is_closed_leaves_nothing_behind(start_server, state):
     assert set(threading.enumerate()) <= threads
 
 
-async def test_what_ends_it_is_not_lost_in_the_end_of_a_call():
+async def test_a_cancellation_at_the_moment_of_a_timeout_is_not_lost():
+    opened = asyncio.Event()
+
     class Dying:
-        """Taken for dead in the very moment in which it is cancelled."""
+        """A call that times out at the moment of its cancellation."""
 
         async def __aenter__(self):
+            opened.set()
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
@@ -180,16 +174,57 @@ async def test_what_ends_it_is_not_lost_in_the_end_of_a_call():
         async def __aexit__(self, *_):
             pass
 
+    connector = SimpleNamespace(open_call=lambda *_: Dying(), server="server", timeout=0, notify=None)
+
     async def read():
-        async for _ in Follower(lambda *_: Dying(), "server", Query(follow=True), False, 0, None).pages():
+        async for _ in Follower(connector, Query(follow=True), False):
             pass
 
     for seconds in (0.01, None):
+        opened.clear()
         reading = asyncio.create_task(asyncio.wait_for(read(), seconds))
         if seconds is None:
-            await asyncio.sleep(0.01)
+            await opened.wait()
             reading.cancel()
         with pytest.raises((TimeoutError, asyncio.CancelledError)):
             await asyncio.wait_for(asyncio.shield(reading), TIMEOUT_SECONDS)
         assert reading.done()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_server_that_ignores_the_input_id_is_incompatible_before_any_message():
+    """As servers before 0.2.0 do: they send all messages, with the number 0."""
+    for last_error_known in (False, True):
+        calls = [*[(BROKEN,)] * last_error_known, (page(position=3), page(4, 5, live=True), WAITS)]
+        async with fake_server(*calls) as (address, requests), follow_task(address, input_id="build 7") as follower:
+            with pytest.raises(IncompatibleServer, match="upgrade the server"):
+                await follower.wait_ended()
+            assert follower.texts == []
+            assert {request.input_id for request in requests} == {"build 7"}
+    async with fake_server((page(1), ENDS)) as (address, _), ChatClient(address) as chat:
+        with pytest.raises(IncompatibleServer, match="input id"):
+            await anext(chat.read(Query(input_id="build 7")))
+
+
+async def test_two_follow_at_once_with_an_error_of_their_own():
+    calls = [(page(1, live=True), WAITS), (page(2), BROKEN), (BROKEN,)]
+    async with fake_server(*calls) as (address, _), ChatClient(address, 60) as chat:
+        async with chat.follow(Query()) as first, chat.follow(Query()) as second:
+            assert (await anext(first)).cursor == "log:1"
+            assert (await anext(second)).cursor == "log:2"
+            waiting = asyncio.ensure_future(anext(second))
+            await until_async(lambda: second.last_error)
+            assert isinstance(second.last_error, Unavailable)
+            assert first.last_error is None
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        with pytest.raises(StopAsyncIteration):
+            await anext(first)
+
+
+async def test_one_that_is_never_read_leaves_nothing_behind():
+    async with ChatClient("127.0.0.1:1") as chat:
+        async with chat.follow(Query()):
+            pass
+        chat.follow(Query())
     assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -1,14 +1,14 @@
-"""Joining: one stream that sends and receives, through broken streams and changes of rooms."""
+"""RoomStream: sends and receives across broken streams and changes of rooms."""
 
 import asyncio
 import random
 from contextlib import aclosing
-from types import SimpleNamespace
 
 import pytest
 
 from chatctl.client import Connected, Disconnected, HistoryPage, PresenceChanged, Query
 from chatctl.client.client import ChatClient
+from chatctl.client.room_stream import RoomSubscription
 from chatctl.errors import InvalidRequest, LogChanged, Unavailable
 from chatctl.model.records import ReceiptStatus
 from chatctl.model.stats import RoomPresence
@@ -34,7 +34,7 @@ async def test_two_talk_and_see_each_other(address, room):
         assert (room, receipt.sequence, "ann", "hello") in ann.messages
         await bob.until(lambda: PresenceChanged([RoomPresence(room, ["ann", "bob"], 2)]) in bob.events)
         await ann.finish()
-        assert ann.events_of(Connected) == [Connected(reconnected=False)]
+        assert ann.events_of(Connected) == [Connected()]
 
 
 async def test_rooms_change_and_a_new_one_is_received_from_the_last_page_on(address, room):
@@ -59,7 +59,7 @@ async def test_rooms_change_and_a_new_one_is_received_from_the_last_page_on(addr
         assert ann.texts == ["a page", "seen", "seen, too"]
 
 
-async def test_what_was_put_without_a_server_is_sent_once_when_there_is_one(start_server):
+async def test_texts_put_without_a_server_are_sent_once_when_it_starts(start_server):
     first = start_server()
     first.kill()
 
@@ -97,10 +97,10 @@ async def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_b
         await ann.wait_receiving()
         writing = asyncio.create_task(write(bob))
         inside = set(rooms)
-        seen = {each: set() for each in rooms}  # what was read on joining again
+        seen = {each: set() for each in rooms}  # read after joining again
         while not writing.done():
             inside = {each for each in rooms if luck.random() < 0.7}
-            old = set(ann.joining._rooms)
+            old = set(ann.joining._subscription.rooms)
             ann.joining.set_rooms(sorted(inside))
             for each in inside - old:
                 seen[each] = {n async for n in _sequences(reader, each)}
@@ -119,14 +119,17 @@ async def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_b
             assert set(came) | seen[each] == {n async for n in _sequences(reader, each)}
 
 
-async def test_a_page_that_comes_before_the_server_has_heard_of_a_new_room_does_not_move_the_cursor():
-    async with ChatClient("127.0.0.1:1", 0) as chat, chat.join("ann", ["old"]) as joining:
-        joining._first_request()
-        joining._cursor = "log:1"
-        joining.set_rooms(["old", "new"])
-        call = SimpleNamespace(watchdog=SimpleNamespace(reset=lambda expecting: None))
-        await joining._on_response(call, pb.SendAndReceiveMessageResponse(cursor="log:7", live=True, receive=1))
-        assert joining._next_request().receive == pb.Receive(rooms=["old", "new"], after="log:1", presence=True)
+def test_a_page_in_flight_while_the_rooms_change_does_not_move_the_cursor():
+    subscription = RoomSubscription("server", ["old"])
+    subscription.first_request(pb.SendAndReceiveMessageRequest())
+    assert subscription.on_response(pb.SendAndReceiveMessageResponse(cursor="log:1", live=True, receive=1))
+    assert subscription.take_event() == HistoryPage([], "log:1", "", live=True)
+    subscription.set_rooms(["old", "new"])
+    assert not subscription.on_response(pb.SendAndReceiveMessageResponse(cursor="log:7", live=True, receive=1))
+    expected = pb.Receive(rooms=["old", "new"], after="log:1", presence=True)
+    assert subscription.next_request() == pb.SendAndReceiveMessageRequest(receive=expected)
+    assert subscription.next_request() is None
+    assert not subscription.on_response(pb.SendAndReceiveMessageResponse(cursor="log:7", live=True, receive=1))
 
 
 async def _sequences(chat, room):
@@ -137,7 +140,7 @@ async def _sequences(chat, room):
                     yield n
 
 
-async def test_whoever_does_not_ask_for_events_holds_no_more_than_a_page(address, room):
+async def test_a_caller_that_takes_no_events_holds_at_most_a_page(address, room):
     async with room_task(address, "bob") as bob, ChatClient(address) as chat, chat.join("ann", [room]) as joining:
         events = joining.events()
         while not isinstance(await anext(events), HistoryPage):
@@ -145,7 +148,7 @@ async def test_whoever_does_not_ask_for_events_holds_no_more_than_a_page(address
         for n in range(30):
             bob.joining.put(room, [f"{n} {'x' * 50_000}"] * 5)
         await bob.finish()
-        assert len(joining._events) <= 2
+        assert len(joining._subscription._events) <= 2
         got = []
         while len(got) < 150:
             if isinstance(event := await anext(events), HistoryPage):
@@ -154,7 +157,7 @@ async def test_whoever_does_not_ask_for_events_holds_no_more_than_a_page(address
         await events.aclose()
 
 
-async def test_another_log_and_a_bad_room_end_it_and_what_has_no_receipt_is_known(start_server):
+async def test_another_log_and_a_bad_room_end_it_with_the_undelivered_records_known(start_server):
     first = start_server()
 
     async with room_task(first.address, "ann", "lobby") as ann:

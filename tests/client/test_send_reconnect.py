@@ -1,4 +1,4 @@
-"""A Sending across servers that die, hang, change or come late: every record once, in order, with its outcome."""
+"""A SendStream across servers that die, hang, change or start late: every record once, in order, with its report."""
 
 import asyncio
 import signal
@@ -33,7 +33,7 @@ async def test_a_server_killed_again_and_again_in_mid_send_has_every_record_once
         sent.assert_all_in_order()
         assert await stored_texts(listen) == [(sequence, text) for _, text, _, sequence in sent.records]
         assert {status for *_, status, _ in sent.records} <= {ReceiptStatus.STORED, ReceiptStatus.DUPLICATE}
-        # Only what came right after the receipts had ended was sent twice.
+        # Only the records right after the last receipt were sent twice.
         again = sent.numbers(ReceiptStatus.DUPLICATE)
         begins = [number for before, number in pairwise([0, *again]) if number != before + 1 or before == 0]
         assert len(begins) <= len(receipted)
@@ -42,7 +42,7 @@ async def test_a_server_killed_again_and_again_in_mid_send_has_every_record_once
         assert len(sent.notices) == 2 * len(receipted), sent.notices
 
 
-async def test_a_stop_in_order_and_a_next_server_in_its_place_is_no_more_than_a_pause(start_server):
+async def test_a_graceful_stop_and_a_restart_are_only_a_pause(start_server):
     server = start_server()
     async with send_task(server.address) as sent:
         enough = asyncio.Event()
@@ -58,7 +58,7 @@ async def test_a_stop_in_order_and_a_next_server_in_its_place_is_no_more_than_a_
         assert len(await stored_texts(server.address)) == sent.put
 
 
-async def test_an_idle_sending_survives_a_restart_without_a_word_lost(start_server):
+async def test_an_idle_stream_survives_restarts_without_a_loss(start_server):
     """As behind `tail -f`."""
 
     server = start_server()
@@ -89,7 +89,9 @@ async def test_frames_obey_the_limits_of_the_next_server(start_server):
         await until_async(lambda: sent.records)
         server.process.send_signal(signal.SIGSTOP)
         sent.put_numbered(3000)
-        await until_async(lambda: sent.sending._window.in_flight)  # so that some has to be sent again, in smaller frames
+        await until_async(
+            lambda: sent.sending._stream.window.in_flight
+        )  # so that records must be sent again in smaller frames
         server.kill()
         await asyncio.to_thread(start_server, *small, listen=server.address, store=server.store)
         sent.sending.put(ROOM, long)
@@ -160,7 +162,7 @@ async def test_numbers_with_holes_and_the_highest_are_sent_again_as_they_were(st
         ]
 
 
-async def test_a_server_that_never_was_there_is_given_up(start_server):
+async def test_a_server_that_never_starts_is_given_up(start_server):
     gone = start_server()
     gone.kill()
 

@@ -1,4 +1,4 @@
-"""The window between the input and the receipts, against a model: whatever happens in whatever order, nothing is lost."""
+"""The window between input and receipts against a model: no order of events loses a record."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ STEPS = st.lists(st.tuples(ONE) | GOOD | BROKEN | BROKEN, max_size=20).map(lambd
 
 @dataclass
 class Record:
-    """What the model knows of a record; `frame` counts the frames."""
+    """What the model knows of a record. `frame` is the number of its frame."""
 
     number: int
     room: str
@@ -57,7 +57,7 @@ class Record:
 
 
 class Model:
-    """A window with small bounds and a server that answers as it likes, or breaks the stream."""
+    """A window with small bounds, and a server that sends any valid receipts or breaks the stream."""
 
     def __init__(self, limits):
         self.window = SendWindow()
@@ -76,7 +76,7 @@ class Model:
         assert told == [line_of(record) for record in self.of(NEW, SENT, ANSWERED)]
 
     def to_the_end(self):
-        for _ in self.of(NEW, SENT, ANSWERED):  # each time at least one record is told
+        for _ in self.of(NEW, SENT, ANSWERED):  # each turn reports at least one record
             self.take(finished=True, most=1000)
             self.answer([3, 2, 1])
             self.settle(most=1000)
@@ -84,7 +84,7 @@ class Model:
         assert not self.of(NEW, SENT, ANSWERED)
         assert not self.window.full
 
-    # --- what may happen
+    # --- steps
 
     def welcome(self, limits):
         self.limits = limits
@@ -116,7 +116,7 @@ class Model:
             self.check_frame(self.window.next_frame())
 
     def answer(self, counts):
-        """Receipts for parts of frames; those of one response come together."""
+        """Add receipts for parts of frames, together as those of one response."""
         receipts = []
         for count in counts:
             if not (due := self.of(SENT)):
@@ -140,7 +140,7 @@ class Model:
         self.window.add_receipts(receipts)
 
     def settle(self, most):
-        """Outcomes come out in the order of what was put."""
+        """Take reports, and check that they are in the order of the records."""
         while most and (outcome := self.window.next_report()):
             most -= 1
             found = lines(outcome)
@@ -151,7 +151,7 @@ class Model:
                 record.state = TOLD
 
     def break_and_connect_again(self, limits, stored):
-        """The server may have stored some whose receipts are lost."""
+        """Break the stream. The server may have stored records whose receipts are lost."""
         sent = self.of(SENT)
         self.stored |= {record.number for record in sent[:stored]}
         self.window.requeue()
@@ -170,7 +170,7 @@ class Model:
             with pytest.raises(UnexpectedStatus):
                 window.next_report()
 
-    # --- what must hold
+    # --- invariants
 
     def check(self):
         pending = self.of(NEW)
@@ -196,7 +196,7 @@ class Model:
         )
 
     def check_frame(self, frame):
-        """It holds what is next to be sent, within all bounds."""
+        """Check that the frame has the next records, within all bounds."""
         if frame is None:
             first = self.of(NEW)[0]
             assert first.text is None
@@ -218,7 +218,7 @@ class Model:
 
 
 def lines(outcome):
-    """A line for each record of an outcome."""
+    """Return a line for each record of a report."""
     (receipt, room, texts), texts_or_none = outcome, list(outcome.texts) or [None]
     assert receipt.count == len(texts_or_none)
     assert texts or receipt.error
@@ -231,7 +231,7 @@ def line_of(record):
 
 @settings(max_examples=200)
 @given(LIMITS, STEPS)
-def test_every_record_has_one_outcome_whatever_happens(limits, steps):
+def test_every_record_has_exactly_one_report(limits, steps):
     with patch.multiple(module, **SMALL):
         model = Model(limits)
         for name, *arguments in steps:

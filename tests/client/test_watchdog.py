@@ -1,4 +1,4 @@
-"""Measuring silence, with a clock of the test's own."""
+"""The watchdog for missing responses, with a clock that the test moves."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from chatctl.client.watchdog import ResponseWatchdog
 
 
 class Clock:
-    """Stands for an event loop that has nothing but timers; its time goes on by `pass_by`."""
+    """Replaces an event loop, of which only timers are used. `pass_by` moves its time."""
 
     def __init__(self):
         self.now = 0.0
@@ -16,7 +16,7 @@ class Clock:
 
     def call_later(self, delay, callback):
         self._timers.append((self.now + delay, callback))
-        return self  # the timer; none of these tests ends it
+        return self  # the timer; no test here cancels it
 
     def pass_by(self, seconds):
         end = self.now + seconds
@@ -36,7 +36,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def said(clock):
-    """What is said of a ResponseWatchdog, and when."""
+    """The times of the calls that a ResponseWatchdog makes."""
     return lambda seconds: Said(clock, seconds)
 
 
@@ -49,7 +49,7 @@ class Said:
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 1, 3, 10, 30, 60, 3600])
-def test_whoever_answers_all_the_time_is_never_said_to_be_silent(clock, said, seconds):
+def test_regular_responses_cause_no_notice_and_no_timeout(clock, said, seconds):
     told = said(seconds)
     for _ in range(1000):
         clock.pass_by(min(seconds or 1, 1) / 7)
@@ -58,7 +58,7 @@ def test_whoever_answers_all_the_time_is_never_said_to_be_silent(clock, said, se
 
 
 @pytest.mark.parametrize("seconds", [0, 3, 10, 30, 60, 3600])
-def test_a_silence_is_told_once_when_it_has_lasted_over_two_seconds(clock, said, seconds):
+def test_a_wait_of_over_two_seconds_is_notified_once(clock, said, seconds):
     told = said(seconds)
     clock.pass_by(1.1)
     for _ in range(2):
@@ -70,7 +70,7 @@ def test_a_silence_is_told_once_when_it_has_lasted_over_two_seconds(clock, said,
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 1, 3, 10, 30, 60, 3600])
-def test_it_gives_up_once_when_the_time_is_over(clock, said, seconds):
+def test_the_timeout_expires_once(clock, said, seconds):
     told = said(seconds)
     clock.pass_by(seconds * 0.33)
     told.watchdog.reset(expecting=True)
@@ -87,22 +87,22 @@ def test_time_in_which_nothing_is_expected_does_not_count(clock, said):
     told.watchdog.start()
     clock.pass_by(9)
     assert told.gone == []
-    told.watchdog.start()  # the silence goes on
+    told.watchdog.start()  # the wait goes on
     clock.pass_by(1)
     assert len(told.gone) == 1
     assert len(told.notices) == 1
 
 
-def test_never_is_never(clock, said):
+def test_without_a_timeout_it_never_expires(clock, said):
     told = said(0)
     clock.pass_by(10_000)
     assert told.gone == []
 
 
-def test_one_that_has_given_up_measures_the_next_silence_all_the_same(clock, said):
+def test_after_a_timeout_it_measures_the_next_wait(clock, said):
     told = said(10)
     clock.pass_by(11)
-    told.watchdog.reset(expecting=True)  # it answered, too late for some
+    told.watchdog.reset(expecting=True)  # a late response
     clock.pass_by(5)
     assert 0 < told.watchdog.remaining <= 6
     clock.pass_by(6)

@@ -1,4 +1,4 @@
-"""What people write, and what it means."""
+"""Values as users write them, and what they mean."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ DURATIONS = {
     "0": 0,
     "0.25": 0.25,
 }
-NO_DURATIONS = [
+INVALID_DURATIONS = [
     "",
     " ",
     "s",
@@ -52,17 +52,17 @@ def test_a_duration_is_a_number_of_seconds_or_has_units(text):
     assert values.parse_duration(text) == DURATIONS[text] * SECOND
 
 
-@pytest.mark.parametrize("text", NO_DURATIONS)
-def test_what_is_no_duration_is_told_with_what_would_be(text):
+@pytest.mark.parametrize("text", INVALID_DURATIONS)
+def test_the_error_of_an_invalid_duration_shows_valid_ones(text):
     with pytest.raises(InvalidValue, match="1h30m"):
         values.parse_duration(text)
 
 
-MOMENTS = {
+TIMES = {
     "10m": NOW - 600 * SECOND,
     "1d3h": NOW - 97_200 * SECOND,
     "0s": NOW,
-    "99999d": 0,  # earlier than all that is stored
+    "99999d": 0,  # before every stored message
     "1700000000": 1_700_000_000 * SECOND,
     "1700000000.123456": 1_700_000_000_123_456,
     "10": 10 * SECOND,
@@ -74,12 +74,12 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("text", MOMENTS)
-def test_a_moment_is_written_in_several_ways(text):
-    assert values.parse_time(text, NOW) == MOMENTS[text]
+@pytest.mark.parametrize("text", TIMES)
+def test_a_time_has_several_forms(text):
+    assert values.parse_time(text, NOW) == TIMES[text]
 
 
-def test_a_moment_without_a_zone_is_local():
+def test_a_time_without_a_zone_is_local():
     local = datetime(2026, 1, 31, 8).astimezone()
     assert values.parse_time("2026-01-31T08:00:00", NOW) == int(local.timestamp()) * SECOND
 
@@ -88,7 +88,7 @@ def test_a_moment_without_a_zone_is_local():
     "text",
     ["", "now", "yesterday", "-5", "1969-12-31T23:59:59Z", "2026-02-30", "2026-01-31T25:00:00Z", "1.2.3s", "10m ago", "1e9"],
 )
-def test_what_is_no_moment_is_told_with_what_would_be(text):
+def test_the_error_of_an_invalid_time_shows_valid_ones(text):
     with pytest.raises(InvalidValue, match=r"10m.*2026-01-31T08:00:00Z"):
         values.parse_time(text, NOW)
 
@@ -116,18 +116,18 @@ BAD_LIMITS = [
 
 
 @pytest.mark.parametrize("limits", GOOD_LIMITS)
-def test_limits_that_frames_can_keep_are_good(limits):
+def test_limits_that_frames_can_keep_are_valid(limits):
     validate_limits(replace(Limits(), **limits))
 
 
 @pytest.mark.parametrize("limits", BAD_LIMITS)
-def test_a_bad_limit_is_told_by_its_option_with_its_bounds(limits):
+def test_the_error_of_an_invalid_limit_names_its_option_and_bounds(limits):
     name = next(iter(limits))
-    with pytest.raises(InvalidValue, match=f"--{name.replace('_', '-')} is {limits[name]}: .* between"):
+    with pytest.raises(InvalidValue, match=f"--{name.replace('_', '-')} {limits[name]}: use a number from"):
         validate_limits(replace(Limits(), **limits))
 
 
-# Arguments of a process: any text without NUL, and surrogates for bytes that are no UTF-8.
+# Arguments of a process: any text without NUL; surrogates stand for bytes that are not UTF-8.
 arguments = st.text(st.characters(exclude_characters="\0"), max_size=40) | st.text("0123456789.smhdTZ:-+[]/~ ", max_size=40)
 
 
@@ -136,7 +136,7 @@ arguments = st.text(st.characters(exclude_characters="\0"), max_size=40) | st.te
 @example("0001-01-01T00:00:00+23:59")
 @example("0001-01-01T00:00:00")
 @example("9" * 5000 + "s")
-def test_whatever_is_written_means_something_or_is_told(text):
+def test_any_text_is_parsed_or_gets_an_error(text):
     for read in (values.parse_duration, lambda text: values.parse_time(text, NOW)):
         try:
             meant = read(text)
@@ -146,6 +146,6 @@ def test_whatever_is_written_means_something_or_is_told(text):
 
 
 @given(st.integers(0, 253_402_300_799_999_999))
-def test_every_time_that_is_shown_can_be_written(micros):
+def test_every_time_in_output_can_be_parsed(micros):
     shown = datetime.fromtimestamp(micros // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{micros % SECOND:06d}Z"
     assert values.parse_time(shown.rjust(27, "0"), NOW) == micros

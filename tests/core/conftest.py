@@ -1,4 +1,4 @@
-"""Followers in the process of a test, before a log that counts what it is asked."""
+"""Settings of followers in the process of a test."""
 
 import pytest
 
@@ -6,14 +6,14 @@ from chatctl.core import feeds, history
 
 
 @pytest.fixture
-def soon(monkeypatch):
-    """Quiet followers are told at once how far the log has come."""
+def quick_progress(monkeypatch):
+    """Report progress to followers without matches at once."""
     monkeypatch.setattr(feeds, "PROGRESS_INTERVAL_SECONDS", 0.02)
     monkeypatch.setattr(feeds, "PROGRESS_TICKS", 2)
     monkeypatch.setattr(history, "SEARCH_PROGRESS_SECONDS", 0)
 
 
 @pytest.fixture
-def unkept(monkeypatch):
-    """What was just stored is not kept at hand: it is read from the log, as what comes in bulk is."""
+def uncached(monkeypatch):
+    """Keep no recent messages: feeds read from the log, as they do after bulk."""
     monkeypatch.setattr(feeds, "MAX_RECENT_RUNS", 0)

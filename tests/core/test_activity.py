@@ -1,4 +1,4 @@
-"""What a server says of the last minutes."""
+"""The activity of the last minutes: rates, rooms and latencies."""
 
 import asyncio
 
@@ -26,67 +26,67 @@ def meter(clock):
     return ActivityMeter(clock)
 
 
-def seen(meter):
+def activity(meter):
     return meter.activity(0, 0)
 
 
-def test_nothing_was_stored(meter):
-    activity = meter.activity(3, 2)
-    assert activity.messages == [0] * NUM_INTERVALS
-    assert (activity.messages_per_second, activity.rooms, activity.commit_median) == (0, [], None)
-    assert (activity.followers, activity.senders) == (3, 2)
+def test_an_idle_server_has_no_activity(meter):
+    idle = meter.activity(3, 2)
+    assert idle.messages == [0] * NUM_INTERVALS
+    assert (idle.messages_per_second, idle.rooms, idle.commit_median) == (0, [], None)
+    assert (idle.followers, idle.senders) == (3, 2)
 
 
-def test_messages_are_counted_in_their_spans_and_forgotten_after_a_quarter_of_an_hour(meter, clock):
+def test_messages_count_in_their_interval_for_fifteen_minutes(meter, clock):
     meter.add("lobby", 5, 0.001)
     clock.now += 10
     meter.add("lobby", 7, 0.001)
-    assert seen(meter).messages[-2:] == [5, 7]
+    assert activity(meter).messages[-2:] == [5, 7]
     clock.now += 10 * (NUM_INTERVALS - 2)
-    assert seen(meter).messages == [5, 7] + [0] * (NUM_INTERVALS - 2)
+    assert activity(meter).messages == [5, 7] + [0] * (NUM_INTERVALS - 2)
     clock.now += 10
-    assert seen(meter).messages == [7] + [0] * (NUM_INTERVALS - 1)
+    assert activity(meter).messages == [7] + [0] * (NUM_INTERVALS - 1)
     clock.now += 1e9
-    assert seen(meter).messages == [0] * NUM_INTERVALS
-    assert seen(meter).rooms == []
+    assert activity(meter).messages == [0] * NUM_INTERVALS
+    assert activity(meter).rooms == []
 
 
-def test_the_rate_is_that_of_the_last_five_whole_seconds(meter, clock):
+def test_the_rate_covers_the_last_five_complete_seconds(meter, clock):
     for _ in range(5):
         meter.add("lobby", 10, 0.001)
         clock.now += 1
-    assert seen(meter).messages_per_second == 10
-    meter.add("lobby", 1000, 0.001)  # in the second that is under way
-    assert seen(meter).messages_per_second == 10
+    assert activity(meter).messages_per_second == 10
+    meter.add("lobby", 1000, 0.001)  # in the current second
+    assert activity(meter).messages_per_second == 10
     clock.now += 6
-    assert seen(meter).messages_per_second == 0
+    assert activity(meter).messages_per_second == 0
 
 
-def test_the_busiest_rooms_come_first_and_are_bounded(meter, clock):
+def test_the_most_active_rooms_come_first_and_are_bounded(meter, clock):
     for n in range(3 * MAX_ACTIVE_ROOMS):
         meter.add(f"room {n}", n + 1, 0.001)
-    assert seen(meter).rooms[0] == RoomActivity(f"room {3 * MAX_ACTIVE_ROOMS - 1}", 3 * MAX_ACTIVE_ROOMS)
-    assert len(seen(meter).rooms) == MAX_ACTIVE_ROOMS
+    assert activity(meter).rooms[0] == RoomActivity(f"room {3 * MAX_ACTIVE_ROOMS - 1}", 3 * MAX_ACTIVE_ROOMS)
+    assert len(activity(meter).rooms) == MAX_ACTIVE_ROOMS
     clock.now += 60
     for n in range(MAX_ROOMS_PER_MINUTE):
         meter.add(f"other {n}", 1, 0.001)
     meter.add("one too many", 1_000_000, 0.001)
     meter.add("other 5", 999, 0.001)
-    assert seen(meter).rooms[0] == RoomActivity("other 5", 1000)
+    assert activity(meter).rooms[0] == RoomActivity("other 5", 1000)
 
 
-def test_how_long_commits_took_is_known_to_a_tenth(meter, clock):
+def test_commit_latencies_are_exact_to_10_percent(meter, clock):
     for _ in range(98):
         meter.add("lobby", 1, 0.004)
     meter.add("lobby", 1, 0.25)
     meter.add("lobby", 1, 0.25)
-    assert seen(meter).commit_median == pytest.approx(0.004, rel=0.1)
-    assert seen(meter).commit_p99 == pytest.approx(0.25, rel=0.1)
+    assert activity(meter).commit_median == pytest.approx(0.004, rel=0.1)
+    assert activity(meter).commit_p99 == pytest.approx(0.25, rel=0.1)
     clock.now += 70
-    assert seen(meter).commit_median is None
+    assert activity(meter).commit_median is None
 
 
-async def test_only_what_is_stored_counts(meter, clock):
+async def test_only_stored_messages_count(meter, clock):
     futures = [asyncio.get_running_loop().create_future() for _ in range(4)]
     for future in futures:
         meter.track("lobby", future)
@@ -102,5 +102,5 @@ async def test_only_what_is_stored_counts(meter, clock):
     futures[2].set_exception(OSError())
     futures[3].cancel()
     await asyncio.sleep(0)
-    assert seen(meter).messages[-1] == 4
-    assert seen(meter).commit_p99 == pytest.approx(0.5, rel=0.1)
+    assert activity(meter).messages[-1] == 4
+    assert activity(meter).commit_p99 == pytest.approx(0.5, rel=0.1)

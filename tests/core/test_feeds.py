@@ -1,4 +1,4 @@
-"""Feeds: what many follow is read once, and nobody is disturbed by others."""
+"""Feeds: followers share pages that are read once, and do not disturb each other."""
 
 import asyncio
 import tracemalloc
@@ -21,7 +21,7 @@ def url(tmp_path):
     return f"sqlite:{tmp_path}/chat.db"
 
 
-async def test_what_many_follow_is_read_once(url):
+async def test_followers_of_one_filter_share_each_read(url):
     async with opened_log(url) as log:
         reads = RecordedReads(log)
         async with live_followers(log, 40, rooms=("lobby",)) as (chat, followers):
@@ -36,7 +36,7 @@ async def test_what_many_follow_is_read_once(url):
             assert len(feed._waiters) <= 40
 
 
-async def test_what_is_stored_is_read_once_too_for_those_who_come_together(url):
+async def test_followers_that_start_together_share_the_reads_of_stored_messages(url):
     async with opened_log(url) as log:
         await append_many(log, 5000)
         reads = RecordedReads(log)
@@ -44,22 +44,22 @@ async def test_what_is_stored_is_read_once_too_for_those_who_come_together(url):
             for follower in followers:
                 await follower.expect_texts(*(f"{n}" for n in range(1, 5001)))
             assert [after for _, after in reads] == [0, 1000, 2000, 3000, 4000]
-            # All get the same page, and the frame that is made of it.
+            # All get the same page object, so its frame is made once.
             assert len({id(follower.pages[2]) for follower in followers}) == 1
 
 
-async def test_the_more_follow_the_larger_the_pages(url, monkeypatch):
+async def test_more_followers_get_larger_pages(url, monkeypatch):
     monkeypatch.setattr(feeds, "WAKE_SECONDS_PER_FOLLOWER", 0.005)
 
     async with opened_log(url) as log, live_followers(log, 20) as (_, followers):
         expected = [f"{n}" for n in range(100)]
-        await append_each(log, *expected)  # takes about as long as one wake of them all
+        await append_each(log, *expected)  # takes about as long as one wake-up of all of them
         for follower in followers:
             await follower.expect_texts(*expected)
             assert len(follower.pages) < 50
 
 
-async def test_all_are_woken_even_if_only_some_at_a_time(url, monkeypatch):
+async def test_every_follower_is_woken_even_in_small_batches(url, monkeypatch):
     monkeypatch.setattr(feeds, "WAKE_BATCH", 2)
 
     async with opened_log(url) as log, live_followers(log, 7) as (_, followers):
@@ -69,7 +69,7 @@ async def test_all_are_woken_even_if_only_some_at_a_time(url, monkeypatch):
         assert all(follower.live for follower in followers)
 
 
-async def test_followers_of_other_rooms_neither_wake_nor_read(url, monkeypatch):
+async def test_followers_of_other_rooms_do_not_wake_or_read(url, monkeypatch):
     waits = []
     wait = feeds.Feed.wait
 
@@ -96,10 +96,10 @@ async def test_followers_of_other_rooms_neither_wake_nor_read(url, monkeypatch):
             assert {rooms for rooms, _ in reads} <= {("lobby",)}
 
 
-@pytest.mark.usefixtures("soon")
+@pytest.mark.usefixtures("quick_progress")
 @pytest.mark.parametrize("conditions", [{"contains": "NEEDLE"}, {"users": ("eve",)}], ids=str)
 @pytest.mark.parametrize("fresh_runs", [0, 4096])
-async def test_what_is_rarely_wanted_is_looked_for_once_for_all_and_their_cursors_move_on(
+async def test_a_rare_match_is_searched_once_for_all_followers_and_their_cursors_advance(
     url, monkeypatch, conditions, fresh_runs
 ):
     monkeypatch.setattr(feeds, "MAX_RECENT_RUNS", fresh_runs)
@@ -121,8 +121,8 @@ async def test_what_is_rarely_wanted_is_looked_for_once_for_all_and_their_cursor
             await until_async(lambda: all(follower.position == 102 for follower in followers))
 
 
-@pytest.mark.usefixtures("soon")
-async def test_the_cursors_of_quiet_rooms_move_on_without_a_read(url):
+@pytest.mark.usefixtures("quick_progress")
+async def test_the_cursors_of_quiet_rooms_advance_without_a_read(url):
     async with opened_log(url) as log:
         await append_each(log, "here", room="den")
         async with live_followers(log, 3, rooms=("den",), last=1) as (chat, quiet):
@@ -133,16 +133,16 @@ async def test_the_cursors_of_quiet_rooms_move_on_without_a_read(url):
                 await append_each(log, "elsewhere")
                 await until_async(lambda: all(follower.position == log.head for follower in quiet))
             assert reads == []
-            await until_async(lambda: chat.feeds._timer is None)  # nothing goes on in an idle server
+            await until_async(lambda: chat.feeds._timer is None)  # an idle server has no timer
             await append_each(log, "there", room="den")
             for follower in quiet[:3]:
                 await follower.expect_texts("here", "there")
 
 
-# --- late, slow, gone
+# --- late, slow and cancelled followers
 
 
-async def test_one_that_comes_late_and_one_that_stalls_see_everything_once(url):
+async def test_late_and_stalled_followers_get_every_message_once(url):
     async with opened_log(url) as log, live_followers(log, 3) as (chat, (stalled, *others)):
         stalled.may_read.clear()
         await append_many(log, 2500)
@@ -162,7 +162,7 @@ async def test_one_that_comes_late_and_one_that_stalls_see_everything_once(url):
         await middle.cancel()
 
 
-async def test_the_cache_is_bounded_and_nothing_is_lost_when_it_forgets(url, monkeypatch):
+async def test_the_cache_is_bounded_and_evictions_lose_nothing(url, monkeypatch):
     monkeypatch.setattr(page_cache, "MAX_CACHE_BYTES", 100_000)
 
     async with opened_log(url) as log:
@@ -191,14 +191,14 @@ async def test_the_cache_is_bounded_and_nothing_is_lost_when_it_forgets(url, mon
 
 
 @pytest.mark.parametrize("text", ["", "hello", "😀" * 100], ids=len)
-async def test_the_bound_of_the_cache_is_about_what_it_really_takes(url, monkeypatch, text):
+async def test_the_bound_of_the_cache_is_close_to_its_memory(url, monkeypatch, text):
     monkeypatch.setattr(page_cache, "MAX_CACHE_BYTES", 1_000_000)
 
     async with opened_log(url) as log:
-        # Each message is a run of its own, as people chat.
+        # Each message is its own run, as in a conversation.
         await asyncio.gather(*(log.append(batch(text, number=n, room=f"room {n % 3}")) for n in range(1, 8001)))
         chat = Chat(log, Limits())
-        service = ChatService(chat, None)
+        service = ChatService(chat, None, None)
         tracemalloc.start()
         for after in range(0, 8000, 1000):
             for answer in await chat.feeds._cache.read(MessageFilter(), after, log.head):
@@ -210,7 +210,7 @@ async def test_the_bound_of_the_cache_is_about_what_it_really_takes(url, monkeyp
         assert 500_000 < taken < 3_000_000
 
 
-async def test_one_cancelled_in_the_middle_of_a_shared_read_disturbs_nobody(url):
+async def test_a_follower_cancelled_during_a_shared_read_does_not_disturb_the_others(url):
     async with opened_log(url) as log:
         await append_many(log, 10)
         reads, chat = RecordedReads(log), Chat(log, Limits())
@@ -228,8 +228,8 @@ async def test_one_cancelled_in_the_middle_of_a_shared_read_disturbs_nobody(url)
         await late.cancel()
 
 
-@pytest.mark.usefixtures("unkept")
-async def test_a_read_that_fails_is_told_to_those_who_follow_and_the_next_ones_work(url):
+@pytest.mark.usefixtures("uncached")
+async def test_a_failed_read_reaches_every_follower_and_later_reads_work(url):
     async with opened_log(url) as log, live_followers(log, 3) as (chat, followers):
         reads = RecordedReads(log)
         reads.error = StoreFailed("the disk is broken")

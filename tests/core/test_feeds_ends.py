@@ -1,4 +1,4 @@
-"""Where following begins and ends, and what is left when the last follower has gone."""
+"""The start and the end of following, and what remains after the last follower."""
 
 import asyncio
 
@@ -20,8 +20,8 @@ def url(tmp_path):
 
 
 @pytest.mark.parametrize("stage", ["at once", "reading", "asleep", "looking", "woken", "stalled", "failed", "ended"])
-@pytest.mark.usefixtures("soon", "unkept")
-async def test_the_last_one_gone_leaves_nothing_behind(url, stage):
+@pytest.mark.usefixtures("quick_progress", "uncached")
+async def test_the_last_follower_leaves_nothing_behind(url, stage):
     async with opened_log(url) as log:
         await append_many(log, 10)
         conditions = {"contains": "needle"} if stage == "looking" else {"limit": 10} if stage == "ended" else {}
@@ -54,14 +54,14 @@ async def test_the_last_one_gone_leaves_nothing_behind(url, stage):
         reads.may_answer.set()
         await until_async(lambda: asyncio.all_tasks() == {asyncio.current_task()})
         await until_async(lambda: chat.feeds._timer is None)
-        again = FeedFollower(chat, last=1)  # and it can begin anew
+        again = FeedFollower(chat, last=1)  # and a follower can start again
         await until_async(lambda: again.live)
         await append_each(log, "new")
         await until_async(lambda: again.texts[-1] == "new")
         await again.cancel()
 
 
-async def test_last_and_limit_go_on_from_what_is_stored_into_what_comes(url):
+async def test_last_and_limit_count_stored_and_new_messages(url):
     async with opened_log(url) as log:
         await append_many(log, 1500)
         chat = Chat(log, Limits())
@@ -98,7 +98,7 @@ async def test_since_may_be_in_the_future(url, monkeypatch):
             await stored.cancel()
 
 
-async def test_until_ends_it_with_exactly_what_was_stored_before(url, monkeypatch):
+async def test_until_yields_exactly_the_messages_stored_before(url, monkeypatch):
     async with opened_log(url) as log:
         clock = [10.0]
         monkeypatch.setattr("time.time_ns", lambda: int(clock[0] * 1_000_000_000))
@@ -123,19 +123,19 @@ async def test_until_ends_it_with_exactly_what_was_stored_before(url, monkeypatc
                 await follower.task
                 await follower.expect_texts("one", "two", "three")
             clock[0] = 30.0
-            await append_each(log, "W", room="den")  # it wakes those who waited for longer than the clock has gone
+            await append_each(log, "W", room="den")  # wakes the followers whose wait the faked clock does not end
             for follower, expected in ((quiet, []), (rare, ["two"])):
                 await follower.task
                 assert follower.texts == expected
                 assert follower.position == 3
 
 
-async def test_until_ends_a_quiet_one_by_itself_and_waits_for_what_is_on_its_way_to_the_disk(url, monkeypatch):
+async def test_until_ends_a_quiet_follower_and_waits_for_messages_being_written(url, monkeypatch):
     async with opened_log(url) as log:
         now = asyncio.get_running_loop().time
         offset = 1_000_000 - now()
         monkeypatch.setattr("time.time", lambda: now() + offset)
-        monkeypatch.setattr("time.time_ns", lambda: 999_999 * 1_000_000_000)  # that of the store stands still
+        monkeypatch.setattr("time.time_ns", lambda: 999_999 * 1_000_000_000)  # the store's clock stands still
         monkeypatch.setattr("chatctl.core.history.COMMIT_GRACE_SECONDS", 0.3)
         ends = 1_000_000.2
         async with live_followers(log, 2, until=int(ends * SECOND)) as (_, followers):
@@ -146,10 +146,10 @@ async def test_until_ends_a_quiet_one_by_itself_and_waits_for_what_is_on_its_way
                 assert follower.texts == ["in the last moment"]
 
 
-async def test_all_are_let_go_when_the_server_stops_and_nobody_comes_any_more(url):
+async def test_a_stopping_server_ends_all_followers_and_accepts_no_more(url):
     async with opened_log(url) as log:
         await append_many(log, 10)
-        async with live_followers(log, 2, users=("nobody",)) as (chat, followers):
+        async with live_followers(log, 2, users=("unknown",)) as (chat, followers):
             stalled = FeedFollower(chat)
             stalled.may_read.clear()
             await until_async(lambda: stalled.pages)

@@ -1,4 +1,4 @@
-"""Many followers with filters of all kinds, who stall, go and come back, while several write."""
+"""Many followers with random filters that stall, leave and return while several users write."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ ROOMS, USERS, WORDS = ("den", "lobby", "attic"), ("ann", "bob", "eve"), ("hay", 
 
 
 class Wanderer:
-    """Follows as it likes: stalls, goes away, and comes back with its last cursor."""
+    """A follower that stalls, leaves and returns with its last cursor, at random."""
 
     def __init__(self, log, chat, rng):
         self.seen = []
@@ -50,7 +50,7 @@ class Wanderer:
                 if self._stalls:
                     await asyncio.sleep(self._rng.random() * self._stalls)
 
-    def wanted(self, everything):
+    def expected(self, everything):
         return [
             (sequence, room, user, text)
             for sequence, room, user, text in everything
@@ -69,7 +69,7 @@ async def write(log, user, rng):
 
 
 @pytest.mark.parametrize("paced", [False, True])
-async def test_each_sees_what_it_wants_in_order_and_once(tmp_path, monkeypatch, paced):
+async def test_every_follower_gets_its_matches_in_order_and_once(tmp_path, monkeypatch, paced):
     seed = random.randrange(1_000_000)
     print("seed", seed)
     rng = random.Random(seed)
@@ -94,7 +94,7 @@ async def test_each_sees_what_it_wants_in_order_and_once(tmp_path, monkeypatch, 
         everything = await messages(log)
         assert len(everything) == log.head
         for wanderer in wanderers:
-            expected = wanderer.wanted(everything)
+            expected = wanderer.expected(everything)
             await until_async(lambda wanderer=wanderer, expected=expected: len(wanderer.seen) >= len(expected))
             assert wanderer.seen == expected
         for wanderer in wanderers:

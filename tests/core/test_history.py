@@ -1,4 +1,4 @@
-"""Reading the log by a query: which messages, in which order, and following without a gap."""
+"""History: the messages that a query matches, their order, and following without a gap."""
 
 import asyncio
 from dataclasses import replace
@@ -19,12 +19,12 @@ def url(tmp_path):
 
 
 async def answer(log, query):
-    """All messages a query finds, as (sequence, room, user, text)."""
+    """Return the messages that a query finds, as (sequence, room, user, text)."""
     return [message async for page in history.read(Chat(log, Limits()), query) for message in page_messages(page)]
 
 
 async def found(log, **conditions):
-    """The texts that a query finds."""
+    """Return the texts that a query finds."""
     return [text for *_, text in await answer(log, Query(**conditions))]
 
 
@@ -33,7 +33,7 @@ def cursor(log, sequence):
 
 
 async def numbered(log, count=2500):
-    """Messages whose texts are their sequences, more than two pages of them, every other hundred in another room."""
+    """Store more than two pages of messages whose texts are their sequences; the room changes every 100 messages."""
     for n in range(1, count + 1, 100):
         await log.append(batch(*map(str, range(n, n + 100)), number=n, room=f"room{n // 100 % 2}"))
     assert log.head == count
@@ -43,14 +43,14 @@ def numbers(first, last):
     return [str(n) for n in range(first, last + 1)]
 
 
-async def test_without_conditions_everything_comes_in_log_order(url):
+async def test_a_query_without_conditions_finds_everything_in_log_order(url):
     async with opened_log(url) as log:
         assert await found(log) == []
         await numbered(log)
         assert await found(log) == numbers(1, 2500)
 
 
-async def test_last_limit_after_and_before_cut_what_they_say(url):
+async def test_last_limit_after_and_before_bound_the_result(url):
     async with opened_log(url) as log:
         await numbered(log)
         assert await found(log, last=3) == numbers(2498, 2500)
@@ -68,10 +68,10 @@ async def test_last_limit_after_and_before_cut_what_they_say(url):
         assert await found(log, after=cursor(log, 10), before=cursor(log, 15)) == numbers(11, 14)
         assert await found(log, after=cursor(log, 15), before=cursor(log, 10)) == []
         assert await found(log, rooms=("room1",), last=150) == numbers(2251 - 100, 2200) + numbers(2301, 2400)
-        assert await found(log, users=("nobody",)) == []
+        assert await found(log, users=("unknown",)) == []
 
 
-async def test_paging_backwards_with_before_and_last_meets_every_message_once(url):
+async def test_paging_backwards_with_before_and_last_finds_every_message_once(url):
     async with opened_log(url) as log:
         await numbered(log)
         for conditions in ({}, {"rooms": ("room1",)}, {"contains": "7"}):
@@ -82,7 +82,7 @@ async def test_paging_backwards_with_before_and_last_meets_every_message_once(ur
             assert [text for *_, text in pages] == expected
 
 
-async def test_since_and_until_are_from_this_time_on_and_before_it(url, monkeypatch):
+async def test_since_includes_its_time_and_until_excludes_it(url, monkeypatch):
     async with opened_log(url) as log:
         for second in (10, 20, 20, 30):
             monkeypatch.setattr("time.time_ns", lambda second=second: second * 1_000_000_000)
@@ -100,7 +100,7 @@ async def test_since_and_until_are_from_this_time_on_and_before_it(url, monkeypa
         assert await found(log, since=2**60) == await found(log, until=-5) == []
 
 
-async def test_contains_finds_by_casefold_and_takes_nothing_for_a_pattern(url):
+async def test_contains_ignores_case_and_has_no_patterns(url):
     texts = ["Eine Straße", "STRASSE", "100%", "100 percent", "under_score", "underXscore", "nul\0after", "two\nlines", ""]
 
     async with opened_log(url) as log:
@@ -114,13 +114,13 @@ async def test_contains_finds_by_casefold_and_takes_nothing_for_a_pattern(url):
             "after": ["nul\0after"],
             "\0": ["nul\0after"],
             "o\nl": ["two\nlines"],
-            "e\nS": [],  # nor does it find across two texts
+            "e\nS": [],  # no match across two texts
             "nowhere": [],
         }.items():
             assert await found(log, contains=needle) == expected
 
 
-async def test_last_and_limit_count_only_what_contains_finds(url):
+async def test_last_and_limit_count_only_matches_of_contains(url):
     async with opened_log(url) as log:
         await numbered(log)
         sevens = [text for text in numbers(1, 2500) if "7" in text]
@@ -130,7 +130,7 @@ async def test_last_and_limit_count_only_what_contains_finds(url):
         assert await found(log, contains="7", last=10, limit=4) == sevens[-10:-6]
 
 
-async def test_the_cursor_of_a_page_resumes_behind_it(url):
+async def test_the_cursor_of_a_page_resumes_after_it(url):
     async with opened_log(url) as log:
         await numbered(log)
         query = Query(contains="77", limit=3)
@@ -144,7 +144,7 @@ async def test_the_cursor_of_a_page_resumes_behind_it(url):
         assert seen == [text for text in numbers(1, 2500) if "77" in text]
 
 
-async def test_following_yields_each_message_once_while_several_write(url):
+async def test_a_follower_gets_each_message_once_while_several_users_write(url):
     async def write(log, user):
         for n in range(1, 301, 3):
             await log.append(batch(*(f"{user}{i}" for i in range(n, n + 3)), number=n, user=user))
@@ -172,7 +172,7 @@ async def test_following_yields_each_message_once_while_several_write(url):
         assert [m[3] for m in late] == [f"cid{n}" for n in range(1, 301)]
 
 
-async def test_a_follower_says_when_the_live_part_begins_and_stops_at_its_limit_or_with_the_log(url):
+async def test_a_follower_reports_that_it_is_live_and_stops_at_its_limit_or_with_the_log(url):
     async with opened_log(url) as log:
         await numbered(log)
         pages = history.read(Chat(log, Limits()), Query(after=cursor(log, 1000), follow=True, limit=1502))
@@ -188,7 +188,7 @@ async def test_a_follower_says_when_the_live_part_begins_and_stops_at_its_limit_
         assert [(m[3], page.live) async for page in pages for m in page_messages(page)] == [("new", True), ("newer", True)]
 
         chat = Chat(log, Limits())
-        empty = history.read(chat, Query(users=("nobody",), follow=True))
+        empty = history.read(chat, Query(users=("unknown",), follow=True))
         assert (await anext(empty)).live
         chat.feeds.shut_down()
         with pytest.raises(errors.ServerStopping):
@@ -223,7 +223,7 @@ async def test_a_follower_says_when_the_live_part_begins_and_stops_at_its_limit_
     ],
     ids=str,
 )
-async def test_a_query_that_cannot_be_answered_is_refused_by_name(url, kind, conditions):
+async def test_an_invalid_query_is_rejected_with_its_own_error(url, kind, conditions):
     async with opened_log(url) as log:
         await log.append(batch("one"))
         known = {key: value.replace("LOG", log.id) if isinstance(value, str) else value for key, value in conditions.items()}

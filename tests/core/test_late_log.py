@@ -1,4 +1,4 @@
-"""A log whose oldest messages were removed: history, following and verification, by a log that begins at FIRST_LATE."""
+"""A log whose oldest messages were removed: history, followers, deduplication, verification and statistics."""
 
 from hashlib import sha256
 

@@ -1,4 +1,4 @@
-"""Who is in a room: in the registry, over the API, and when a client is gone without a word."""
+"""Presence: in memory, over the API, and after a client has died."""
 
 import asyncio
 import subprocess
@@ -15,12 +15,12 @@ from chatctl.model.stats import RoomPresence
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.waiting import until
+from tests.support.waiting import TIMEOUT_SECONDS, until
 from tests.support.wire_client import ManualStream
 
 
 @pytest.fixture(autouse=True)
-def _no_rest(monkeypatch):
+def _short_intervals(monkeypatch):
     monkeypatch.setattr(presence_module, "PUBLISH_INTERVAL_SECONDS", 0.01)
 
 
@@ -33,23 +33,23 @@ def stub(server, connect):
     return chat_pb2_grpc.ChatServiceStub(connect(server))
 
 
-def there(stub, *rooms):
-    """Who is where, as GetStats says."""
+def present(stub, *rooms):
+    """Return the users of each room, from GetStats."""
     present = stub.GetStats(pb.GetStatsRequest(rooms=rooms)).present
     return {each.room: list(each.users) for each in present}
 
 
-def told(stream):
-    """The next that a stream is told of who is where."""
+def next_presence(stream):
+    """Return the next presence that a stream receives."""
     while not (present := stream.receive().present):
         pass
     return {each.room: list(each.users) for each in present}
 
 
-# --- the registry
+# --- in memory
 
 
-def test_a_user_is_there_once_for_as_long_as_one_stream_of_theirs_is():
+def test_a_user_is_present_once_until_the_last_stream_ends():
     presence = Presence()
     first, second = presence.enter("ann", ["lobby", "lobby", "ops"]), presence.enter("ann", ["lobby"])
     presence.enter("bob", ["lobby"])
@@ -61,7 +61,7 @@ def test_a_user_is_there_once_for_as_long_as_one_stream_of_theirs_is():
     assert presence.in_room("nowhere") == RoomPresence("nowhere", [], 0)
 
 
-def test_a_crowd_is_counted_and_the_first_of_it_named():
+def test_many_users_are_counted_and_the_first_ones_named():
     presence = Presence()
     leaves = [presence.enter(f"user {n:04}", ["lobby"]) for n in range(1000)]
     assert presence.in_room("lobby") == RoomPresence("lobby", [f"user {n:04}" for n in range(MAX_LISTED_USERS)], 1000)
@@ -70,7 +70,7 @@ def test_a_crowd_is_counted_and_the_first_of_it_named():
     assert presence.largest_rooms(5) == []
 
 
-def test_what_is_held_is_bounded_and_leaving_makes_room(monkeypatch):
+def test_tracked_users_are_bounded_until_others_leave(monkeypatch):
     monkeypatch.setattr(presence_module, "MAX_TRACKED", 3)
     presence = Presence()
     leave = presence.enter("ann", ["a", "b"])
@@ -82,64 +82,65 @@ def test_what_is_held_is_bounded_and_leaving_makes_room(monkeypatch):
     assert presence.largest_rooms(5) == [RoomPresence("b", ["cy"], 1)]
 
 
-async def ticking(condition):
-    """Let the event loop run until a condition holds."""
-    while not condition():  # noqa: ASYNC110 (nobody tells when)
-        await asyncio.sleep(0)
+async def run_loop_until(condition):
+    """Run single turns of the event loop until a condition holds."""
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while not condition():  # noqa: ASYNC110 (without an event to wait for)
+            await asyncio.sleep(0)
 
 
-async def test_a_room_that_changes_and_changes_back_is_no_news():
+async def test_a_change_that_is_undone_is_not_published():
     presence = Presence()
     calls = []
     watching = presence.subscribe(["lobby"], lambda: calls.append(1))
     assert watching.pop_changes() == [RoomPresence("lobby", [], 0)]
     presence.enter("ann", ["lobby"])()
-    await ticking(lambda: not presence._timer)
+    await run_loop_until(lambda: not presence._timer)
     assert (calls, watching.pop_changes()) == ([], [])
     presence.enter("ann", ["lobby", "elsewhere"])
-    await ticking(lambda: calls)
+    await run_loop_until(lambda: calls)
     assert watching.pop_changes() == [RoomPresence("lobby", ["ann"], 1)]
     watching.close()
     presence.enter("bob", ["lobby"])
-    await ticking(lambda: not presence._timer)
+    await run_loop_until(lambda: not presence._timer)
     assert calls == [1]
 
 
 # --- over the API
 
 
-def test_streams_that_name_themselves_are_in_the_rooms_they_receive(stub):
+def test_streams_with_a_user_are_present_in_the_rooms_they_receive(stub):
     ann = ManualStream(stub).send(user="ann", receive=receive("lobby", "ops"))
-    assert told(ann) == {"lobby": ["ann"], "ops": ["ann"]}
+    assert next_presence(ann) == {"lobby": ["ann"], "ops": ["ann"]}
     bob = ManualStream(stub).send(receive=receive("lobby"))
-    assert told(bob) == {"lobby": ["ann"]}  # nameless, so not there
+    assert next_presence(bob) == {"lobby": ["ann"]}  # without a user, so not present
     bob.send(user="bob")
-    assert told(bob) == {"lobby": ["ann", "bob"]}
-    assert told(ann) == {"lobby": ["ann", "bob"]}
-    assert there(stub) == {"lobby": ["ann", "bob"], "ops": ["ann"]}
-    assert there(stub, "ops", "nowhere") == {"ops": ["ann"]}
+    assert next_presence(bob) == {"lobby": ["ann", "bob"]}
+    assert next_presence(ann) == {"lobby": ["ann", "bob"]}
+    assert present(stub) == {"lobby": ["ann", "bob"], "ops": ["ann"]}
+    assert present(stub, "ops", "nowhere") == {"ops": ["ann"]}
 
     bob.send(receive=receive("ops"))
-    assert told(bob) == {"ops": ["ann", "bob"]}
+    assert next_presence(bob) == {"ops": ["ann", "bob"]}
     bob.send(receive=receive())
-    until(lambda: there(stub) == {"lobby": ["ann"], "ops": ["ann"]})
+    until(lambda: present(stub) == {"lobby": ["ann"], "ops": ["ann"]})
     ann.call.cancel()
-    until(lambda: there(stub) == {})
+    until(lambda: present(stub) == {})
 
 
-def test_who_only_sends_or_has_no_proper_name_is_not_in_a_room(stub):
+def test_streams_that_only_send_or_have_an_invalid_user_are_not_present(stub):
     sender = ManualStream(stub).send("hello", user="ann", room="lobby")
     sender.receipts(1)
     odd = ManualStream(stub).send(user="a\nb", receive=receive("lobby"))
-    assert told(odd) == {"lobby": []}
+    assert next_presence(odd) == {"lobby": []}
     everywhere = ManualStream(stub).send(user="cy", receive=pb.Receive(all_rooms=True, presence=True))
     assert everywhere.receive().HasField("welcome")
     activity = stub.GetStats(pb.GetStatsRequest()).activity
     assert (activity.senders, activity.followers) == (1, 2)
-    assert there(stub) == {}
+    assert present(stub) == {}
 
 
-def test_activity_tells_of_what_was_stored(stub):
+def test_activity_counts_stored_messages(stub):
     ManualStream(stub).send("one", "two", "three", user="ann", room="lobby").receipts(3)
     activity = stub.GetStats(pb.GetStatsRequest()).activity
     assert sum(activity.num_messages) == 3
@@ -148,7 +149,7 @@ def test_activity_tells_of_what_was_stored(stub):
     assert 0 < activity.commit_median.ToNanoseconds() <= activity.commit_p99.ToNanoseconds()
 
 
-# --- clients that are gone without a word
+# --- dead clients
 
 _JOIN = """
 import asyncio, sys
@@ -161,16 +162,16 @@ asyncio.run(main())
 """
 
 
-def test_a_client_that_is_killed_is_gone(server, stub):
+def test_a_killed_client_leaves_its_rooms(server, stub):
     process = subprocess.Popen([sys.executable, "-c", _JOIN, server.address], stdout=subprocess.DEVNULL)
-    until(lambda: there(stub) == {"lobby": ["ghost"]})
+    until(lambda: present(stub) == {"lobby": ["ghost"]})
     process.kill()
     process.wait()
-    until(lambda: there(stub) == {})
+    until(lambda: present(stub) == {})
     assert process.returncode == -9
 
 
-_IMPATIENT = dedent("""
+_SHORT_KEEPALIVE = dedent("""
     import sys
     from chatctl.server import server
     from chatctl.cli.app import run
@@ -182,8 +183,8 @@ _IMPATIENT = dedent("""
 """)
 
 
-async def test_a_client_whose_connection_is_dead_is_gone_once_it_does_not_answer_a_ping(start_server, connect):
-    server = start_server(command=[sys.executable, "-c", _IMPATIENT, "serve"])
+async def test_a_client_that_does_not_answer_a_ping_leaves_its_rooms(start_server, connect):
+    server = start_server(command=[sys.executable, "-c", _SHORT_KEEPALIVE, "serve"])
     stub = chat_pb2_grpc.ChatServiceStub(connect(server))
 
     async with (
@@ -194,13 +195,13 @@ async def test_a_client_whose_connection_is_dead_is_gone_once_it_does_not_answer
         async for event in joining.events():
             if isinstance(event, PresenceChanged):
                 break
-        assert await asyncio.to_thread(there, stub) == {"lobby": ["ann"]}
+        assert await asyncio.to_thread(present, stub) == {"lobby": ["ann"]}
         proxy.blackholed.add(1)
-        await asyncio.to_thread(until, lambda: there(stub) == {})
-        assert joining.last_error is None  # for all that the client knows
+        await asyncio.to_thread(until, lambda: present(stub) == {})
+        assert joining.last_error is None  # the client has not noticed
 
 
-def test_names_told_at_once_are_bounded_and_the_counts_are_not(monkeypatch):
+def test_the_names_in_one_response_are_bounded_and_the_counts_are_complete(monkeypatch):
     monkeypatch.setattr(presence_module, "MAX_LISTED_USERS_TOTAL", 3)
     presence = Presence()
     for user in ("ann", "bob"):
@@ -212,12 +213,12 @@ def test_names_told_at_once_are_bounded_and_the_counts_are_not(monkeypatch):
     ]
 
 
-async def test_many_are_told_some_at_a_time_and_all_in_the_end():
+async def test_subscriptions_are_notified_in_batches():
     presence, told = Presence(), []
     for n in range(3 * PUBLISH_BATCH):
         presence.subscribe(["lobby"], lambda n=n: told.append(n))
     presence.enter("ann", ["lobby"])
-    await ticking(lambda: told)
+    await run_loop_until(lambda: told)
     assert len(told) == PUBLISH_BATCH
-    await ticking(lambda: not presence._timer)
+    await run_loop_until(lambda: not presence._timer)
     assert len(set(told)) == 3 * PUBLISH_BATCH

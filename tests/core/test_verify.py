@@ -1,4 +1,4 @@
-"""Verifying claims: every one that does not hold is found, for what is wrong with it, and no other."""
+"""Verification: every wrong claim is found, with the kind of its fault, and no other."""
 
 import random
 from hashlib import sha256
@@ -23,7 +23,7 @@ def digest(text):
 
 
 async def mixture(log):
-    """Messages of several rooms and users, in runs and alone; the claims that hold for them."""
+    """Store messages of several rooms and users, in runs and alone. Returns the claims that hold for them."""
     number = 1
     for turn in range(1, 61):
         for run in ([f"{turn}"], [f"{turn}.{i} ü" for i in range(turn)]):
@@ -64,14 +64,14 @@ async def test_planted_faults_are_found_and_nothing_else(url, order):
         assert await faults(log, claims) == expected
 
 
-async def test_different_claims_of_one_message_are_told_apart(url):
+async def test_different_claims_about_one_message_are_independent(url):
     async with opened_log(url) as log:
         claims = (await mixture(log))[:1]
         claims = [PLANTS[FaultKind.OTHER_TEXT](claims[0]), claims[0], PLANTS[FaultKind.OTHER_USER](claims[0])]
         assert await faults(log, claims) == [Fault(0, 1, FaultKind.OTHER_TEXT), Fault(2, 1, FaultKind.OTHER_USER)]
 
 
-async def test_nothing_is_there_in_an_empty_log_nor_beyond_any_head(url):
+async def test_messages_are_missing_from_an_empty_log_and_after_the_head(url):
     async with opened_log(url) as log:
         missing = [Claim(sequence, "lobby", "ann", digest("")) for sequence in (1, 2**63 - 1, 2)]
         assert [fault.kind for fault in await faults(log, missing)] == [FaultKind.MISSING] * 3
@@ -80,7 +80,7 @@ async def test_nothing_is_there_in_an_empty_log_nor_beyond_any_head(url):
         assert await faults(log, missing) == [Fault(1, 2**63 - 1, FaultKind.MISSING), Fault(2, 2, FaultKind.MISSING)]
 
 
-async def test_long_texts_are_compared_to_their_last_character_a_small_page_at_a_time(url):
+async def test_long_texts_are_compared_whole_and_in_small_pages(url):
     async with opened_log(url) as log:
         texts = [f"{'x' * 65_000}{n}" for n in range(100)]
         for n, text in enumerate(texts, 1):
@@ -101,7 +101,7 @@ async def test_long_texts_are_compared_to_their_last_character_a_small_page_at_a
 
 
 @pytest.mark.parametrize(("sequence", "size"), [(0, 32), (-1, 32), (2**63, 32), (1, 0), (1, 31), (1, 64)])
-async def test_a_claim_that_breaks_a_rule_is_refused(url, sequence, size):
+async def test_an_invalid_claim_is_rejected(url, sequence, size):
     async with opened_log(url) as log:
         await mixture(log)
         with pytest.raises(errors.InvalidRequest):

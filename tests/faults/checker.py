@@ -1,7 +1,7 @@
-"""Compares what was receipted and what readers saw with the log, and the log with what was sent. Opens nothing.
+"""Compares receipts and the messages of readers with the log, and the log with the inputs. Does no I/O.
 
-The log is the authority: it is read in order, part after part, while nobody is at work. `check` then compares what came in
-since the last time, so what is kept of a million messages is a few numbers each.
+The log is the authority: it is read in order, part after part, while no sender is at work. `check` then compares what
+arrived since the last check, so that a message needs only a few numbers of memory.
 """
 
 from array import array
@@ -19,7 +19,7 @@ ALL_ROOMS = ()
 
 
 class Receipt(NamedTuple):
-    """Of one record. `time` is in microseconds since 1970, as all times here."""
+    """The receipt of one record. Like all times here, `time` is in microseconds since 1970."""
 
     input_id: str
     number: int
@@ -29,10 +29,10 @@ class Receipt(NamedTuple):
 
 
 class InputState:
-    """What is known of an input's records."""
+    """The state of an input's records."""
 
-    def __init__(self, what, base):
-        self.input = what
+    def __init__(self, sent, base):
+        self.input = sent
         self.base = base  # a record's key is this plus its number
         self.last = 0  # the highest number in the log so far
         self.confirmed = bytearray()
@@ -40,18 +40,18 @@ class InputState:
         self.grow()
 
     def grow(self):
-        """Make room for all numbers, and number 0."""
+        """Extend the columns to all numbers, and number 0."""
         added = self.input.count + 1 - len(self.confirmed)
         self.confirmed.extend(bytes(added))
         self.sequences.extend([0] * added)
 
 
 class Checker:
-    """Tell it of inputs (`add_input`), receipts, readers and the log; `check` while nobody works, and `complete` in the end."""
+    """Add inputs, receipts, readers and the log; `check` while no sender works, and call `complete` at the end."""
 
     def __init__(self):
         self.violations = []
-        self.counts = Counter()  # of faults, by kind
+        self.counts = Counter()  # of violations, by kind
         self.statuses = Counter()  # of receipts
         self.confirmed = 0  # records with a receipt
         self._inputs = {}
@@ -61,44 +61,44 @@ class Checker:
         self._receipts = []  # since the last check
         self._readers = []
 
-    def add_violation(self, kind, what):
+    def add_violation(self, kind, text):
         self.counts[kind] += 1
         if len(self.violations) < MAX_VIOLATIONS:
-            self.violations.append(Violation(kind, what))
+            self.violations.append(Violation(kind, text))
 
-    # --- what happens
+    # --- input
 
-    def add_input(self, what):
-        """An input is being sent; or it has grown."""
-        if what.input_id in self._inputs:
-            self._inputs[what.input_id].grow()
+    def add_input(self, sent):
+        """Add an input, or note that it has grown."""
+        if sent.input_id in self._inputs:
+            self._inputs[sent.input_id].grow()
         else:
-            self._inputs_in_order.append(InputState(what, len(self._inputs_in_order) + 1 << NUMBER_BITS))
-            self._inputs[what.input_id] = self._inputs_in_order[-1]
+            self._inputs_in_order.append(InputState(sent, len(self._inputs_in_order) + 1 << NUMBER_BITS))
+            self._inputs[sent.input_id] = self._inputs_in_order[-1]
 
     def add_receipt(self, *receipt):
-        """A record got a receipt; the fields are those of Receipt."""
+        """Add a receipt; the arguments are the fields of Receipt."""
         receipt = Receipt(*receipt)
         self.statuses[receipt.status] += 1
         sent = self._inputs.get(receipt.input_id)
         if not sent or not 1 <= receipt.number <= sent.input.count:
-            self.add_violation(ViolationKind.RECEIPT, f"nobody sent what this is for: {receipt}")
+            self.add_violation(ViolationKind.RECEIPT, f"for a record that was not sent: {receipt}")
         elif receipt.status not in ("stored", "duplicate"):
-            self.add_violation(ViolationKind.RECEIPT, f"nothing was wrong with the record: {receipt}")
+            self.add_violation(ViolationKind.RECEIPT, f"for a valid record: {receipt}")
         else:
             if receipt.status == "stored" and sent.confirmed[receipt.number]:
-                self.add_violation(ViolationKind.DOUBLED, f"it had a receipt before: {receipt}")
+                self.add_violation(ViolationKind.DOUBLED, f"stored, although it had a receipt before: {receipt}")
             self.confirmed += not sent.confirmed[receipt.number]
             sent.confirmed[receipt.number] = 1
             self._receipts.append(receipt)
 
     def add_reader(self, name, rooms=ALL_ROOMS):
-        """Somebody who reads these rooms from the beginning on."""
+        """Add a reader of these rooms, which begins at the log's beginning."""
         self._readers.append(ReaderCheck(self, name, rooms))
         return self._readers[-1]
 
     def add_messages(self, first, room, user, time, texts):
-        """Consecutive messages of the log, stored at one time; the log's next ones."""
+        """Add the log's next messages: consecutive ones with one time."""
         if time < self._times[-1]:
             self.add_violation(
                 ViolationKind.TIME, f"sequence {first} was created at {time}, the one before at {self._times[-1]}"
@@ -115,7 +115,7 @@ class Checker:
                 self._check_order(sequence, key)
 
     def _check_order(self, sequence, key):
-        """A sender's records are stored once, and in the order of their numbers."""
+        """Check that the records of an input are stored once, and in the order of their numbers."""
         sent, number = self._inputs_in_order[(key >> NUMBER_BITS) - 1], key & NUMBER_MASK
         if sent.sequences[number]:
             self.add_violation(
@@ -128,15 +128,15 @@ class Checker:
         sent.sequences[number] = sent.sequences[number] or sequence
         sent.last = max(sent.last, number)
 
-    # --- what is known
+    # --- state
 
     @property
     def position(self):
-        """How far the log was read."""
+        """The last sequence that was read from the log."""
         return len(self._keys) - 1
 
     def last_sequence(self, rooms=ALL_ROOMS):
-        """The last sequence in these rooms."""
+        """Return the last sequence in these rooms, or 0."""
         return next((at for at in range(self.position, 0, -1) if self._matches(self._keys[at], rooms)), 0)
 
     def key(self, sequence):
@@ -146,7 +146,7 @@ class Checker:
         return self._times[sequence]
 
     def stored(self, after, rooms):
-        """The sequences after `after` of the messages in these rooms."""
+        """Return the sequences after `after` of the messages in these rooms."""
         keys = self._keys
         return array("q", [at for at in range(after + 1, len(keys)) if self._matches(keys[at], rooms)])
 
@@ -155,28 +155,30 @@ class Checker:
             return key != ABSENT
         return key != ABSENT and self._inputs_in_order[(key >> NUMBER_BITS) - 1].input.room in rooms
 
-    def identify(self, who, sequence, room, user, text):
-        """The key of the record that a message is."""
-        sender, number = parse_text(text)
-        sent = self._inputs.get(sender)
+    def identify(self, reader, sequence, room, user, text):
+        """Return the key of a message's record, or UNKNOWN. `reader` names the reader in violations."""
+        input_id, number = parse_text(text)
+        sent = self._inputs.get(input_id)
         if not sent or not 1 <= number <= sent.input.count:
-            self.add_violation(ViolationKind.INVENTED, f"{who}: sequence {sequence} is {text[:60]!r}, which nobody sent")
+            self.add_violation(ViolationKind.INVENTED, f"{reader}: sequence {sequence} is {text[:60]!r}, which was not sent")
             return UNKNOWN
-        what = sent.input
-        if (text, room, user) != (what.text(number), what.room, what.user):
-            self.add_violation(ViolationKind.CHANGED, f"{who}: sequence {sequence} is {text[:60]!r} by {user!r} in {room!r}")
+        source = sent.input
+        if (text, room, user) != (source.text(number), source.room, source.user):
+            self.add_violation(
+                ViolationKind.CHANGED, f"{reader}: sequence {sequence} is {text[:60]!r} by {user!r} in {room!r}"
+            )
         return sent.base + number
 
     def describe(self, key):
-        """A record, for people."""
+        """Return the name of a record for violations."""
         if key in (ABSENT, UNKNOWN):
-            return "nothing" if key == ABSENT else "what nobody sent"
+            return "nothing" if key == ABSENT else "a message that was not sent"
         return f"{self._inputs_in_order[(key >> NUMBER_BITS) - 1].input.input_id}:{key & NUMBER_MASK}"
 
-    # --- judging
+    # --- checks
 
     def check(self):
-        """Compare what came in since the last time with the log, which has been read to its end after that."""
+        """Compare what arrived since the last check with the log, which must have been read to its end afterwards."""
         for receipt in self._receipts:
             self._check_receipt(receipt)
         self._receipts.clear()
@@ -186,22 +188,24 @@ class Checker:
     def _check_receipt(self, receipt):
         key = self.key(receipt.sequence)
         if key == ABSENT:
-            self.add_violation(ViolationKind.LOST, f"it has a receipt and is not in the log: {receipt}")
+            self.add_violation(ViolationKind.LOST, f"not in the log: {receipt}")
         elif key != self._inputs[receipt.input_id].base + receipt.number:
-            self.add_violation(ViolationKind.RECEIPT, f"at its sequence is {self.describe(key)}: {receipt}")
+            self.add_violation(ViolationKind.RECEIPT, f"its sequence is {self.describe(key)}: {receipt}")
         elif self._times[receipt.sequence] != receipt.time:
             self.add_violation(
                 ViolationKind.RECEIPT, f"the message was created at {self._times[receipt.sequence]}: {receipt}"
             )
 
     def complete(self):
-        """See that every record of every input is in the log and has a receipt, now that all senders have finished."""
+        """Check that all records of all inputs are in the log and have a receipt, after all senders have finished."""
         for sent in self._inputs_in_order:
-            sender = sent.input.input_id
+            input_id = sent.input.input_id
             for number in range(1, sent.input.count + 1):
                 if not sent.sequences[number]:
                     self.add_violation(
-                        ViolationKind.LOST, f"{sender}:{number} is not in the log although its sender has finished"
+                        ViolationKind.LOST, f"{input_id}:{number} is not in the log, although its sender has finished"
                     )
                 elif not sent.confirmed[number]:
-                    self.add_violation(ViolationKind.RECEIPT, f"{sender}:{number} has none although its sender has finished")
+                    self.add_violation(
+                        ViolationKind.RECEIPT, f"{input_id}:{number} has no receipt, although its sender has finished"
+                    )

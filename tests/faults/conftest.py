@@ -1,16 +1,15 @@
-"""Stores damaged while nobody serves them: refused, or what is lost is told and can be sent again."""
+"""Fixtures of the fault tests."""
 
 import pytest
 
-from tests.faults.stores import LINES, send
-from tests.faults.test_damage import MOVED
+from tests.faults.stores import LINES, MAIN_FILE_LINES, send
 
 
 @pytest.fixture
 def killed(start_server):
-    """A server that was killed: its store, and the receipts for everything in it."""
+    """The store of a server that was killed, and the receipts of all messages in it."""
     server = start_server()
-    send(server.address, MOVED)
+    send(server.address, MAIN_FILE_LINES)
     server.stop()
     server = start_server(store=server.store)
     receipts = send(server.address, len(LINES))

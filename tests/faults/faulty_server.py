@@ -1,8 +1,8 @@
-"""`chatctl` on a machine with a fault. Runs as `python bent.py serve ...`, bent by what is in the environment:
+"""`chatctl` with an injected fault. Run as `faulty_server.py serve ...`; environment variables choose the fault:
 
-FAULT_CLOCK: the clock is ahead by so many seconds.
-FAULT_FULL: while there is a file at this path, the disk is full now and then.
-FAULT_FAIL: once there is a file at this path, writing to the store fails.
+FAULT_CLOCK: the clock is ahead by this many seconds.
+FAULT_FULL: while a file exists at this path, the disk is full at random commits.
+FAULT_FAIL: once a file exists at this path, writes to the store fail.
 """
 
 import contextlib
@@ -22,31 +22,31 @@ def shift_clock(seconds):
 
 
 def full_while_file_exists(path):
-    """As where others write and delete: at half of the commits there are no more pages than those in use."""
+    """Allow half of the commits no new pages, as on a disk where other programs write and delete."""
     commit = Writer.commit
 
-    def bounded(writer, drafts):
+    def bounded(writer, *arguments):
         (pages,) = writer._db.execute("PRAGMA page_count").fetchone()
         is_full = os.path.exists(path) and random.random() < 0.5
         writer._db.execute(f"PRAGMA max_page_count = {pages if is_full else MAX_PAGES}")
-        return commit(writer, drafts)
+        return commit(writer, *arguments)
 
     Writer.commit = bounded
 
 
 def fail_once_file_exists(path):
-    """The write-ahead log is open for reading only, so that SQLite gets an error from the system at its next write."""
+    """Open the write-ahead log for reading only, so that SQLite gets an error from the system at its next write."""
     commit = Writer.commit
 
-    def failing(writer, drafts):
+    def failing(writer, *arguments):
         if os.path.exists(path):
             for descriptor in map(int, os.listdir("/proc/self/fd")):
-                with contextlib.suppress(OSError):  # the one that listed them is gone
+                with contextlib.suppress(OSError):  # the descriptor that listed them is closed
                     name = os.readlink(f"/proc/self/fd/{descriptor}")
                     if name.endswith("-wal"):
                         with open(name, "rb") as reading:
                             os.dup2(reading.fileno(), descriptor)
-        return commit(writer, drafts)
+        return commit(writer, *arguments)
 
     Writer.commit = failing
 

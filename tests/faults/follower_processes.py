@@ -1,4 +1,4 @@
-"""Followers of the command line: `chatctl history -f` with a cursor file, as a real process that is run again and again."""
+"""Followers of the command line: `chatctl history -f` with a cursor file, as a real process that is restarted."""
 
 import asyncio
 import json
@@ -12,29 +12,29 @@ from tests.faults.signals import send_signal
 from tests.support.cli import CHATCTL, clean_environment
 
 SIGTERM_EXIT = 128 + signal.SIGTERM
-# Ends after which the same command is to be run again: a silent server, none, a store that failed, and what only these
-# tests send. The last is SIGTERM before the command has taken hold of its signals.
+# Exit codes after which the same command is run again: no response, no server, failed store, and the signals of these
+# tests. The last is SIGTERM before the command handles signals.
 RETRIED_EXITS = (68, 78, 79, -signal.SIGKILL, SIGTERM_EXIT, -signal.SIGTERM)
 
 
 class UnexpectedEnd(Exception):
-    """A follower ended as it should not have."""
+    """A follower ended with an unexpected code, or in the middle of a line."""
 
 
 class RestartedFollower:
-    """Follows rooms (none: everything) into the checker's Reader; `run` it as a task.
+    """Follows rooms (none: all) and passes messages to a ReaderCheck; `run` it as a task.
 
-    However it ends, it is run again with the same cursor file. Only after a SIGKILL something may come again.
+    When the process ends, it is started again with the same cursor file. Only after a SIGKILL may messages repeat.
     """
 
-    def __init__(self, address, file, seen, timeout):
-        self.check = seen
-        self.exit_codes = Counter()  # how often it ended with which code
+    def __init__(self, address, file, check, timeout):
+        self.check = check
+        self.exit_codes = Counter()  # how often it ended with each code
         self.process = None
-        self._printed = False  # whether it has, in this run
-        self.may_read = asyncio.Event()  # cleared: nobody reads what it prints
+        self._printed = False  # anything, in this run
+        self.may_read = asyncio.Event()  # while cleared, its output is not read
         self.may_read.set()
-        rooms = [argument for room in seen.rooms for argument in ("--room", room)]
+        rooms = [argument for room in check.rooms for argument in ("--room", room)]
         where = ("--server", address, "--timeout", timeout, "--cursor-file", str(file))
         self._command = (*CHATCTL, "history", "--follow", "--json", *where, *rooms)
 
@@ -48,7 +48,7 @@ class RestartedFollower:
 
     @property
     def reconnects(self):
-        """How often it was run again."""
+        """The number of restarts."""
         return self.exit_codes.total()
 
     @property
@@ -57,7 +57,7 @@ class RestartedFollower:
 
     @property
     def is_at_work(self):
-        """Whether it runs and has printed something."""
+        """Whether it runs and has printed anything."""
         return self.is_running and self._printed
 
     def signal(self, number):
@@ -65,7 +65,7 @@ class RestartedFollower:
         send_signal(self.process, number)
 
     async def _run_once(self):
-        """One run: its exit code, and what it said on stderr."""
+        """Run it once, and return its exit code and its stderr."""
         streams = {"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE, "limit": 1 << 16}
         self._printed = False
         self.process = await asyncio.create_subprocess_exec(*self._command, env=clean_environment(), **streams)
@@ -83,7 +83,7 @@ class RestartedFollower:
         return code, stderr
 
     async def _read(self):
-        """Tell the reader of what it prints, line by line; what is left at its end is a part of a line."""
+        """Pass the printed messages to the ReaderCheck, and return what is left at the end: a part of a line."""
         partial_line = b""
         while chunk := await self.process.stdout.read(1 << 16):
             self._printed = True

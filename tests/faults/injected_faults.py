@@ -1,4 +1,4 @@
-"""The faults: each an async function of a trial, which does harm at once and undoes it before it returns."""
+"""The faults. Each is an async function of a trial, which injects its fault at once and ends it before it returns."""
 
 import asyncio
 import resource
@@ -10,9 +10,9 @@ from tests.support.waiting import until_async
 if TYPE_CHECKING:
     from tests.faults.trial import Trial
 
-SHORT_SECONDS = 0.5  # seconds that a short trouble takes at most
-LONG_SECONDS = 3.0  # longer than the patience of the senders in a trial
-STORE_FAILED = 79  # how a server ends then
+SHORT_SECONDS = 0.5  # the longest duration of a short fault
+LONG_SECONDS = 3.0  # longer than the timeout of the senders in a trial
+STORE_FAILED = 79  # the server's exit code then
 MIN_REFUSALS = 5  # after which a full disk has space again
 
 
@@ -21,7 +21,7 @@ async def kill_server(trial: "Trial"):
 
 
 async def stop_server(trial: "Trial"):
-    """In order, as an upgrade would; the supervisor starts the next one."""
+    """Stop the server gracefully, as an upgrade does; the supervisor starts the next one."""
     starts = trial.supervisor.starts
     await trial.supervisor.wait_ready()
     trial.supervisor.stop()
@@ -49,7 +49,7 @@ async def freeze_server_long(trial: "Trial"):
 
 
 async def kill_frozen_server(trial: "Trial"):
-    """What is on its way to it is lost with it."""
+    """Kill a stopped server: data that it has not read is lost."""
     trial.supervisor.signal(signal.SIGSTOP)
     await asyncio.sleep(trial.rng.random() * SHORT_SECONDS)
     trial.supervisor.kill()
@@ -60,7 +60,7 @@ async def freeze_sender(trial: "Trial"):
 
 
 async def _end_follower(trial: "Trial", number, stall_seconds=0.0):
-    """End one of the command line that is at work, if there is work; nobody reads what it prints for so long before."""
+    """Send a signal to a follower process that is at work, after its output was not read for `stall_seconds`."""
     follower = trial.rng.choice(trial.follower_processes)
     await until_async(
         lambda: follower.is_at_work or (trial.is_done and follower.is_running), "a follower to print something"
@@ -77,7 +77,7 @@ async def _end_follower(trial: "Trial", number, stall_seconds=0.0):
 
 
 async def kill_follower(trial: "Trial"):
-    """Most often in the middle of a page, as its pipe is full."""
+    """Kill a follower, mostly in the middle of a page, because its pipe is full."""
     await _end_follower(trial, signal.SIGKILL, trial.rng.random() * SHORT_SECONDS)
 
 
@@ -94,7 +94,7 @@ async def cut(trial: "Trial"):
 
 
 async def half_close(trial: "Trial"):
-    """One direction of every connection ends; in the end the other does, or somebody would wait for ever."""
+    """End one direction of every connection, and later the other one, without which a side would wait forever."""
     trial.proxy.half_close(trial.rng.choice(("client", "server")))
     await asyncio.sleep(trial.rng.random() * SHORT_SECONDS)
     trial.proxy.cut()
@@ -127,7 +127,7 @@ async def blackhole_long(trial: "Trial"):
 
 
 async def fail_write(trial: "Trial"):
-    """A write of the server's fails: then the store has failed for good, and the server ends with 79."""
+    """Make a write of the server fail: its store has failed for good, and it ends with exit code 79."""
     fail = trial.directory / "fail"
     await _restart_with_fault(trial, FAULT_FAIL=str(fail))
     ends = trial.supervisor.exit_codes[STORE_FAILED]
@@ -138,12 +138,12 @@ async def fail_write(trial: "Trial"):
             lambda: trial.supervisor.exit_codes[STORE_FAILED] > ends or trial.is_done, "the server to give up its store"
         )
     finally:
-        trial.supervisor.kill()  # it may have had nothing to write
+        trial.supervisor.kill()  # if it had nothing to write
         fail.unlink()
 
 
 async def limit_size(trial: "Trial"):
-    """The server's files may not grow, or not even be as long as they are, until that has been felt."""
+    """Limit the size of the server's files to at most their present one, until a sender has had an error from it."""
     await trial.supervisor.wait_ready()
     pid, refusals = trial.supervisor.pid, trial.refusals
     wal = trial.supervisor.store.with_name(trial.supervisor.store.name + "-wal")
@@ -151,18 +151,18 @@ async def limit_size(trial: "Trial"):
     _, hard_limit = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (int(size * trial.rng.random()), hard_limit))
     try:
-        await until_async(lambda: trial.refusals > refusals or trial.is_done, "the limit to be felt")
+        await until_async(lambda: trial.refusals > refusals or trial.is_done, "an error from the limit")
     finally:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard_limit, hard_limit))
 
 
 async def fill_disk(trial: "Trial"):
-    """Restart the server on a disk that is full now and then, until that has been felt."""
+    """Restart the server on a disk that is full at random commits, until senders have had errors from it."""
     full, wanted_refusals = trial.directory / "full", trial.refusals + MIN_REFUSALS
     await _restart_with_fault(trial, FAULT_FULL=str(full))
     full.touch()
     try:
-        await until_async(lambda: trial.refusals >= wanted_refusals or trial.is_done, "the full disk to be felt")
+        await until_async(lambda: trial.refusals >= wanted_refusals or trial.is_done, "an error from the full disk")
     finally:
         full.unlink()
 
@@ -172,7 +172,7 @@ async def set_clock_back(trial: "Trial"):
 
 
 async def _restart_with_fault(trial: "Trial", **fault_environment):
-    """Kill the server, and start one with a fault of its own."""
+    """Kill the server, and start the next one with a fault from faulty_server.py."""
     starts = trial.supervisor.starts
     trial.supervisor.next_environment = fault_environment
     trial.supervisor.kill()

@@ -1,4 +1,4 @@
-"""What is sent: inputs whose texts tell whose they are, so that nothing has to be kept to recognise them."""
+"""The inputs that are sent. Each text names its input and number, so that a message is identified without a table."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ WORDS = (
 
 @dataclass
 class Input:
-    """The input of one sender: records numbered from 1 to `count`, each with a text that no other record has.
+    """One input: records numbered from 1 to `count`, each with a unique text.
 
-    `input_id` is unique among all inputs and has no colon. `count` may grow.
+    `input_id` is unique and has no colon. `count` may grow.
     """
 
     user: str
@@ -33,7 +33,7 @@ class Input:
         return [self.text(number) for number in range(first, last + 1)]
 
     def pieces(self, sizes, rng):
-        """All of it as lines, cut anywhere into pieces of these sizes, as a pipe would."""
+        """Yield the texts as lines, cut at any byte into pieces of these sizes, as a pipe does."""
         lines = "".join(f"{text}\n" for text in self.texts(1, self.count)).encode()
         at = 0
         while at < len(lines):
@@ -43,7 +43,7 @@ class Input:
 
 
 def parse_text(text):
-    """The sender and the number that a text names; the number is 0 if it names none."""
-    sender, _, rest = text.partition(":")
+    """Return the input id and the number that a text names; the number is 0 if it names none."""
+    input_id, _, rest = text.partition(":")
     digits = rest.partition(":")[0]
-    return sender, int(digits) if digits.isdecimal() else 0
+    return input_id, int(digits) if digits.isdecimal() else 0

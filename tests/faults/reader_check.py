@@ -1,4 +1,4 @@
-"""What one reader sees, compared with the log."""
+"""Compares the messages of one reader with the log."""
 
 from array import array
 from collections import deque
@@ -9,60 +9,60 @@ from tests.faults.violations import ABSENT, ViolationKind
 if TYPE_CHECKING:
     from tests.faults.checker import Checker
 
-PAGE_MESSAGES = 1000  # at most so many come again after a SIGKILL
+PAGE_MESSAGES = 1000  # the most that repeat after a SIGKILL
 
 
 class ReaderCheck:
-    """What one reader sees. It reads some rooms, or everything, from the beginning on."""
+    """The messages of one reader, which reads some rooms, or all, from the log's beginning."""
 
     def __init__(self, checker: "Checker", name, rooms):
         self.name = name
         self.rooms = rooms
-        self.last = 0  # the sequence seen last
+        self.last = 0  # the last sequence seen
         self._checker = checker
-        self._checked_sequence = 0  # up to where all is well, or was told
-        self._seen = array("q")  # since then: sequences, keys of records and times
+        self._checked_sequence = 0  # up to which violations are reported
+        self._seen = array("q")  # since then, in three columns: sequences, keys of records and times
         self._keys = array("q")
         self._times = array("q")
-        self._last_page = deque(maxlen=PAGE_MESSAGES)  # what it saw last: sequence, key and time
-        self._may_repeat = deque()  # what of it may come again, or has to, once it has begun to
+        self._last_page = deque(maxlen=PAGE_MESSAGES)  # its last messages: sequence, key and time
+        self._may_repeat = deque()  # the part of it that may repeat, and must once it has begun to
         self.repeated = 0
 
     def allow_repeat(self):
-        """It begins anew from a cursor that may stand before the page it saw last: that may come again, whole from there."""
+        """Allow one repeat: its cursor may be before the last page, which then repeats completely from there."""
         self._may_repeat = self._last_page.copy()
 
     def add(self, first, room, user, time, texts):
-        """Consecutive messages, stored at one time; the reader's next ones."""
+        """Add the reader's next messages: consecutive ones with one time."""
         for sequence, text in enumerate(texts, first):
-            saw = sequence, self._checker.identify(self.name, sequence, room, user, text), time
-            if self._may_repeat and self._is_repeat(saw):
+            message = sequence, self._checker.identify(self.name, sequence, room, user, text), time
+            if self._may_repeat and self._is_repeat(message):
                 continue
             self.last = sequence
-            self._last_page.append(saw)
-            for column, value in zip((self._seen, self._keys, self._times), saw, strict=True):
+            self._last_page.append(message)
+            for column, value in zip((self._seen, self._keys, self._times), message, strict=True):
                 column.append(value)
 
     def _is_repeat(self, message):
-        """Whether this is what it saw before it was killed."""
+        """Return whether this repeats a message from before the kill."""
         started = len(self._may_repeat) < len(self._last_page)
         while self._may_repeat[0] != message:
             if started or message[0] > self.last:
                 if started:
                     self._add_violation(
-                        ViolationKind.GAP, f"came to sequence {message[0]}, and not again to {self._may_repeat[0][0]}"
+                        ViolationKind.GAP, f"repeated sequence {message[0]}, but not {self._may_repeat[0][0]}"
                     )
                 self._may_repeat.clear()
                 return False
             self._may_repeat.popleft()
             if not self._may_repeat:
-                return False  # and so it is doubled
+                return False  # nothing is left to repeat: it is doubled
         self._may_repeat.popleft()
         self.repeated += 1
         return True
 
     def check(self):
-        """See `Checker.check`."""
+        """Compare the messages since the last check with the log."""
         expected = self._checker.stored(self._checked_sequence, self.rooms)
         if self._seen != expected:
             self._explain(set(expected))
@@ -78,7 +78,7 @@ class ReaderCheck:
             del seen[:]
 
     def _explain(self, expected):
-        """Name what is missing, too much, or not in its place."""
+        """Report messages that are missing, extra, or out of order."""
         seen, before = set(), self._checked_sequence
         for sequence in self._seen:
             if self._checker.key(sequence) == ABSENT:
@@ -98,5 +98,5 @@ class ReaderCheck:
                 ViolationKind.GAP, f"did not see sequence {sequence} ({self._checker.describe(self._checker.key(sequence))})"
             )
 
-    def _add_violation(self, kind, what):
-        self._checker.add_violation(kind, f"{self.name}: {what}")
+    def _add_violation(self, kind, text):
+        self._checker.add_violation(kind, f"{self.name}: {text}")

@@ -1,4 +1,4 @@
-"""Readers over the API: followers that reconnect by cursor, and reading the log in one go."""
+"""Readers over the API: followers that reconnect with their cursor, and one read of the whole log."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from tests.faults.reader_check import ReaderCheck
     from tests.faults.supervisor import ServerSupervisor
 
-RETRY_SECONDS = 0.02  # between attempts, so that a server under way is not drowned in them
+RETRY_SECONDS = 0.02  # between attempts, so that they do not overload a server that starts
 
 
 class ReconnectingFollower:
-    """Follows rooms (none: everything) from the log's beginning, through any number of servers; `run` it as a task."""
+    """Follows rooms (none: all) from the log's beginning, across restarts of the server; `run` it as a task."""
 
-    def __init__(self, supervisor: "ServerSupervisor", address, seen: "ReaderCheck"):
-        """`seen` is the checker's ReaderCheck; `address` is the supervisor's, or that of a proxy before it."""
-        self.check = seen
+    def __init__(self, supervisor: "ServerSupervisor", address, check: "ReaderCheck"):
+        """`address` is the supervisor's, or that of a proxy before it."""
+        self.check = check
         self.reconnects = -1
         self._supervisor = supervisor
         self._address = address
@@ -46,7 +46,7 @@ class ReconnectingFollower:
 
 
 async def read_log(address, add, after=""):
-    """Tell of all that is stored after a cursor; the cursor to read on from comes back."""
+    """Pass all messages after a cursor to `add`, and return the cursor to read on from."""
     async with Connection(address) as stub:
         async for response in stub.GetMessages(pb.GetMessagesRequest(after=after)):
             add_runs(response.runs, add)

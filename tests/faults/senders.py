@@ -1,4 +1,4 @@
-"""Senders: `chatctl send` as real processes, run again until all is well, and a stream over the API."""
+"""Senders: `chatctl send` as real processes, run again until they succeed, and a stream over the API."""
 
 import asyncio
 import contextlib
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 STATUSES = {
     pb.RECEIPT_STATUS_STORED: "stored", pb.RECEIPT_STATUS_DUPLICATE: "duplicate", pb.RECEIPT_STATUS_REJECTED: "rejected"
 }  # fmt: skip
-# How a producer writes to the pipe: bytes at a time, and seconds between.
+# How a producer writes to the pipe: bytes per write, and seconds between writes.
 WRITE_PATTERNS = (((65536,), 0.0), ((1, 100, 4096), 0.001), ((200, 600), 0.002))
 FULL_EXIT = 72
-# Ends of `send` after which the same command is to be run again: a store that is full, no server, a store that failed, and
-# a SIGKILL, which only these tests send.
+# Exit codes after which the same command is run again: full store, no server, failed store, and SIGKILL, which only
+# these tests send.
 RETRIED_EXITS = (FULL_EXIT, 78, 79, -signal.SIGKILL)
 WINDOW_FRAMES = 4
 
 
 class SendProcess:
-    """`chatctl send` with its input from a pipe, run again with the same sender and input until it ends with 0."""
+    """`chatctl send` with its input from a pipe, run again with the same input id until its exit code is 0."""
 
-    def __init__(self, supervisor: "ServerSupervisor", address, checker: "Checker", what, rng, timeout="5s"):
-        self.input = what
-        self.exit_codes = Counter()  # how often it ended with which code
+    def __init__(self, supervisor: "ServerSupervisor", address, checker: "Checker", sent, rng, timeout="5s"):
+        self.input = sent
+        self.exit_codes = Counter()  # how often it ended with each code
         self.process = None
         self._supervisor = supervisor
         self._checker = checker
-        self._rng = random.Random(rng.random())  # of its own, so that chance here does not depend on the machine's pace
+        self._rng = random.Random(rng.random())  # its own, so that its random choices do not depend on the machine's speed
         self._pace = rng.choice(WRITE_PATTERNS)
-        names = ("--sender", what.input_id, "--user", what.user, "--room", what.room)
+        names = ("--input-id", sent.input_id, "--user", sent.user, "--room", sent.room)
         self._command = (*CHATCTL, "send", "--json", *names, "--server", address, "--timeout", timeout)
-        checker.add_input(what)
+        checker.add_input(sent)
 
     async def run(self):
         while True:
@@ -67,7 +67,7 @@ class SendProcess:
         send_signal(self.process, number)
 
     async def _run_once(self):
-        """One run: its exit code, how many receipts it gave, and what it said on stderr."""
+        """Run it once, and return its exit code, the number of receipts, and its stderr."""
         streams = {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE, "limit": 1 << 20}
         self.process = await asyncio.create_subprocess_exec(*self._command, env=clean_environment(), **streams)
         try:
@@ -81,7 +81,7 @@ class SendProcess:
     async def _feed(self):
         pipe = self.process.stdin
         sizes, pause = self._pace
-        with contextlib.suppress(ConnectionError):  # it may end before it has read everything
+        with contextlib.suppress(ConnectionError):  # it may end before it has read all
             for piece in self.input.pieces(sizes, self._rng):
                 pipe.write(piece)
                 await pipe.drain()
@@ -90,35 +90,35 @@ class SendProcess:
             await pipe.wait_closed()
 
     async def _receipts(self):
-        """Tell the checker of the receipts; how many there were, which is up to which number, as they come in order."""
+        """Pass the receipts to the checker, and return their count, which is also the last number: they arrive in order."""
         expected, count, rest = 1, 0, b""
         while chunk := await self.process.stdout.read(1 << 16):
             *lines, rest = (rest + chunk).split(b"\n")
             for receipt in map(json.loads, lines):
                 if receipt["number"] != expected:
                     self._checker.add_violation(
-                        ViolationKind.RECEIPT, f"due was number {expected} of {self.input.input_id}, it is {receipt}"
+                        ViolationKind.RECEIPT, f"expected number {expected} of {self.input.input_id}, got {receipt}"
                     )
                 expected = receipt["number"] + 1
                 if receipt["status"] != "unconfirmed":
                     count += 1
-                    when = microseconds_of_text(receipt["time"]) if "time" in receipt else 0
+                    time = microseconds_of_text(receipt["time"]) if "time" in receipt else 0
                     self._checker.add_receipt(
-                        receipt["sender"], receipt["number"], receipt["status"], receipt.get("sequence", 0), when
+                        receipt["input_id"], receipt["number"], receipt["status"], receipt.get("sequence", 0), time
                     )
         return count
 
 
 class StreamClient:
-    """Sends few texts at a time on a stream over the API, and receives every room on the same one; `run` it as a task.
+    """Sends a few texts at a time on a stream over the API, and receives all rooms on the same one; `run` it as a task.
 
-    After whatever failure it goes on where it has no receipts, and from its cursor.
+    After a failure it continues with the first number without a receipt, and from its cursor.
     """
 
-    def __init__(self, supervisor: "ServerSupervisor", address, checker: "Checker", what, seen, head, rng):
-        """`what` is an input without records, `head` the cursor to receive from, `seen` the checker's Reader."""
-        self.input = what
-        self.check = seen
+    def __init__(self, supervisor: "ServerSupervisor", address, checker: "Checker", sent, check, head, rng):
+        """`sent` is an input without records, `head` the cursor to receive from, `check` a ReaderCheck."""
+        self.input = sent
+        self.check = check
         self.reconnects = -1
         self.failures = Counter()  # streams that ended, by status
         self._supervisor = supervisor
@@ -128,17 +128,17 @@ class StreamClient:
         self._rng = random.Random(rng.random())
         self._next_unconfirmed = 1  # the first number without a receipt
         self._progressed = asyncio.Event()
-        checker.add_input(what)
+        checker.add_input(sent)
 
     def add_texts(self, count):
-        """Send so many more texts."""
+        """Send this many more texts."""
         self.input.count += count
         self._checker.add_input(self.input)
         self._progressed.set()
 
     @property
     def is_confirmed(self):
-        """Whether all that was said has its receipt."""
+        """Whether all texts have their receipt."""
         return self._next_unconfirmed > self.input.count
 
     async def run(self):
@@ -160,17 +160,19 @@ class StreamClient:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _write(self, call):
-        """Write what is due, a few frames ahead of the receipts."""
-        what, number, sent = self.input, self._next_unconfirmed, []
+        """Write texts, a few frames ahead of the receipts."""
+        source, number, unanswered = self.input, self._next_unconfirmed, []
         receive = pb.Receive(all_rooms=True, after=self._cursor)
-        names = {"user": what.user, "input_id": what.input_id, "room": what.room}
-        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # reading raises why
+        names = {"user": source.user, "input_id": source.input_id, "room": source.room}
+        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # `_read` raises the error
             await call.write(pb.SendAndReceiveMessageRequest(**names, receive=receive))
             while True:
-                while number <= what.count and sum(first >= self._next_unconfirmed for first in sent) < WINDOW_FRAMES:
-                    last = min(what.count, number + self._rng.choice((0, 0, 0, 20)))
-                    await call.write(pb.SendAndReceiveMessageRequest(number=number, texts=what.texts(number, last)))
-                    sent = [first for first in sent if first >= self._next_unconfirmed] + [number]
+                while (
+                    number <= source.count and sum(first >= self._next_unconfirmed for first in unanswered) < WINDOW_FRAMES
+                ):
+                    last = min(source.count, number + self._rng.choice((0, 0, 0, 20)))
+                    await call.write(pb.SendAndReceiveMessageRequest(number=number, texts=source.texts(number, last)))
+                    unanswered = [first for first in unanswered if first >= self._next_unconfirmed] + [number]
                     number = last + 1
                 self._progressed.clear()
                 await self._progressed.wait()
@@ -189,7 +191,8 @@ class StreamClient:
                     )
                 if receipt.number != self._next_unconfirmed:
                     self._checker.add_violation(
-                        ViolationKind.RECEIPT, f"due was number {self._next_unconfirmed} of {self.input.input_id}: {receipt}"
+                        ViolationKind.RECEIPT,
+                        f"expected number {self._next_unconfirmed} of {self.input.input_id}: {receipt}",
                     )
                 self._next_unconfirmed = receipt.number + receipt.count
             self._progressed.set()

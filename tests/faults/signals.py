@@ -1,4 +1,4 @@
-"""Waiting for what has to happen sooner or later, and signals to processes that may end at any time."""
+"""Signals to processes that may end at any time."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ import os
 def send_signal(process, number):
     """Send a signal to an asyncio process, if it is running.
 
-    Its own `send_signal` looks whether it has ended, and then asyncio cannot find out any more with which code.
+    The process's own `send_signal` polls its exit code, which asyncio then cannot find out any more.
     """
     if process and process.returncode is None:
         with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Keeps a server running: whenever it ends, whyever, it is started again on the same address and store."""
+"""Keeps a server running: whenever it ends, the supervisor starts it again on the same address and store."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ LOWEST_PORT = 10_000
 
 
 def free_port():
-    """A port that no outgoing connection takes while the server is down."""
+    """Return a port that no outgoing connection takes while the server is down."""
     highest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
         port = random.randrange(LOWEST_PORT, highest)
@@ -31,21 +31,21 @@ def free_port():
 
 
 class ServerSupervisor:
-    """The server of a store; an async context manager, in which it is ready at first and killed at last.
+    """The server of a store; an async context manager: ready when it is entered, killed when it is left.
 
-    `prefix` is put before the server's command. `next_environment` are set in the environment of the next server only, see bent.py.
+    `prefix` is put before the server's command. `next_environment` is for the next server only, see faulty_server.py.
     """
 
     def __init__(self, store, prefix=()):
         self.address = f"127.0.0.1:{free_port()}"
         self.store = store
         self.starts = 0
-        self.exit_codes = Counter()  # how often it ended with which code
-        self.unexpected_ends = []  # ends that should not have been
-        self.lines = deque(maxlen=30)  # the last it wrote on stderr
+        self.exit_codes = Counter()  # how often the server ended with each code
+        self.unexpected_ends = []  # descriptions
+        self.lines = deque(maxlen=30)  # the last lines on stderr
         self.next_environment = {}
-        self.allowed_exit_codes = set()  # codes with which any server may end
-        self._expected_exit_codes = set()  # those with which the one that runs may end
+        self.allowed_exit_codes = set()  # of any server
+        self._expected_exit_codes = set()  # of the server that runs
         self._prefix = prefix
         self._process = None
         self._ready = asyncio.Event()
@@ -63,7 +63,7 @@ class ServerSupervisor:
             await self._process.communicate()
 
     async def wait_ready(self):
-        """Return once it can serve."""
+        """Wait until the server is ready."""
         waiting = asyncio.ensure_future(self._ready.wait())
         await until_async(lambda: waiting.done() or self._task.done(), "the server to be ready")
         if self._task.done():
@@ -87,21 +87,21 @@ class ServerSupervisor:
                 self.unexpected_ends.append(f"the server ended with {code}: {list(self.lines)}")
 
     async def _start(self):
-        bends, self.next_environment = self.next_environment, {}
+        faults, self.next_environment = self.next_environment, {}
         serve = ("serve", "--listen", self.address, "--store", f"sqlite:{self.store}")
-        command = (*self._prefix, *(FAULTY_CHATCTL if bends else CHATCTL), *serve)
+        command = (*self._prefix, *(FAULTY_CHATCTL if faults else CHATCTL), *serve)
         return await asyncio.create_subprocess_exec(
-            *command, env=clean_environment(env=bends), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            *command, env=clean_environment(env=faults), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
         )
 
     @property
     def pid(self):
-        """Of the server that runs, or was the last to."""
+        """The process id of the server that runs, or of the last one."""
         return self._process.pid
 
     @property
     def kills(self):
-        """How many servers were killed."""
+        """The number of servers that were killed."""
         return self.exit_codes[-signal.SIGKILL]
 
     @property
@@ -109,20 +109,20 @@ class ServerSupervisor:
         return self._ready.is_set()
 
     def kill(self):
-        """The end without warning, if it runs."""
+        """Send SIGKILL, if the server runs."""
         if self._process.returncode is None:
             self._ready.clear()
             self.expect(-signal.SIGKILL)
             self.signal(signal.SIGKILL)
 
     def stop(self):
-        """Ask it to stop in order, if it runs."""
+        """Send SIGTERM, if the server runs: it stops gracefully."""
         self._ready.clear()
         self.expect(0)
         self.signal(signal.SIGTERM)
 
     def expect(self, code):
-        """The one that runs may end with this code, too."""
+        """Allow the server that runs to end with this code."""
         self._expected_exit_codes.add(code)
 
     def signal(self, number):

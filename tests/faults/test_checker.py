@@ -1,4 +1,4 @@
-"""The checker finds what is planted, names it, and finds nothing where nothing is wrong."""
+"""The checker finds planted violations and names them, and finds none in a correct log."""
 
 import tracemalloc
 
@@ -10,20 +10,20 @@ from tests.faults.sample_log import ANN, LOG, RECEIPTS, ROOMS, kinds
 
 
 def judge(log=LOG, receipts=RECEIPTS, all_rooms=LOG, den=None, checks=(100,)):
-    """The faults found; `checks` are the sequences after which it is checked."""
+    """Return the violations found; `checks` are the sequences after which `check` is called."""
     checker = Checker()
-    for what in ROOMS.values():
-        checker.add_input(what)
+    for sent in ROOMS.values():
+        checker.add_input(sent)
     readers = [(checker.add_reader("everything"), all_rooms), (checker.add_reader("den", ("den",)), den or only("den", LOG))]
     before = 0
     for at in checks:
         for receipt in receipts:
             if before < receipt[3] <= at:
                 checker.add_receipt(*receipt)
-        for tell, messages in ((checker.add_messages, log), *((reader.add, seen) for reader, seen in readers)):
+        for add, messages in ((checker.add_messages, log), *((reader.add, seen) for reader, seen in readers)):
             for sequence, room, user, time, text in messages:
                 if before < sequence <= at:
-                    tell(sequence, room, user, time, [text])
+                    add(sequence, room, user, time, [text])
         checker.check()
         before = at
     checker.complete()
@@ -54,19 +54,19 @@ def swapped(messages, i):
 
 
 @pytest.mark.parametrize("checks", [(100,), (4, 100), range(1, 12)])
-def test_nothing_is_found_where_nothing_is_wrong(checks):
+def test_no_violation_in_a_correct_log(checks):
     assert judge(checks=checks) == []
 
 
-def test_duplicates_of_what_had_no_receipt_or_had_one_are_well():
+def test_duplicates_with_and_without_an_earlier_receipt_are_correct():
     again = [(*receipt[:2], "duplicate", *receipt[3:]) for receipt in RECEIPTS]
     assert judge(receipts=[*RECEIPTS[:4], *again]) == []
 
 
 def test_a_lost_message():
-    (fault,) = judge(log=without(LOG, 11), all_rooms=without(LOG, 11), den=only("den", without(LOG, 11)))[:1]
-    assert fault.kind is ViolationKind.LOST
-    assert "number=6" in fault.text
+    (violation,) = judge(log=without(LOG, 11), all_rooms=without(LOG, 11), den=only("den", without(LOG, 11)))[:1]
+    assert violation.kind is ViolationKind.LOST
+    assert "number=6" in violation.text
     lost = kinds(judge(log=without(LOG, 4), all_rooms=without(LOG, 4), den=only("den", without(LOG, 4))))
     assert lost == [ViolationKind.LOST, ViolationKind.LOST]  # for its receipt, and because its sender has finished
 
@@ -79,21 +79,21 @@ def test_a_message_that_a_reader_saw_and_that_is_not_in_the_log():
 
 def test_a_record_stored_twice():
     double = (12, "den", "ann", 2000, ANN.text(3))
-    (fault,) = judge([*LOG, double], all_rooms=[*LOG, double], den=[*only("den", LOG), double])
-    assert fault.kind is ViolationKind.DOUBLED
-    assert "build:3 at 4 and 12" in fault.text
+    (violation,) = judge([*LOG, double], all_rooms=[*LOG, double], den=[*only("den", LOG), double])
+    assert violation.kind is ViolationKind.DOUBLED
+    assert "build:3 at 4 and 12" in violation.text
 
 
-def test_a_record_said_to_be_stored_that_had_a_receipt():
+def test_a_second_receipt_as_stored():
     assert kinds(judge(receipts=[*RECEIPTS, RECEIPTS[0]])) == [ViolationKind.DOUBLED]
 
 
 def test_records_of_a_sender_in_another_order():
     log = changed(changed(LOG, 7, text=ANN.text(5)), 8, text=ANN.text(4))
     receipts = [*RECEIPTS[:5], ("build", 5, "stored", 7, 1002), ("build", 4, "stored", 8, 1002), *RECEIPTS[7:]]
-    (fault,) = judge(log, receipts, log, only("den", log))
-    assert fault.kind is ViolationKind.DISORDER
-    assert "build:4" in fault.text
+    (violation,) = judge(log, receipts, log, only("den", log))
+    assert violation.kind is ViolationKind.DISORDER
+    assert "build:4" in violation.text
 
 
 def test_a_log_that_goes_backwards():
@@ -101,8 +101,8 @@ def test_a_log_that_goes_backwards():
 
 
 def test_readers_that_see_another_order():
-    (fault,) = judge(all_rooms=swapped(LOG, 3))
-    assert fault == (ViolationKind.DISORDER, "everything: saw sequence 4 after 6")
+    (violation,) = judge(all_rooms=swapped(LOG, 3))
+    assert violation == (ViolationKind.DISORDER, "everything: saw sequence 4 after 6")
 
 
 def test_readers_that_see_another_message_at_a_sequence():
@@ -117,7 +117,7 @@ def test_another_text_room_or_user(change):
 
 
 @pytest.mark.parametrize("text", ["", "build", "build:7:x", "build:0:", "build:-1:", "nobody:1:"])
-def test_what_nobody_sent(text):
+def test_a_text_that_was_not_sent(text):
     log = [*LOG, (12, "den", "ann", 2000, text)]
     found = judge(log, all_rooms=log, den=only("den", log))
     assert kinds(found) == [ViolationKind.INVENTED] * 3
@@ -126,8 +126,8 @@ def test_what_nobody_sent(text):
 
 @pytest.mark.parametrize("checks", [(100,), (8, 100), (7, 8, 100)])
 def test_a_gap_in_a_follower(checks):
-    (fault,) = judge(den=without(only("den", LOG), 8), checks=checks)
-    assert fault == (ViolationKind.GAP, "den: did not see sequence 8 (build:5)")
+    (violation,) = judge(den=without(only("den", LOG), 8), checks=checks)
+    assert violation == (ViolationKind.GAP, "den: did not see sequence 8 (build:5)")
 
 
 def test_a_follower_that_stops_short():
@@ -137,8 +137,8 @@ def test_a_follower_that_stops_short():
 @pytest.mark.parametrize("again", [2, 4, 7])
 def test_a_double_in_a_follower(again):
     checker = Checker()
-    for what in ROOMS.values():
-        checker.add_input(what)
+    for sent in ROOMS.values():
+        checker.add_input(sent)
     reader = checker.add_reader("all")
     for sequence, room, user, time, text in LOG:
         checker.add_messages(sequence, room, user, time, [text])
@@ -153,7 +153,7 @@ def test_a_double_in_a_follower(again):
     assert set(checker.violations) == {(ViolationKind.DOUBLED, f"all: saw sequence {again} again")}
 
 
-def test_a_message_of_a_room_that_was_not_asked_for():
+def test_a_message_of_a_room_that_was_not_requested():
     assert kinds(judge(den=sorted([*only("den", LOG), LOG[2]]))) == [ViolationKind.CHANGED]
 
 
@@ -166,7 +166,7 @@ def test_a_receipt_with_the_sequence_of_another_message(receipt):
 @pytest.mark.parametrize(
     "receipt", [("build", 7, "stored", 1, 1000), ("nobody", 1, "stored", 1, 1000), ("build", 1, "rejected", 0, 0)]
 )
-def test_a_receipt_that_cannot_be(receipt):
+def test_an_impossible_receipt(receipt):
     checker = Checker()
     checker.add_input(ANN)
     checker.add_receipt(*receipt)
@@ -185,42 +185,42 @@ def test_a_record_that_never_got_a_receipt():
 def test_time_going_back():
     log = changed(LOG, 7, time=999)
     receipts = [(*receipt[:4], 999) if receipt[3] == 7 else receipt for receipt in RECEIPTS]
-    (fault,) = judge(log, receipts, log, only("den", log))
-    assert fault == (ViolationKind.TIME, "sequence 7 was created at 999, the one before at 1002")
+    (violation,) = judge(log, receipts, log, only("den", log))
+    assert violation == (ViolationKind.TIME, "sequence 7 was created at 999, the one before at 1002")
 
 
-def test_a_reader_that_is_told_another_time():
+def test_a_reader_that_gets_another_time():
     assert kinds(judge(all_rooms=changed(LOG, 7, time=999))) == [ViolationKind.CHANGED]
 
 
 def test_an_input_may_grow():
-    what = Input("ann", "talk", "den", 1)
+    sent = Input("ann", "talk", "den", 1)
     checker = Checker()
     for count in (1, 2):
-        what.count = count
-        checker.add_input(what)
+        sent.count = count
+        checker.add_input(sent)
         checker.add_receipt("talk", count, "stored", count, 5)
-        checker.add_messages(count, "den", "ann", 5, [what.text(count)])
+        checker.add_messages(count, "den", "ann", 5, [sent.text(count)])
         checker.check()
     checker.complete()
     assert (checker.violations, checker.confirmed) == ([], 2)
 
 
-def test_many_faults_are_counted_and_the_first_kept():
+def test_many_violations_are_counted_and_the_first_ones_kept():
     checker = Checker()
     checker.add_messages(1, "den", "ann", 5, ["nobody's"] * 1000)
     assert checker.counts == {ViolationKind.INVENTED: 1000}
     assert len(checker.violations) == 50
 
 
-def test_what_it_keeps_of_a_message_is_a_few_numbers():
-    what, part = Input("ann", "build", "den", 20_000), 1000
+def test_a_message_needs_a_few_numbers_of_memory():
+    sent, part = Input("ann", "build", "den", 20_000), 1000
     tracemalloc.start()
     checker = Checker()
-    checker.add_input(what)
+    checker.add_input(sent)
     reader = checker.add_reader("all")
-    for first in range(1, what.count, part):
-        texts = what.texts(first, first + part - 1)
+    for first in range(1, sent.count, part):
+        texts = sent.texts(first, first + part - 1)
         for number in range(first, first + part):
             checker.add_receipt("build", number, "stored", number, first)
         checker.add_messages(first, "den", "ann", first, texts)
@@ -231,4 +231,4 @@ def test_what_it_keeps_of_a_message_is_a_few_numbers():
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert checker.violations == []
-    assert kept / what.count < 64
+    assert kept / sent.count < 64

@@ -1,4 +1,4 @@
-"""Stores damaged while nobody serves them: refused, or what is lost is told and can be sent again."""
+"""Stores damaged while no server runs: they are rejected, or the server reports the loss and takes the input again."""
 
 import os
 
@@ -7,11 +7,10 @@ import pytest
 
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
-from tests.faults.stores import LINES, send, stored
+from tests.faults.stores import LINES, MAIN_FILE_LINES, send, stored
 from tests.support.cli import run
 from tests.support.wire_client import ManualStream, call_error
 
-MOVED = 2000  # of them are in the main file, the rest is in the write-ahead log only
 OUT_OF_RANGE = (grpc.StatusCode.OUT_OF_RANGE, "CURSOR_BEYOND_HEAD")
 PAGE_BYTES = 8192
 
@@ -24,28 +23,28 @@ def overwrite(path, at, data):
 
 @pytest.mark.parametrize(("at", "size"), [(0, 100), (3 * PAGE_BYTES, PAGE_BYTES)], ids=["header", "page"])
 def test_a_damaged_file_is_refused(start_server, killed, at, size):
-    """With its write-ahead log beside it; once the bytes are back, so is everything."""
+    """The write-ahead log is whole. Once the bytes are restored, all messages are readable again."""
     store, _ = killed
     whole = store.read_bytes()[at : at + size]
     overwrite(store, at, os.urandom(size))
     files = [store, store.with_name(store.name + "-wal")]
     damaged = [path.read_bytes() for path in files]
-    said = start_server.start_error("--listen", "127.0.0.1:0", "--store", f"sqlite:{store}")
-    assert str(store) in said
+    error = start_server.start_error("--listen", "127.0.0.1:0", "--store", f"sqlite:{store}")
+    assert str(store) in error
     assert [path.read_bytes() for path in files] == damaged
     overwrite(store, at, whole)
     assert stored(start_server(store=store).address) == LINES
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.5])
-def test_a_lost_tail_of_the_write_ahead_log_is_told_to_whoever_has_seen_it(start_server, connect, killed, kept):
+def test_a_lost_tail_of_the_write_ahead_log_is_reported_to_clients_that_have_seen_it(start_server, connect, killed, kept):
     store, receipts = killed
     wal = store.with_name(store.name + "-wal")
     os.truncate(wal, int(wal.stat().st_size * kept))
     server = start_server(store=store)
     left = stored(server.address)
     assert left == LINES[: len(left)]
-    assert MOVED <= len(left) < len(LINES)
+    assert MAIN_FILE_LINES <= len(left) < len(LINES)
     last, lost = receipts[len(left) - 1]["cursor"], receipts[-1]["cursor"]
     assert run("history", "--after", last, server=server.address).code == 0
     done = run("history", "--after", lost, server=server.address)
@@ -57,11 +56,13 @@ def test_a_lost_tail_of_the_write_ahead_log_is_told_to_whoever_has_seen_it(start
     assert call_error(ManualStream(stub).send(user="ann", input_id="talk", receive=receive).call) == OUT_OF_RANGE
 
 
-def test_what_was_lost_is_stored_again_by_sending_it_again(start_server, killed):
+def test_lost_messages_are_stored_again_by_sending_them_again(start_server, killed):
     store, receipts = killed
     store.with_name(store.name + "-wal").unlink()
     server = start_server(store=store)
     again = send(server.address, len(LINES))
-    assert [receipt["status"] for receipt in again] == ["duplicate"] * MOVED + ["stored"] * (len(LINES) - MOVED)
+    assert [receipt["status"] for receipt in again] == ["duplicate"] * MAIN_FILE_LINES + ["stored"] * (
+        len(LINES) - MAIN_FILE_LINES
+    )
     assert [receipt["sha256"] for receipt in again] == [receipt["sha256"] for receipt in receipts]
     assert stored(server.address) == LINES

@@ -129,7 +129,7 @@ async def test_a_cut_breaks_both_sides_and_new_connections_work(holding):
             writer.write(b"lost")
         proxy.cut()
         assert await read_rest(reader) == b""
-        await until_async(lambda: len(got) == 2, "the server to hear of it")
+        await until_async(lambda: len(got) == 2, "the server to notice it")
         assert b"lost" not in got
         proxy.release()
         again = await asyncio.open_connection(*proxy.address.split(":"))
@@ -149,7 +149,7 @@ async def test_a_half_close_ends_one_direction(towards):
         else:
             assert await reader.read() == b""
             writer.write(b"b")
-            await until_async(lambda: b"b" in got, "what is still said to reach the server")
+            await until_async(lambda: b"b" in got, "later data to reach the server")
 
 
 async def test_without_a_server_connections_are_closed():

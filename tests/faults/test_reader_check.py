@@ -1,4 +1,4 @@
-"""What a reader may see again after it was killed, and what not."""
+"""The messages that a reader may see again after a kill, and those that it may not."""
 
 import pytest
 
@@ -7,11 +7,11 @@ from tests.faults.inputs import Input
 from tests.faults.sample_log import LOG, ROOMS, kinds
 
 
-def saw(*sequences):
-    """The faults of a reader that saw these sequences; None is a SIGKILL. What came again is told, too."""
+def check_reader(*sequences):
+    """Return the violations of a reader that saw these sequences, and how many repeated. None is a SIGKILL."""
     checker = Checker()
-    for what in ROOMS.values():
-        checker.add_input(what)
+    for sent in ROOMS.values():
+        checker.add_input(sent)
     reader, messages = checker.add_reader("killed"), {message[0]: message for message in LOG}
     for message in LOG:
         checker.add_messages(*message[:4], [message[4]])
@@ -29,36 +29,36 @@ ALL = tuple(message[0] for message in LOG)
 
 
 @pytest.mark.parametrize("again", [(), (11,), (9, 10, 11), ALL])
-def test_after_a_kill_a_page_may_come_again(again):
-    assert saw(*ALL, None, *again) == ([], len(again))
-    assert saw(*ALL[:6], None, *ALL[3:]) == ([], 3)
-    assert saw(*ALL[:6], None, *ALL[3:5], None, *ALL[4:]) == ([], 2 + 2)
+def test_a_page_may_repeat_after_a_kill(again):
+    assert check_reader(*ALL, None, *again) == ([], len(again))
+    assert check_reader(*ALL[:6], None, *ALL[3:]) == ([], 3)
+    assert check_reader(*ALL[:6], None, *ALL[3:5], None, *ALL[4:]) == ([], 2 + 2)
 
 
 @pytest.mark.parametrize(
-    ("sequences", "fault"),
+    ("sequences", "violation"),
     [
-        ((*ALL, 11), ViolationKind.DOUBLED),  # nobody was killed
-        ((*ALL[:6], None, *ALL[3:6], 7, *ALL[6:]), ViolationKind.DOUBLED),  # once is enough
+        ((*ALL, 11), ViolationKind.DOUBLED),  # no kill
+        ((*ALL[:6], None, *ALL[3:6], 7, *ALL[6:]), ViolationKind.DOUBLED),  # repeated twice
         ((*ALL[:6], None, *ALL[7:]), ViolationKind.GAP),
-        ((*ALL[:6], None, 2, 3, *ALL[6:]), ViolationKind.GAP),  # what was begun has to come again to its end
+        ((*ALL[:6], None, 2, 3, *ALL[6:]), ViolationKind.GAP),  # a repeat must be complete
         ((*ALL[:6], None, 2, 4, *ALL[4:]), ViolationKind.GAP),
         ((*ALL[:6], None, 6, 4, *ALL[6:]), ViolationKind.DOUBLED),
     ],
 )
-def test_what_comes_again_otherwise_is_found(sequences, fault):
-    assert fault in saw(*sequences)[0]
+def test_other_repeats_are_violations(sequences, violation):
+    assert violation in check_reader(*sequences)[0]
 
 
 @pytest.mark.parametrize(("first", "doubled"), [(2501, 0), (1501, 0), (1500, 1), (1, 1500)])
-def test_no_more_than_a_page_comes_again(first, doubled):
-    checker, what = Checker(), Input("ann", "build", "den", 3000)
-    checker.add_input(what)
+def test_no_more_than_a_page_may_repeat(first, doubled):
+    checker, sent = Checker(), Input("ann", "build", "den", 3000)
+    checker.add_input(sent)
     reader = checker.add_reader("killed")
-    checker.add_messages(1, "den", "ann", 5, what.texts(1, 3000))
-    reader.add(1, "den", "ann", 5, what.texts(1, 2500))
+    checker.add_messages(1, "den", "ann", 5, sent.texts(1, 3000))
+    reader.add(1, "den", "ann", 5, sent.texts(1, 2500))
     reader.allow_repeat()
-    reader.add(first, "den", "ann", 5, what.texts(first, 3000))
+    reader.add(first, "den", "ann", 5, sent.texts(first, 3000))
     checker.check()
     assert checker.counts[ViolationKind.GAP] == 0
     assert (checker.counts[ViolationKind.DOUBLED] > 0) == (doubled > 0)

@@ -1,4 +1,4 @@
-"""A trial: a server with its supervisor, a proxy, senders and readers at work, and the checker, who watches them all."""
+"""A trial: a server with its supervisor, a proxy, senders and readers at work, and the checker that compares them."""
 
 import asyncio
 import contextlib
@@ -29,28 +29,28 @@ async def run_trial(directory, rounds, messages, **options):
 
 
 ROOMS = ("den", "lobby", "war room")
-STREAM_SHARE = 0.1  # the share of the messages that each client says; the rest is process
-LATEST_FAULT = 0.75  # the part of a round's receipts after which no fault begins
-JITTER_SECONDS = 0.02  # a fault comes up to so much later than the receipt it waits for
-ROUND_SECONDS = 180  # a round that takes longer hangs
+STREAM_SHARE = 0.1  # of all messages, by each stream client; the rest goes through `chatctl send`
+LATEST_FAULT = 0.75  # no fault begins after this part of a round's receipts
+JITTER_SECONDS = 0.02  # a fault begins up to this much later than the receipt it waits for
+ROUND_SECONDS = 180  # a longer round hangs
 
 
 class ViolationFound(AssertionError):
-    """The checker, or a process, found something wrong."""
+    """The checker found a violation, or a process ended unexpectedly."""
 
 
 class Trial:
-    """An async context manager. The store stays when it ends; `seed` decides what is random."""
+    """An async context manager. The store is kept when it ends; `seed` is for all random choices."""
 
     def __init__(self, directory, seed, pipes=3, timeout="2s", prefix=(), store=None):
-        """`directory` is for what the faults need; `pipes` is how many `chatctl send` are at work at once."""
+        """`directory` is for files of the faults; `pipes` is the number of concurrent `chatctl send`."""
         self.directory = directory
         self.seed = seed
         self.rng = random.Random(seed)
         self.checker = Checker()
         self.supervisor = ServerSupervisor(store or directory / "chat.db", prefix)
         self.proxy = TcpProxy(self.supervisor.address)
-        self.send_processes = []  # those of this round
+        self.send_processes = []  # of this round
         self.followers = []
         self.stream_clients = []
         self.follower_processes = []
@@ -77,13 +77,13 @@ class Trial:
         async with Connection(direct) as stub:
             head = (await stub.GetStats(pb.GetStatsRequest())).head
         for number, address in enumerate((direct, proxied)):
-            what = Input("tim", f"talk-{number}", ROOMS[number], 0)
-            seen = self.checker.add_reader(f"client {number}")
-            self.stream_clients.append(StreamClient(self.supervisor, address, self.checker, what, seen, head, self.rng))
+            sent = Input("tim", f"stream-{number}", ROOMS[number], 0)
+            check = self.checker.add_reader(f"stream client {number}")
+            self.stream_clients.append(StreamClient(self.supervisor, address, self.checker, sent, check, head, self.rng))
         for number, (address, rooms) in enumerate(((direct, ()), (proxied, ROOMS[1:]))):
-            seen = self.checker.add_reader(f"follower of the command line {number}", rooms)
+            check = self.checker.add_reader(f"follower process {number}", rooms)
             self.follower_processes.append(
-                RestartedFollower(address, self.directory / f"cursor-{number}", seen, self._timeout)
+                RestartedFollower(address, self.directory / f"cursor-{number}", check, self._timeout)
             )
         self._tasks = [asyncio.create_task(actor.run()) for actor in self._readers]
         return self
@@ -99,9 +99,9 @@ class Trial:
     # --- rounds
 
     async def run_round(self, messages, faults):
-        """Send so many messages while the faults happen, then check what came in since the last round.
+        """Send messages while the faults happen, then check all that arrived since the last round.
 
-        A fault is an async function of the trial; each begins at a random moment, with some work left to harm.
+        A fault is an async function of the trial. Each begins at a random moment while work is left.
         """
         before = self.checker.confirmed
         self.sent += messages
@@ -120,7 +120,7 @@ class Trial:
         await self.check_log()
 
     def _assign_inputs(self, messages):
-        """Give every sender its part."""
+        """Divide the messages among the senders."""
         for client in self.stream_clients:
             client.add_texts(int(messages * STREAM_SHARE))
         unassigned = messages - sum(int(messages * STREAM_SHARE) for _ in self.stream_clients)
@@ -129,14 +129,14 @@ class Trial:
             count = unassigned // (self._num_send_processes - i)
             unassigned -= count
             self._num_inputs += 1
-            what = Input(self.rng.choice(("ann", "bob")), f"job-{self._num_inputs}", self.rng.choice(ROOMS), count)
+            sent = Input(self.rng.choice(("ann", "bob")), f"job-{self._num_inputs}", self.rng.choice(ROOMS), count)
             address = self.proxy.address if i == 0 else self.supervisor.address
-            self.send_processes.append(SendProcess(self.supervisor, address, self.checker, what, self.rng, self._timeout))
+            self.send_processes.append(SendProcess(self.supervisor, address, self.checker, sent, self.rng, self._timeout))
 
     async def _wait_confirmed(self):
         await until_async(
             lambda: all(client.is_confirmed for client in self.stream_clients) or self._raise_if_ended(),
-            "the stream clients' receipts",
+            "the receipts of the stream clients",
         )
 
     async def _inject_faults(self, moments):
@@ -148,7 +148,7 @@ class Trial:
             await fault(self)
 
     def _raise_if_ended(self):
-        """Raise if an actor, who never should, has ended."""
+        """Raise the error of a reader or stream client that has ended, which none should. Return False."""
         for task in self._tasks:
             if task.done():
                 task.result()
@@ -157,26 +157,26 @@ class Trial:
     # --- judging
 
     async def check_log(self):
-        """Read what is new in the log, wait until all readers have seen it, and compare. Raises ViolationFound."""
+        """Read the new part of the log, wait until all readers have seen it, and compare. Raises ViolationFound."""
         await self.supervisor.wait_ready()
         self._cursor = await read_log(self.supervisor.address, self.checker.add_messages, self._cursor)
-        readers = [actor.check for actor in self._readers]
-        expected = {reader: self.checker.last_sequence(reader.rooms) for reader in readers}
-        with contextlib.suppress(AssertionError):  # the checker says it better
+        checks = [actor.check for actor in self._readers]
+        expected = {check: self.checker.last_sequence(check.rooms) for check in checks}
+        with contextlib.suppress(AssertionError):  # the checker explains it better
             await until_async(
-                lambda: all(reader.last >= expected[reader] for reader in readers) or self._raise_if_ended(), "the readers"
+                lambda: all(check.last >= expected[check] for check in checks) or self._raise_if_ended(), "the readers"
             )
         self.checker.check()
         self.raise_violations()
 
     def raise_violations(self):
-        faults = [*(f"{fault.kind}: {fault.text}" for fault in self.checker.violations), *self.supervisor.unexpected_ends]
-        if faults:
+        found = [*(f"{each.kind}: {each.text}" for each in self.checker.violations), *self.supervisor.unexpected_ends]
+        if found:
             counts = {str(kind): count for kind, count in self.checker.counts.items()}
-            raise ViolationFound(f"seed {self.seed}, store {self.supervisor.store}, {counts}:\n" + "\n".join(faults))
+            raise ViolationFound(f"seed {self.seed}, store {self.supervisor.store}, {counts}:\n" + "\n".join(found))
 
     async def final_check(self):
-        """The last word: every record is there, and the log read again from its beginning is the same. Raises ViolationFound."""
+        """Check that every record is stored, and that the log reads the same from its beginning. Raises ViolationFound."""
         self.checker.complete()
         await read_log(self.supervisor.address, self.checker.add_reader("the log, read again").add)
         self.checker.check()
@@ -188,12 +188,12 @@ class Trial:
 
     @property
     def is_done(self):
-        """Whether every record sent so far has its receipt."""
+        """Whether all records sent so far have their receipt."""
         return self.checker.confirmed >= self.sent
 
     @property
     def refusals(self):
-        """How often a sender was told that the disk is full."""
+        """How often a sender had the error of a full disk."""
         failed_streams = sum(client.failures[STORE_FULL] for client in self.stream_clients)
         return failed_streams + sum(process.exit_codes[FULL_EXIT] for process in self.send_processes)
 

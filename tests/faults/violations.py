@@ -1,20 +1,20 @@
-"""What can be wrong, and what stands for records that are not there."""
+"""The kinds of violations, and the keys of records that do not exist."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
-ABSENT, UNKNOWN = 0, -1  # instead of a record's key: no message has the sequence, or one that nobody sent
+ABSENT, UNKNOWN = 0, -1  # instead of a record's key: no message has the sequence, or its message is not from these tests
 
 
 class ViolationKind(StrEnum):
-    """What can be wrong."""
+    """Kinds of violations."""
 
-    LOST = "lost"  # receipted or seen, and not in the log
+    LOST = "lost"  # has a receipt or was seen, and is not in the log
     DOUBLED = "doubled"  # a record stored twice, or a message seen twice
     DISORDER = "out of order"
-    GAP = "gap"  # a reader did not see what it should have
-    INVENTED = "invented"  # nobody sent it
-    CHANGED = "changed"  # its text, room, user or time is another
+    GAP = "gap"  # a reader missed a message
+    INVENTED = "invented"  # no sender of these tests sent it
+    CHANGED = "changed"  # its text, room, user or time differs
     RECEIPT = "wrong receipt"
     TIME = "time went back"
 

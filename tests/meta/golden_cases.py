@@ -29,7 +29,7 @@ def case(name: str, *steps: Step | str, **files: str) -> Case:
 
 def receipt(number: int, sequence: int, text: str, **changes: object) -> str:
     """A line as `send --json` writes it, with changes."""
-    whole = {"number": number, "status": "stored", "sequence": sequence, "room": "news", "user": "ann", "sender": "seed-1"}
+    whole = {"number": number, "status": "stored", "sequence": sequence, "room": "news", "user": "ann", "input_id": "seed-1"}
     whole |= {
         "time": "2026-01-31T08:00:00.000000Z",
         "cursor": f"LOG:{sequence}",
@@ -40,67 +40,77 @@ def receipt(number: int, sequence: int, text: str, **changes: object) -> str:
 
 def not_stored(number: int, status: str, **more: str) -> str:
     """A line as `send --json` writes it of a record that is not stored, or may not be."""
-    whole = {"number": number, "status": status, "room": "news", "user": "ann", "sender": "seed-1"}
+    whole = {"number": number, "status": status, "room": "news", "user": "ann", "input_id": "seed-1"}
     return json.dumps(whole | more) + "\n"
 
 
 def left(number: int, text: str, **changes: object) -> str:
     """A line as `send --unconfirmed` writes it."""
-    whole = {"number": number, "room": "news", "user": "ann", "sender": "left-1", "text": text}
+    whole = {"number": number, "room": "news", "user": "ann", "input_id": "left-1", "text": text}
     return json.dumps(whole | changes, separators=(",", ":")) + "\n"
 
 
 SEED = (
-    Step(f"send {AT} --room news --user ann --sender seed-1", "first\nsecond line\nthird\n"),
-    Step(f"send {AT} --room ops --user bob --sender seed-2 --split null", "tab\tand\nnewline\0\x1b[31mred\0größer ☃\0"),
-    Step(f"send {AT} --room ops --user ann --sender seed-3 'ERROR: disk full'"),
+    Step(f"send {AT} --room news --user ann --input-id seed-1", "first\nsecond line\nthird\n"),
+    Step(f"send {AT} --room ops --user bob --input-id seed-2 --split null", "tab\tand\nnewline\0\x1b[31mred\0größer ☃\0"),
+    Step(f"send {AT} --room ops --user ann --input-id seed-3 'ERROR: disk full'"),
 )
 """Seven messages, which the groups that only read are about."""
 
 RECEIPTS = (
-    case("one text", f"send {AT} --room r1 --user ann --sender s1 hello world"),
+    case("one text", f"send {AT} --room r1 --user ann --input-id s1 hello world"),
     case("the defaults", f"send {AT} hello"),
-    case("one text as JSON", f"send {AT} --room r1 --user ann --sender s2 --json 'größer \"☃\"'"),
-    case("nothing is stored twice", f"send {AT} --room r1 --user ann --sender s1 hello world"),
-    case("a duplicate as JSON", f"send {AT} --room r1 --user ann --sender s2 --json 'größer \"☃\"'"),
-    case("lines of stdin", Step(f"send {AT} --room r1 --user ann --sender s3", "a\nb\n\nlast")),
-    case("lines as JSON", Step(f"send {AT} --room r1 --user ann --sender s4 --json", "a\nb\n")),
-    case("a dash is stdin", Step(f"send {AT} --room r1 --user ann --sender s5 -", "a\n")),
-    case("no lines", f"send {AT} --room r1 --user ann --sender s6", f"send {AT} --room r1 --user ann --sender s6 --json"),
-    case("quiet", f"send {AT} --sender s7 --quiet a", f"send {AT} --sender s8 --quiet --json a"),
-    case("split at nothing", Step(f"send {AT} --sender s9 --split none --json", "a\nb\n")),
-    case("split at NUL", Step(f"send {AT} --sender s10 --split null", "a\nb\0c")),
-    case("another text", f"send {AT} --room r1 --user ann --sender s1 other words"),
-    case("another text as JSON", f"send {AT} --room r1 --user ann --sender s1 --json other words"),
-    case("another room", f"send {AT} --room r2 --user ann --sender s1 hello world"),
-    case("another user", f"send {AT} --room r1 --user bob --sender s1 hello world"),
-    case("some duplicates, some new", Step(f"send {AT} --room r1 --user ann --sender s3", "a\nb\n\nlast\nnew\n")),
+    case("one text as JSON", f"send {AT} --room r1 --user ann --input-id s2 --json 'größer \"☃\"'"),
+    case("nothing is stored twice", f"send {AT} --room r1 --user ann --input-id s1 hello world"),
+    case("a duplicate as JSON", f"send {AT} --room r1 --user ann --input-id s2 --json 'größer \"☃\"'"),
+    case("lines of stdin", Step(f"send {AT} --room r1 --user ann --input-id s3", "a\nb\n\nlast")),
+    case("lines as JSON", Step(f"send {AT} --room r1 --user ann --input-id s4 --json", "a\nb\n")),
+    case("a dash is stdin", Step(f"send {AT} --room r1 --user ann --input-id s5 -", "a\n")),
+    case(
+        "no lines", f"send {AT} --room r1 --user ann --input-id s6", f"send {AT} --room r1 --user ann --input-id s6 --json"
+    ),
+    case("quiet", f"send {AT} --input-id s7 --quiet a", f"send {AT} --input-id s8 --quiet --json a"),
+    case("split at nothing", Step(f"send {AT} --input-id s9 --split none --json", "a\nb\n")),
+    case("split at NUL", Step(f"send {AT} --input-id s10 --split null", "a\nb\0c")),
+    case(
+        "the old name of --input-id",
+        f"send {AT} --room r1 --user ann --sender s15 hello",
+        f"send {AT} --room r1 --user ann --sender s15 --json hello",
+        f"send {AT} --sender s15 --input-id s16 hello",
+    ),
+    case("another text", f"send {AT} --room r1 --user ann --input-id s1 other words"),
+    case("another text as JSON", f"send {AT} --room r1 --user ann --input-id s1 --json other words"),
+    case("another room", f"send {AT} --room r2 --user ann --input-id s1 hello world"),
+    case("another user", f"send {AT} --room r1 --user bob --input-id s1 hello world"),
+    case("some duplicates, some new", Step(f"send {AT} --room r1 --user ann --input-id s3", "a\nb\n\nlast\nnew\n")),
     case("a name too long for the server", f"send {AT} --room {'x' * 129} hello"),
     case("a user too long for the server", f"send {AT} --json --user {'x' * 129} hello"),
-    case("a sender too long for the server", f"send {AT} --sender {'x' * 129} hello"),
-    case("no UTF-8", f"send {AT} --sender s11 'a\udcff'", f"send {AT} --sender s12 --json 'a\udcff'"),
-    case("a text too long", f"send {AT} --sender s13 {'x' * 65537}"),
-    case("names that do not show", f"send {AT} --room 'a b ' --user 'a\u200bb' --sender ' s' hello"),
+    case("an input id too long for the server", f"send {AT} --input-id {'x' * 129} hello"),
+    case("no UTF-8", f"send {AT} --input-id s11 'a\udcff'", f"send {AT} --input-id s12 --json 'a\udcff'"),
+    case("a text too long", f"send {AT} --input-id s13 {'x' * 65537}"),
+    case("names that do not show", f"send {AT} --room 'a b ' --user 'a\u200bb' --input-id ' s' hello"),
     case(
         "names from the environment",
         Step("send hello", env={"CHATCTL_SERVER": "SERVER", "CHATCTL_ROOM": "r9", "CHATCTL_USER": "eve"}),
     ),
     case(
-        "JSON from the environment", Step(f"send {AT} --sender s14 hello", env={"CHATCTL_JSON": "1", "CHATCTL_QUIET": "1"})
+        "JSON from the environment", Step(f"send {AT} --input-id s14 hello", env={"CHATCTL_JSON": "1", "CHATCTL_QUIET": "1"})
     ),
 )
 
 FILES = (
-    case("receipts", Step(f"send {AT} --sender f1 --receipts out.jsonl", "a\nb\n", show=("out.jsonl",))),
+    case("receipts", Step(f"send {AT} --input-id f1 --receipts out.jsonl", "a\nb\n", show=("out.jsonl",))),
     case(
         "rejects",
-        Step(f"send {AT} --sender f2 --rejects bad.txt", b"good\n\xff\xfe\n" + b"x" * 65537 + b"\nok\n", show=("bad.txt",)),
-        Step(f"send {AT} --sender f3 --rejects bad.txt --json", b"good\n\xff\xfe", show=("bad.txt",)),
+        Step(
+            f"send {AT} --input-id f2 --rejects bad.txt", b"good\n\xff\xfe\n" + b"x" * 65537 + b"\nok\n", show=("bad.txt",)
+        ),
+        Step(f"send {AT} --input-id f3 --rejects bad.txt --json", b"good\n\xff\xfe", show=("bad.txt",)),
     ),
-    case("rejects, and nothing was", Step(f"send {AT} --sender f4 --rejects bad.txt hello", show=("bad.txt",))),
-    case("many rejections", Step(f"send {AT} --sender f5", b"\xff\n" * 22)),
+    case("rejects, and nothing was", Step(f"send {AT} --input-id f4 --rejects bad.txt hello", show=("bad.txt",))),
+    case("many rejections", Step(f"send {AT} --input-id f5", b"\xff\n" * 22)),
     case(
-        "unconfirmed, and nothing was", Step(f"send {AT} --sender f6 --unconfirmed left.jsonl hello", show=("left.jsonl",))
+        "unconfirmed, and nothing was", Step(f"send {AT} --input-id f6 --unconfirmed left.jsonl hello", show=("left.jsonl",))
     ),
     case(
         "resume",
@@ -116,13 +126,13 @@ FILES = (
         left_jsonl=left(9, "ninth", log="cafecafecafe"),
     ),
     case("resume a conflict", f"send {AT} --resume left.jsonl", left_jsonl=left(3, "something else")),
-    case("receipts on a full disk", f"send {AT} --sender f7 --receipts /dev/full hello"),
-    case("receipts on a full disk, as JSON", f"send {AT} --sender f8 --receipts /dev/full --json hello"),
-    case("receipts that are also stdout", Step(f"send {AT} --sender f9 --receipts out hello", files=("", "out"))),
-    case("stdout on a full disk", Step(f"send {AT} --sender f10 --json hello", files=("", "/dev/full"))),
+    case("receipts on a full disk", f"send {AT} --input-id f7 --receipts /dev/full hello"),
+    case("receipts on a full disk, as JSON", f"send {AT} --input-id f8 --receipts /dev/full --json hello"),
+    case("receipts that are also stdout", Step(f"send {AT} --input-id f9 --receipts out hello", files=("", "out"))),
+    case("stdout on a full disk", Step(f"send {AT} --input-id f10 --json hello", files=("", "/dev/full"))),
     case(
         "stdin that cannot be read",
-        Step(f"send {AT} --sender f11", files=("/proc/self/mem", "")),
+        Step(f"send {AT} --input-id f11", files=("/proc/self/mem", "")),
         Step(f"send {AT} --json", files=("/proc/self/mem", "")),
     ),
 )
@@ -203,7 +213,7 @@ NOT_RECEIPTS = (
     "hello\n\n{}\n"
     + receipt(1, 1, "first", room="")
     + receipt(0, 1, "first")
-    + receipt(1, 1, "first", sender=7)
+    + receipt(1, 1, "first", input_id=7)
     + receipt(1, 0, "first")
     + receipt(1, 1, "first", sha256="00")
     + receipt(1, 1, "first", cursor="LOG:2")
@@ -277,16 +287,16 @@ UNREACHABLE = (
     case("a notice of silence", "stats --server SILENT --timeout 3s", "send --server SILENT --timeout 3s hello"),
     case(
         "unconfirmed without a server",
-        Step("send --server NOBODY --timeout 1s --sender s1 --unconfirmed left.jsonl hello", show=("left.jsonl",)),
+        Step("send --server NOBODY --timeout 1s --input-id s1 --unconfirmed left.jsonl hello", show=("left.jsonl",)),
         Step("send --server NOBODY --timeout 1s --resume left.jsonl --unconfirmed left.jsonl", show=("left.jsonl",)),
     ),
 )
 
 TERMINAL = (
-    case("one text", Step(f"send {AT} --sender t1 --room t --user ann hello", terminal=True)),
+    case("one text", Step(f"send {AT} --input-id t1 --room t --user ann hello", terminal=True)),
     case("history", Step(f"history {AT} --room ops", terminal=True), Step(f"history {AT} --output text", terminal=True)),
     case("history of a room of the environment", Step(f"history {AT}", env={"CHATCTL_ROOM": "news"}, terminal=True)),
     case("stats of a room of the environment", Step(f"stats {AT} --json", env={"CHATCTL_ROOM": "news"}, terminal=True)),
-    case("an error", Step("send --server NOBODY --timeout 1s --sender t2 hello", terminal=True)),
+    case("an error", Step("send --server NOBODY --timeout 1s --input-id t2 hello", terminal=True)),
     case("wrong usage", Step("history --since yesterday", terminal=True)),
 )

@@ -11,7 +11,7 @@ _RULES: list[tuple[re.Pattern[str], str]] = [
         r"\g<1>(WHY)",
     ),  # in the words of grpc
     (re.compile(r"\b[0-9a-f]{16}\b"), "INPUT"),
-    (re.compile(r"\b[0-9a-f]{12}(?=[:\s\"',)]|$)"), "OTHER_LOG"),
+    (re.compile(r"\b[0-9a-f]{12}(?=[:;\s\"',)]|$)"), "OTHER_LOG"),
     (re.compile(r"(?<=under fault )[0-9a-f]{8}|(?<=, fault )[0-9a-f]{8}"), "FAULT"),
     (re.compile(r'("pid": )\d+'), r"\g<1>0"),
     (re.compile(r'("[a-z_0-9]+": )\d+\.\d+(?:e-\d+)?'), r"\g<1>0.0"),

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from golden_form import without_what_varies
 
-PATIENCE = 60  # seconds until a wait is taken for a hang
+TIMEOUT_SECONDS = 60  # after which a wait counts as a hang
 READY = "listening on "
 STDIN, STDOUT, STDERR = range(3)
 TOKEN = re.compile(r"\b(?:SERVER|NOBODY|SILENT|WEB|LOG|DIR)\b")
@@ -196,7 +196,7 @@ class Running:
 
     def _wait(self, found: Callable[[], Iterable[str]], what: str) -> str:
         with self._news:
-            self._news.wait_for(lambda: any(True for _ in found()) or not self._open, PATIENCE)
+            self._news.wait_for(lambda: any(True for _ in found()) or not self._open, TIMEOUT_SECONDS)
             for line in found():
                 return line
         raise AssertionError(f"{self.process.args} did not write {what!r}: {self._output}")
@@ -216,9 +216,9 @@ class Running:
 
     def ended(self) -> int:
         """Wait for its end; the exit code."""
-        code = self.process.wait(PATIENCE)
+        code = self.process.wait(TIMEOUT_SECONDS)
         for reader in self._readers:
-            reader.join(PATIENCE)
+            reader.join(TIMEOUT_SECONDS)
         return code
 
     def kill(self) -> None:
@@ -226,7 +226,7 @@ class Running:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
-            self.process.wait(PATIENCE)
+            self.process.wait(TIMEOUT_SECONDS)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream:
                 with suppress(OSError):

@@ -36,7 +36,7 @@ def log_as_json(place: Place) -> None:
 def log_as_text(place: Place) -> None:
     server = place.serve("--log-level debug")
     name_log(place)
-    place.run(Step("send --server SERVER --json --room r --user ann --sender s hello"))
+    place.run(Step("send --server SERVER --json --room r --user ann --input-id s hello"))
     place.run(Step("history --server SERVER --after x --json"))
     stop(place, server, "serve --listen 127.0.0.1:0 --store sqlite:chat.db --log-level debug")
 
@@ -46,7 +46,7 @@ def many_addresses(place: Place) -> None:
     server = place.start(command)
     found = json.loads(server.awaited('"listening"'))["listening"]
     place.tokens |= {"127.0.0.1:PORT": found[0], "0.0.0.0:PORT": found[1]}
-    place.run(Step("send --server unix:socket --room r --user ann --sender s hello"))
+    place.run(Step("send --server unix:socket --room r --user ann --input-id s hello"))
     stop(place, server, command)
 
 
@@ -67,7 +67,7 @@ def taken(place: Place) -> None:
 
 def spoilt_stores(place: Place) -> None:
     server = place.serve()
-    place.run(Step("send --server SERVER --room r --user ann --sender s hello"))
+    place.run(Step("send --server SERVER --room r --user ann --input-id s hello"))
     stop(place, server)
     store = place.directory / "chat.db"
     with contextlib.closing(sqlite3.connect(store)) as database:
@@ -94,27 +94,27 @@ def _spoil(store: Path, *statements: str) -> None:
 def deleted_store(place: Place) -> None:
     server = place.serve("--log-format json")
     (place.directory / "chat.db").unlink()
-    place.run(Step("send --server SERVER --room r --user ann --sender s hello"))
+    place.run(Step("send --server SERVER --room r --user ann --input-id s hello"))
     place.tell("serve --listen 127.0.0.1:0 --store sqlite:chat.db --log-format json", server)
 
 
 def full_store(place: Place) -> None:
     server = place.serve("--log-level warning")
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
-    place.run(Step("send --server SERVER --timeout 1s --room r --user ann --sender s hello"))
-    place.run(Step("send --server SERVER --timeout 1s --json --room r --user ann --sender t hello"))
+    place.run(Step("send --server SERVER --timeout 1s --room r --user ann --input-id s hello"))
+    place.run(Step("send --server SERVER --timeout 1s --json --room r --user ann --input-id t hello"))
     stop(place, server)
 
 
 def limit_of_streams(place: Place) -> None:
     server = place.serve("--streams 1")
-    place.run(Step("send --server SERVER --quiet --sender s hello"))
+    place.run(Step("send --server SERVER --quiet --input-id s hello"))
     following = place.start("history --server SERVER --follow --output text")
     following.awaited("hello")
     for command in (
         "history",
         "history --json",
-        "send --timeout 1s --sender t hello",
+        "send --timeout 1s --input-id t hello",
         "verify -",
         "join --plain --timeout 1s",
     ):

@@ -34,7 +34,7 @@ def restarted(command: str, first: str, stdin: bytes = b"") -> Scene:
         server = place.serve()
         name_log(place)
         if not stdin:
-            place.run(Step("send --server SERVER --room r --user ann --sender s hello"))
+            place.run(Step("send --server SERVER --room r --user ann --input-id s hello"))
         running = place.start(f"{command} --server SERVER")
         running.feed(stdin)
         wait(place, running, first)
@@ -61,7 +61,7 @@ def gone(command: str, first: str, stdin: bytes = b"", how: signal.Signals = sig
         server = place.serve()
         name_log(place)
         if not stdin:
-            place.run(Step("send --server SERVER --room r --user ann --sender s hello"))
+            place.run(Step("send --server SERVER --room r --user ann --input-id s hello"))
         running = place.start(f"{command} --server SERVER")
         running.feed(stdin)
         wait(place, running, first)
@@ -80,7 +80,7 @@ def another_log(command: str, first: str, stdin: bytes = b"") -> Scene:
         server = place.serve()
         name_log(place)
         if not stdin:
-            place.run(Step("send --server SERVER --room r --user ann --sender s hello"))
+            place.run(Step("send --server SERVER --room r --user ann --input-id s hello"))
         running = place.start(f"{command} --server SERVER")
         running.feed(stdin)
         wait(place, running, first)
@@ -99,7 +99,7 @@ def unconfirmed(form: str) -> Scene:
     def scene(place: Place) -> None:
         server = place.serve()
         name_log(place)
-        command = f"send --timeout 1s --room r --user ann --sender s --receipts out --unconfirmed left {form}"
+        command = f"send --timeout 1s --room r --user ann --input-id s --receipts out --unconfirmed left {form}"
         running = place.start(f"{command} --server SERVER")
         running.feed(b"first\n")
         wait_for_first(place)
@@ -132,7 +132,7 @@ def command_interrupted(form: str) -> Scene:
 
     def scene(place: Place) -> None:
         place.serve()
-        place.run(Step("send --server SERVER --room r --user ann --sender s hello"))
+        place.run(Step("send --server SERVER --room r --user ann --input-id s hello"))
         name_log(place)
         command = f"history {form} --exec 'echo started; exec sleep 600'"
         running = place.start(f"{command} --server SERVER")
@@ -146,7 +146,7 @@ def command_interrupted(form: str) -> Scene:
 
 
 FOLLOW, FOLLOW_JSON = "history --follow --output text", "history --follow --json"
-SEND, SEND_JSON = "send --room r --user ann --sender t", "send --room r --user ann --sender t --json"
+SEND, SEND_JSON = "send --room r --user ann --input-id t", "send --room r --user ann --input-id t --json"
 JOIN, JOIN_JSON = "join --plain --user ann r", "join --json --user ann r"
 
 TROUBLE: dict[str, Scene] = {

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import typer
@@ -25,8 +24,8 @@ CAPITALS = re.compile(r"[A-Z][A-Z_]{3,}")
 
 def _app():
     """The Typer app with all its commands: the only place here that knows where the program keeps it."""
-    module = import_module("chatctl.cli.app" if find_spec("chatctl.cli.app") else "chatctl.cli")
-    module.register(module.COMMANDS)
+    module = import_module("chatctl.cli.app")
+    module.register_commands(module.COMMANDS)
     return typer.main.get_command(module.app)
 
 

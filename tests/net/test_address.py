@@ -1,4 +1,4 @@
-"""Addresses, and the endpoints and channels made from them."""
+"""Addresses and loopback."""
 
 import pytest
 from hypothesis import example, given

@@ -1,4 +1,4 @@
-"""What grpcurl, the usual tool to poke at gRPC servers, finds by reflection and gets answered."""
+"""grpcurl against the server: reflection, and each method."""
 
 import base64
 import json
@@ -40,7 +40,7 @@ def binary():
 @pytest.fixture
 def grpcurl(binary, server):
     def grpcurl(*arguments, data=None, code=0):
-        """What it says; `data` is sent, one JSON object for each message."""
+        """Return its output. Sends `data`, one JSON object for each message."""
         sent = ["-d", "\n".join(map(json.dumps, data))] if data is not None else []
         command = [binary, "-plaintext", *sent, server.address, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)
@@ -51,7 +51,7 @@ def grpcurl(binary, server):
 
 
 def objects(text):
-    """The JSON objects that follow each other in the text."""
+    """Return the JSON objects in a text, which follow each other."""
     decoder, found = json.JSONDecoder(), []
     while text := text.strip():
         thing, end = decoder.raw_decode(text)
@@ -60,7 +60,7 @@ def objects(text):
     return found
 
 
-def test_reflection_lists_each_service_and_not_the_tutorials_bare_one(grpcurl):
+def test_reflection_lists_each_service_except_the_tutorials_one_without_a_package(grpcurl):
     assert grpcurl("list").split() == sorted([*SERVICES, REFLECTION])
 
 
@@ -71,7 +71,7 @@ def test_reflection_describes_each_method(grpcurl, service):
     if service == "chatctl.v1.ChatService":
         streams["VerifyMessages"] = 2
     assert methods == [f"{service}.{name}" for name in streams]
-    # The service, not the methods one by one: gRPC's own reflection in Python finds no methods by name.
+    # Describe the service, not single methods: gRPC's reflection in Python does not find methods by name.
     described = [line for line in grpcurl("describe", service).splitlines() if line.strip().startswith("rpc ")]
     assert [line.count("stream") for line in described] == list(streams.values())
     for line in described:
@@ -127,9 +127,9 @@ def test_health_is_serving(grpcurl, service):
         (9, "chatctl.v1.ChatService/GetMessages", {"after": "0:1"}),
         (9, "chatctl.v1.ChatService/VerifyMessages", {"cursor_prefix": "0:"}),
         (3, "chatctl.v1.ChatService/VerifyMessages", {}),
-        (5, "grpc.health.v1.Health/Check", {"service": "nobody"}),
+        (5, "grpc.health.v1.Health/Check", {"service": "unknown"}),
     ],
 )
-def test_a_refusal_is_told_by_the_exit_code(grpcurl, status, method, data):
+def test_an_error_sets_the_exit_code(grpcurl, status, method, data):
     said = grpcurl(method, data=[data], code=64 + status)
     assert "Code:" in said

@@ -1,4 +1,4 @@
-"""Hostile input: whatever comes in, the server stays up, its other clients get their answers, and nobody sees inside."""
+"""Hostile input: the server keeps running, other clients get their answers, and no error shows internals."""
 
 import contextlib
 import logging
@@ -62,20 +62,20 @@ OURS = {
 
 @pytest.fixture
 def chance():
-    """Random numbers; a test that fails shows the seed."""
+    """A random generator; a failing test shows its seed."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     return random.Random(seed)
 
 
 def alive(served):
-    """Whether it answers a client who has only now come."""
+    """Return the server's version if it answers a new client."""
     with grpc.insecure_channel(served.address, options=(("grpc.use_local_subchannel_pool", 1),)) as channel:
         return chat_pb2_grpc.ChatServiceStub(channel).GetStats(pb.GetStatsRequest(), timeout=TIMEOUT_SECONDS).version
 
 
 @pytest.mark.timeout(180)
-def test_malformed_messages_on_every_method_get_a_status_that_shows_nothing_of_the_inside(server, connect, chance):
+def test_malformed_messages_on_every_method_get_a_status_that_shows_no_internals(server, connect, chance):
     channel = connect(server)
     with healthy_client(connect(server)):
         for method in METHODS:
@@ -93,11 +93,11 @@ def test_malformed_messages_on_every_method_get_a_status_that_shows_nothing_of_t
                 assert not [word for word in INTERNAL_NAMES if word in answer.details()], (method, sent, answer)
     assert alive(server)
     server.stop()
-    assert server.lines == [server.lines[0]], "clients made it log something"
+    assert server.lines == [server.lines[0]], "clients caused log records"
 
 
 @pytest.mark.timeout(120)
-def test_garbage_instead_of_http2_harms_nobody_and_shows_nothing_of_the_inside(server, connect, chance):
+def test_bytes_that_are_not_http2_harm_no_other_client_and_show_no_internals(server, connect, chance):
     with healthy_client(connect(server)) as someone:
         for name, data in malformed_connections(chance).items():
             before = someone.stored
@@ -109,7 +109,7 @@ def test_garbage_instead_of_http2_harms_nobody_and_shows_nothing_of_the_inside(s
     assert len(server.lines) < 20
 
 
-def test_connections_that_come_go_and_stall_at_random_harm_nobody(server, connect, chance):
+def test_connections_that_open_close_and_stall_at_random_harm_no_other_client(server, connect, chance):
     wires = []
     said = [
         *malformed_connections(chance).values(),
@@ -129,12 +129,12 @@ def test_connections_that_come_go_and_stall_at_random_harm_nobody(server, connec
                     victim.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
                 victim.close()
         assert alive(server)
-    server.stop()  # with those connected that were left: half-open ones, stalled ones
+    server.stop()  # with half-open and stalled connections left
     for wire in wires:
         wire.close()
 
 
-def test_what_clients_can_make_it_log_is_bounded_in_number_and_length(server, connect):
+def test_log_records_that_clients_cause_are_bounded_in_number_and_length(server, connect):
     with healthy_client(connect(server)):
         head = frame_bytes(HEADERS, END_HEADERS, 1, header_block((b"x-a", b"\xff" * 5000)))
         for _ in range(100):
@@ -155,7 +155,7 @@ def record(line=1, created=0.0, message="told %s", args=("it",), fault=None, nam
     return made
 
 
-def test_a_place_in_the_code_logs_so_much_a_minute_and_then_says_what_was_left_out():
+def test_log_records_of_one_call_site_are_limited_per_minute_and_the_dropped_ones_are_counted():
     bound = LogRateLimiter()
     assert [bound.filter(record()) for _ in range(15)] == [True] * 10 + [False] * 5
     assert bound.filter(record(line=2))
@@ -165,14 +165,14 @@ def test_a_place_in_the_code_logs_so_much_a_minute_and_then_says_what_was_left_o
     assert bound.filter(record(created=61.1))
 
 
-def test_faults_of_one_method_do_not_hide_those_of_another():
+def test_errors_of_one_method_do_not_hide_those_of_another():
     ours, grpcs = "chatctl.server.interceptors", "grpc._cython.cygrpc"
     bound = LogRateLimiter()
     assert [bound.filter(record(args=(method,), name=ours)) for method in "aab" for _ in range(6)].count(True) == 10 + 6
     assert [bound.filter(record(line=9, args=(peer,), name=grpcs)) for peer in range(50)].count(True) == 10
 
 
-def test_no_record_is_the_trouble_of_whoever_logs_it():
+def test_a_malformed_log_record_raises_no_error():
     faulty = record(message="%d", args=("no number",))
     assert LogRateLimiter().filter(faulty)
     assert "no number" in faulty.getMessage()
@@ -180,7 +180,7 @@ def test_no_record_is_the_trouble_of_whoever_logs_it():
     assert not LogRateLimiter().filter(left)
 
 
-def test_a_record_is_cut_and_of_a_traceback_the_end_is_kept():
+def test_a_long_log_record_is_truncated_and_keeps_the_end_of_its_traceback():
     long = record(message="%s", args=("x%" * 1000,))
     assert LogRateLimiter().filter(long)
     assert long.getMessage() == "x%" * 250 + "…"
@@ -198,26 +198,26 @@ def test_a_record_is_cut_and_of_a_traceback_the_end_is_kept():
 BARE = """
 import sys
 from grpc._cython import cygrpc
-del cygrpc._MethodResolver  # as in a grpcio that has it no more
+del cygrpc._MethodResolver  # as in a grpcio version without it
 from chatctl.__main__ import main
 sys.argv[0:1] = ["chatctl", "serve"]
 sys.exit(main())
 """
 
 
-def test_a_server_that_accepts_no_calls_any_more_ends_instead_of_being_deaf(start_server):
+def test_a_server_that_no_longer_accepts_calls_exits(start_server):
     server = start_server(command=[sys.executable, "-c", BARE])
     send_bytes(server, call_bytes(path=b"/\xff"))
     assert server.wait() == 77
     assert "start it again" in server.lines[-1]
 
 
-def test_the_names_of_grpcs_options_are_those_it_knows():
-    """It ignores others without a word."""
+def test_grpc_knows_every_option_that_is_set():
+    """gRPC ignores unknown options silently."""
     known = Path(cygrpc.__file__).read_bytes()
     for name, _ in (*grpc_options.SERVER_OPTIONS, ("grpc.max_concurrent_streams", 0)):
         assert name.encode() + b"\0" in known, name
 
 
-def test_the_private_parts_of_grpc_that_keep_the_server_up_are_there():
+def test_the_private_names_of_grpc_that_are_used_exist():
     assert [name for name in grpc_server.PRIVATE_NAMES if not hasattr(cygrpc, name)] == []

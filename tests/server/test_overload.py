@@ -1,4 +1,4 @@
-"""Many at once: followers of quiet rooms cost the busy ones nothing, and readers that stall cost little."""
+"""Load: followers of quiet rooms cost busy rooms nothing, and a client that does not read costs little memory."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ async def collect(chat, query, found):
 
 
 async def drained(condition):
-    """Let the event loop and the threads work until the condition holds."""
+    """Wait until the condition holds; event loop and threads go on."""
     await asyncio.to_thread(until, condition)
 
 
@@ -66,17 +66,17 @@ async def test_followers_of_quiet_rooms_read_nothing_while_another_is_busy(url):
         await drained(lambda: found[()] == [*busy, "at last"] and found["busy",] == busy and found["quiet",])
         await drained(lambda: found["busy", "quiet"] == [*busy, "at last"])
         assert (found["quiet",], found["never",], found["never", "nowhere"]) == (["at last"], [], [])
-        # Once at the start, if there was something by then; what is stored after that is at hand.
+        # One read at the start, if messages were stored by then. Later messages come without a read.
         assert max(reads.values(), default=0) <= 1
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
 
 
-async def test_a_page_stays_small_however_large_and_uneven_what_was_stored_at_once(url):
+async def test_a_page_stays_small_however_large_and_uneven_the_batches(url):
     even = ["x" * 1000] * 1000
     uneven = ["y" * 60_000] * 10 + ["z"] * 900
-    last = ["w" * 900_000]  # a text is never cut
+    last = ["w" * 900_000]  # a text is never split
 
     async with opened_log(url) as log:
         for number, run in ((1, even), (1001, uneven), (2001, last)):
@@ -92,7 +92,7 @@ async def test_a_page_stays_small_however_large_and_uneven_what_was_stored_at_on
             assert found == even + uneven + last
 
 
-def test_many_senders_beside_many_followers_of_quiet_rooms_get_every_receipt_and_they_every_message(server, connect):
+def test_many_senders_get_every_receipt_and_many_followers_every_message(server, connect):
     channels = [connect(server) for _ in range(4)]
     stubs = [chat_pb2_grpc.ChatServiceStub(channels[i % 4]) for i in range(40)]
     request = [pb.GetMessagesRequest(rooms=[f"quiet {i}"], follow=True) for i in range(40)]
@@ -117,12 +117,12 @@ READERS, MEGABYTES = 40, 20
 
 
 @pytest.mark.parametrize("kind", ["history", "received"])
-def test_a_reader_that_stalls_costs_less_than_a_megabyte_and_keeps_nobody_waiting(server, connect, kind):
+def test_a_client_that_does_not_read_costs_less_than_a_megabyte_and_delays_no_other_client(server, connect, kind):
     channel = connect(server)
     stub = chat_pb2_grpc.ChatServiceStub(channel)
     run = send_request(*["x" * 1000] * 1000, user="ann", room="den")
     assert sum(receipt.count for receipt in send_frames(stub, *[run] * MEGABYTES)) == 1000 * MEGABYTES
-    assert len(history_texts(stub)) == 1000 * MEGABYTES  # once: what reading costs at all
+    assert len(history_texts(stub)) == 1000 * MEGABYTES  # once, for the memory that any reading costs
     before, stalled = resident(server), []
     start = stub.GetStats(pb.GetStatsRequest()).log + ":0"
     for _ in range(READERS):
@@ -132,7 +132,7 @@ def test_a_reader_that_stalls_costs_less_than_a_megabyte_and_keeps_nobody_waitin
             body = pb.SendAndReceiveMessageRequest(user="bob", receive=pb.Receive(all_rooms=True, after=start))
             method = "SendAndReceiveMessage"
         wire = connect_socket(server)
-        # It allows the server to send without end, and does not read.
+        # Allow the server to send without limit, and do not read.
         allowed = frame_bytes(SETTINGS, body=pack(">HI", 4, 2**31 - 1)) + frame_bytes(
             WINDOW, body=pack(">I", 2**31 - 65_536)
         )
@@ -153,5 +153,5 @@ def test_a_reader_that_stalls_costs_less_than_a_megabyte_and_keeps_nobody_waitin
 
 
 def resident(served):
-    """Bytes of memory that it has."""
+    """Return the resident memory of a server in bytes."""
     return int(Path(f"/proc/{served.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

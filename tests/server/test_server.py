@@ -1,4 +1,4 @@
-"""chatctl.v1 over the wire: sending, receiving, reading, counting, and what breaks a rule."""
+"""chatctl.v1 over the wire: send, receive, read, statistics, and invalid requests."""
 
 import grpc
 import pytest
@@ -23,7 +23,7 @@ def stub(server, connect):
     return chat_pb2_grpc.ChatServiceStub(connect(server))
 
 
-def test_what_is_sent_is_welcomed_receipted_read_and_counted(stub):
+def test_sent_texts_get_a_welcome_and_receipts_and_are_read_and_counted(stub):
     stream = ManualStream(stub).send("one", "two", user="ann", input_id="s", room="den")
     first = stream.receive()
     welcome = first.welcome
@@ -47,7 +47,7 @@ def test_what_is_sent_is_welcomed_receipted_read_and_counted(stub):
     assert stats.limits == welcome.limits
 
 
-def test_a_frame_goes_on_from_the_one_before(stub):
+def test_a_frame_continues_from_the_previous_one(stub):
     receipts = send_frames(
         stub,
         send_request("1", "2", user="ann", room="den"),
@@ -61,7 +61,7 @@ def test_a_frame_goes_on_from_the_one_before(stub):
     assert history_texts(stub, rooms=["attic"]) == ["9", "10"]
 
 
-def test_a_record_that_breaks_a_rule_spoils_only_itself(stub):
+def test_an_invalid_record_is_rejected_alone(stub):
     long = "x" * 65_537
     receipts = send_frames(
         stub,
@@ -93,7 +93,7 @@ def test_a_record_that_breaks_a_rule_spoils_only_itself(stub):
     ],
     ids=str,
 )
-def test_a_name_or_number_that_breaks_a_rule_rejects_the_records_and_the_stream_goes_on(stub, fields, reason):
+def test_an_invalid_name_or_number_rejects_the_records_and_the_stream_goes_on(stub, fields, reason):
     receipts = send_frames(
         stub, send_request("a", **fields), send_request("b"), send_request("c", user=fields.get("user", "ann"), room="attic")
     )
@@ -144,7 +144,7 @@ def test_a_frame_that_breaks_the_contract_ends_the_stream_after_the_receipts_due
     assert history_texts(stub) == ["a"]
 
 
-def test_a_stream_that_never_closes_or_is_cancelled_keeps_nobody_else_waiting(stub):
+def test_a_stream_that_stays_open_or_is_cancelled_delays_no_other_client(stub):
     idle, cancelled = ManualStream(stub), ManualStream(stub)
     for stream in (idle, cancelled):
         stream.send("a", user="ann", room="den")
@@ -155,7 +155,7 @@ def test_a_stream_that_never_closes_or_is_cancelled_keeps_nobody_else_waiting(st
     idle.call.cancel()
 
 
-def test_a_stream_receives_everybodys_messages_in_the_rooms_it_asks_for(stub):
+def test_a_stream_receives_the_messages_of_all_users_in_its_rooms(stub):
     send_frames(stub, send_request("old", user="bob", room="den"))
     stream = ManualStream(stub).send(user="ann", room="den", receive=pb.Receive(rooms=["den"]))
     while not stream.receive().live:
@@ -187,13 +187,13 @@ def test_a_stream_receives_everybodys_messages_in_the_rooms_it_asks_for(stub):
     ],
     ids=str,
 )
-def test_a_request_that_cannot_be_answered_is_refused_with_status_and_reason(stub, conditions, status, reason):
+def test_an_invalid_request_gets_a_status_and_a_reason(stub, conditions, status, reason):
     log = stub.GetStats(pb.GetStatsRequest()).log
     known = {key: value.replace("LOG", log) if isinstance(value, str) else value for key, value in conditions.items()}
     assert call_error(stub.GetMessages(pb.GetMessagesRequest(**known))) == (status, reason)
 
 
-def test_absurd_bounds_and_times_are_answered_or_refused_never_a_fault(stub):
+def test_extreme_bounds_and_times_are_answered_or_rejected(stub):
     send_frames(stub, send_request("a", user="ann", room="den"))
     assert history_texts(stub, last=2**63 - 1, limit=2**63 - 1) == ["a"]
     for seconds in (-(2**63), 2**63 - 1):

@@ -1,7 +1,6 @@
-"""A server from its start to its end: addresses, limits, stopping, crashing, and what no client may see of it."""
+"""A server from start to end: addresses, limits, stopping, crashes, and internals that no client may see."""
 
 import contextlib
-import socket
 import sys
 
 import grpc
@@ -35,7 +34,7 @@ def stub(server, connect):
 
 
 def following(stub, **conditions):
-    """A follower that has reached the live part."""
+    """Return a call that follows, once it is live."""
     call = stub.GetMessages(pb.GetMessagesRequest(follow=True, **conditions), timeout=TIMEOUT_SECONDS)
     while not next(call).live:
         pass
@@ -54,9 +53,9 @@ JUNK = {"wire": b"\xff\xff\xff", "no UTF-8": b"\x0a\x02\xff\xfe", "a surrogate":
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("junk", JUNK)
-def test_malformed_bytes_get_a_status_without_anything_of_ours_in_it(server, connect, method, junk):
+def test_malformed_bytes_get_a_status_that_shows_no_internals(server, connect, method, junk):
     channel = connect(server)
-    if (method, junk == "wire") != ("chatctl.v1.ChatService/GetStats", False):  # its first field is no text
+    if (method, junk == "wire") != ("chatctl.v1.ChatService/GetStats", False):  # its first field is a number
         with pytest.raises(grpc.RpcError) as refused:
             next(channel.stream_stream("/" + method)(iter([JUNK[junk]]), timeout=TIMEOUT_SECONDS))
         assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
@@ -66,18 +65,18 @@ def test_malformed_bytes_get_a_status_without_anything_of_ours_in_it(server, con
 
 
 def has_a_place(stub):
-    """Whether another stream may be opened."""
+    """Return True if another stream may be opened."""
     try:
         return history_texts(stub) == ["a"]
     except grpc.RpcError as error:
         return error.code() == grpc.StatusCode.OK
 
 
-def test_streams_over_the_limit_are_refused_while_all_else_is_answered(start_server, connect):
+def test_streams_over_the_limit_are_rejected_while_other_calls_are_answered(start_server, connect):
     channel = connect(start_server("--streams", "2"))
     stub = chat_pb2_grpc.ChatServiceStub(channel)
     follower, sender = following(stub), ManualStream(stub).send("a", user="ann", room="den")
-    sender.receive()
+    sender.receipts(1)
     full = (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
     refused = stub.GetMessages(pb.GetMessagesRequest())
     assert call_error(refused) == full
@@ -106,7 +105,7 @@ def test_streams_over_the_limit_are_refused_while_all_else_is_answered(start_ser
     watch.cancel()
 
 
-def test_following_goes_on_across_a_restart_without_a_gap_or_a_double(start_server, connect):
+def test_following_continues_across_restarts_without_gaps_or_duplicates(start_server, connect):
     cursor, seen, store = "", [], None
     for life in range(3):
         server = start_server(store=store)
@@ -115,7 +114,7 @@ def test_following_goes_on_across_a_restart_without_a_gap_or_a_double(start_serv
         send_frames(stub, send_request(f"{life}a", user="ann", room="den"))
         call = stub.GetMessages(pb.GetMessagesRequest(follow=True, after=cursor), timeout=TIMEOUT_SECONDS)
         send_frames(stub, send_request(f"{life}b", f"{life}c", user="ann", room="den"))
-        while len(seen) <= 3 * life:  # not all of it: what comes with the end, and after it, counts too
+        while len(seen) <= 3 * life:  # not all: responses at the end and after it count too
             response = next(call)
             cursor = response.cursor
             seen += [text for run in response.runs for text in run.texts]
@@ -131,7 +130,7 @@ def test_following_goes_on_across_a_restart_without_a_gap_or_a_double(start_serv
     assert seen == [f"{life}{letter}" for life in range(3) for letter in "abc"]
 
 
-def test_what_has_a_receipt_survives_a_kill_and_sending_all_again_stores_the_rest_once(start_server, connect):
+def test_messages_with_receipts_survive_a_kill_and_sending_again_stores_the_rest_once(start_server, connect):
     server = start_server()
     stub = chat_pb2_grpc.ChatServiceStub(connect(server))
     frames = [send_request(*(f"{n}" for n in range(at, at + 100)), user="ann", input_id="s", room="den", number=at)
@@ -150,7 +149,7 @@ def test_what_has_a_receipt_survives_a_kill_and_sending_all_again_stores_the_res
     assert [int(text) for text in history_texts(again)] == list(range(1, 20_001))
 
 
-def test_health_is_told_for_every_service(server, connect):
+def test_health_is_reported_for_every_service(server, connect):
     health = health_pb2_grpc.HealthStub(connect(server))
     for service in ("", "chatctl.v1.ChatService", "grpc.chat.ChatService"):
         assert health.Check(health_pb2.HealthCheckRequest(service=service)).status == SERVING
@@ -159,7 +158,7 @@ def test_health_is_told_for_every_service(server, connect):
 @pytest.mark.parametrize("same", [0, 1])
 def test_a_flood_of_conflicts_fits_the_frames_that_clients_accept(stub, same):
     def frames(letter):
-        # Every text is another, or every second; an error shows it as ten times as long.
+        # All texts differ, or every second one; in an error each is ten times as long.
         texts = [*["same"] * same, letter + "\U000e0001" * 40] * (1000 // (1 + same))
         return [
             send_request(*texts, user="ann", input_id="\u200b" * 42, room="den", number=at) for at in range(1, 40_001, 1000)
@@ -189,7 +188,7 @@ asyncio.run(serve(settings, announce, lambda failure: sys.exit(1)))
 """
 
 
-def test_an_exception_inside_reaches_the_log_of_the_server_and_no_client(start_server, connect):
+def test_an_internal_exception_reaches_the_server_log_and_no_client(start_server, connect):
     server = start_server(command=[sys.executable, "-c", FAULTY])
     stub = chat_pb2_grpc.ChatServiceStub(connect(server))
     call = ManualStream(stub).send("a", user="ann", room="den").call
@@ -205,7 +204,7 @@ def test_an_exception_inside_reaches_the_log_of_the_server_and_no_client(start_s
     assert any("secret" in line for line in server.lines)
 
 
-def test_a_unix_socket_is_served_to_one_server_and_a_stale_one_is_reused(start_server, connect, tmp_path):
+def test_a_unix_socket_belongs_to_one_server_and_a_stale_one_is_reused(start_server, connect, tmp_path):
     listen = f"unix:{tmp_path}/chat.sock"
     first = start_server(listen=listen)
     other = ("--listen", listen, "--store", f"sqlite:{tmp_path}/other.db")
@@ -219,24 +218,24 @@ def test_a_unix_socket_is_served_to_one_server_and_a_stale_one_is_reused(start_s
     second.stop()
 
 
-def test_a_path_that_is_no_socket_is_refused_and_left_alone(start_server, tmp_path):
+def test_a_path_that_is_not_a_socket_is_rejected_and_left_unchanged(start_server, tmp_path):
     (tmp_path / "diary").write_text("dear diary")
     store = f"sqlite:{tmp_path}/chat.db"
-    assert "no socket" in start_server.start_error("--listen", f"unix:{tmp_path}/diary", "--store", store)
+    assert "not a socket" in start_server.start_error("--listen", f"unix:{tmp_path}/diary", "--store", store)
     assert (tmp_path / "diary").read_text() == "dear diary"
-    assert "no directory" in start_server.start_error("--listen", f"unix:{tmp_path}/no/where", "--store", store)
+    assert "does not exist" in start_server.start_error("--listen", f"unix:{tmp_path}/no/where", "--store", store)
 
 
-def test_a_taken_port_is_refused(start_server, server, tmp_path):
+def test_a_port_in_use_is_rejected(start_server, server, tmp_path, silent_address):
     store = f"sqlite:{tmp_path}/other.db"
-    assert "taken" in start_server.start_error("--listen", server.address, "--store", store)
-    with socket.create_server(("127.0.0.1", 0)) as somebody:
-        address = f"127.0.0.1:{somebody.getsockname()[1]}"
-        assert "taken" in start_server.start_error("--listen", address, "--store", store)
+    assert "port is in use" in start_server.start_error("--listen", server.address, "--store", store)
+    assert "port is in use" in start_server.start_error("--listen", silent_address, "--store", store)
 
 
-def test_a_store_in_use_is_refused(start_server, server):
-    assert "in use" in start_server.start_error("--listen", "127.0.0.1:0", "--store", f"sqlite:{server.store}")
+def test_a_store_in_use_is_rejected(start_server, server):
+    assert "another server uses it" in start_server.start_error(
+        "--listen", "127.0.0.1:0", "--store", f"sqlite:{server.store}"
+    )
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"])
@@ -246,7 +245,7 @@ def test_an_address_beyond_this_machine_needs_insecure(start_server, tmp_path, l
     assert not (tmp_path / "chat.db").exists()
 
 
-def test_with_insecure_it_is_served(start_server):
+def test_with_insecure_any_address_is_served(start_server):
     server = start_server("--insecure", listen="0.0.0.0:0")
     assert server.address.startswith("0.0.0.0:")
     server.stop()

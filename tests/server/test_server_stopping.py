@@ -1,4 +1,4 @@
-"""Stopping a server: whoever is connected is told, what has a receipt is kept, and nobody can delay it beyond the grace."""
+"""Stopping a server: connected clients get an error, receipts hold, and no client delays it past the grace period."""
 
 import contextlib
 import itertools
@@ -31,14 +31,14 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 def following(stub, **conditions):
-    """A follower that has reached the live part."""
+    """Return a call that follows, once it is live."""
     call = stub.GetMessages(pb.GetMessagesRequest(follow=True, **conditions), timeout=TIMEOUT_SECONDS)
     while not next(call).live:
         pass
     return call
 
 
-def test_stopping_lets_go_of_all_who_are_connected_long_before_the_grace_is_over(start_server, connect):
+def test_stopping_ends_every_stream_long_before_the_grace_period(start_server, connect):
     server = start_server("--grace", "10m")
     channel = connect(server)
     stub = chat_pb2_grpc.ChatServiceStub(channel)
@@ -53,7 +53,7 @@ def test_stopping_lets_go_of_all_who_are_connected_long_before_the_grace_is_over
         assert call_error(call) == (UNAVAILABLE, "STOPPING")
 
 
-def test_stopping_with_a_crowd_connected_ends_in_order_and_keeps_what_was_receipted(start_server, connect):
+def test_stopping_with_many_clients_ends_in_order_and_keeps_messages_with_receipts(start_server, connect):
     server = start_server("--grace", "2s")
     channel = connect(server)
     stub = chat_pb2_grpc.ChatServiceStub(channel)
@@ -65,7 +65,7 @@ def test_stopping_with_a_crowd_connected_ends_in_order_and_keeps_what_was_receip
     watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_SECONDS)
     assert next(watch).status == SERVING
     wires = [connect_socket(server) for _ in range(5)]
-    for wire in wires:  # they may be sent as much as there is, and read nothing of it
+    for wire in wires:  # each allows responses without limit, and reads none
         allowed = frame_bytes(SETTINGS, body=pack(">HI", 4, 2**31 - 1)) + frame_bytes(
             WINDOW, body=pack(">I", 2**31 - 65_536)
         )
@@ -82,7 +82,7 @@ def test_stopping_with_a_crowd_connected_ends_in_order_and_keeps_what_was_receip
                 asked_to_stop = True
                 server.process.send_signal(signal.SIGTERM)
     assert kept > 1000
-    server.process.wait(12)  # gRPC alone would wait 20 s for those who do not read
+    server.process.wait(12)  # gRPC alone would wait 20 s for clients that do not read
     assert server.wait() == 0
     assert sending.code() == UNAVAILABLE
     for call in [*followers, idle.call, watch]:

@@ -1,4 +1,4 @@
-"""The tutorial's clients work unchanged, whichever form of its proto they were generated from."""
+"""The tutorial's clients work unchanged, with stubs from both forms of its proto."""
 
 import queue
 import subprocess
@@ -20,7 +20,7 @@ PACKAGE = "package grpc.chat;\n"
 
 @pytest.fixture(scope="module", params=["with its package", "without a package"])
 def stubs(request, tmp_path_factory):
-    """A directory with stubs as the tutorial has them made: the published proto has a package, the one in the text none."""
+    """A directory with stubs as the tutorial generates them: the published proto has a package, the one in its text none."""
     directory = tmp_path_factory.mktemp("stubs")
     proto = PROTO.read_text()
     assert PACKAGE in proto
@@ -32,7 +32,7 @@ def stubs(request, tmp_path_factory):
 
 @pytest.fixture
 def client(stubs):
-    """Runs the client in a process: its stubs cannot live in one with ours."""
+    """Run the client in a process of its own: its stubs cannot be loaded beside chatctl's."""
 
     def client(server, *arguments):
         command = [sys.executable, CLIENT, stubs, server.address, *arguments]
@@ -46,7 +46,7 @@ def said(done):
     return done.stdout.splitlines()
 
 
-def test_each_text_gets_its_reply_and_is_a_message_like_any_other(server, connect, client):
+def test_each_text_gets_a_reply_and_is_an_ordinary_message(server, connect, client):
     assert said(client(server, "send", "hello", "", "Grüße 🚋")) == [
         "Server Responding to hello",
         "Server Responding to ",
@@ -58,7 +58,7 @@ def test_each_text_gets_its_reply_and_is_a_message_like_any_other(server, connec
     assert [text for run in runs for text in run.texts] == ["hello", "", "Grüße 🚋"]
 
 
-def test_messages_and_figures_are_of_the_whole_log_also_after_a_restart(start_server, connect, client):
+def test_messages_and_statistics_cover_the_whole_log_after_a_restart_too(start_server, connect, client):
     server = start_server()
     assert said(client(server, "messages")) == []
     assert said(client(server, "stats")) == ["0"]
@@ -71,7 +71,7 @@ def test_messages_and_figures_are_of_the_whole_log_also_after_a_restart(start_se
     assert said(client(again, "stats")) == ["3"]
 
 
-def test_a_text_that_breaks_a_rule_ends_the_stream_after_the_replies_due(server, client):
+def test_an_invalid_text_ends_the_stream_after_the_outstanding_replies(server, client):
     done = client(server, "send", "fine", "x" * 65_537, "never")
     assert done.stdout.splitlines() == ["Server Responding to fine"]
     assert done.stderr.startswith("INVALID_ARGUMENT the text has 65537 bytes")
@@ -79,8 +79,8 @@ def test_a_text_that_breaks_a_rule_ends_the_stream_after_the_replies_due(server,
 
 
 @pytest.mark.parametrize("service", ["grpc.chat.ChatService", "ChatService"])
-def test_the_service_answers_at_both_names_also_without_waiting_for_replies(server, connect, service):
-    def encoded(text):  # one field with the number 1, as anybody could write it
+def test_the_service_answers_at_both_names_and_clients_need_not_wait_for_replies(server, connect, service):
+    def encoded(text):  # one field with the number 1
         return b"\n" + bytes([len(text)]) + text.encode()
 
     channel = connect(server)
@@ -91,7 +91,7 @@ def test_the_service_answers_at_both_names_also_without_waiting_for_replies(serv
     assert channel.unary_unary(f"/{service}/GetStats")(b"", timeout=TIMEOUT_SECONDS) == b"\x08\xf4\x03"
 
 
-def test_a_stream_of_the_tutorial_that_stays_open_lets_go_when_the_server_stops(start_server, connect):
+def test_an_open_tutorial_stream_ends_when_the_server_stops(start_server, connect):
     server, texts = start_server("--grace", "10m"), queue.SimpleQueue()
     texts.put(b"\n\x01a")
     call = connect(server).stream_stream("/ChatService/SendAndReceiveMessage")(

@@ -1,4 +1,4 @@
-"""VerifyMessages over the wire: what is answered, what is refused, and how a stream of it ends."""
+"""VerifyMessages over the wire: responses, invalid requests, and the end of a stream."""
 
 import contextlib
 import queue
@@ -46,7 +46,7 @@ def faults(response):
     return [(fault.index, fault.sequence, pb.FaultKind.Name(fault.kind)) for fault in response.faults]
 
 
-def test_each_request_is_answered_in_turn_with_what_does_not_hold(stub, prefix):
+def test_each_request_gets_its_faults_in_order(stub, prefix):
     first = asked(claim(4, "four", room="attic"), claim(1, "one", "two", "three"), prefix=prefix)
     second = asked(claim(3, "three", "four", "five"), claim(2, "2"), claim(1, "one", user="eve"))
     answers = list(verify(stub, first, second, asked(), asked(claim(1, "one"), prefix=prefix)))
@@ -64,7 +64,7 @@ def test_a_stream_without_a_request_ends_well(stub):
     assert list(verify(stub)) == []
 
 
-def test_what_is_stored_instead_is_never_told(stub, prefix):
+def test_a_response_never_reveals_the_stored_message(stub, prefix):
     secret = "a secret of the attic"
     send_frames(stub, send_request(secret, user="spy", room="cellar"))
     (answer,) = verify(stub, asked(claim(5, "guess"), claim(5, "guess", room="cellar", user="spy"), prefix=prefix))
@@ -89,7 +89,7 @@ def test_what_is_stored_instead_is_never_told(stub, prefix):
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_what_breaks_the_contract_ends_the_stream(stub, prefix, requests, refused):
+def test_an_invalid_request_ends_the_stream(stub, prefix, requests, refused):
     known = [
         asked(
             *request.get("claims", ()), prefix=request.get("prefix", "").replace("LOG:", prefix).replace("LOG", prefix[:-1])
@@ -107,13 +107,13 @@ def test_the_limit_on_claims_is_the_one_announced(start_server, connect):
     assert call_error(verify(stub, asked(claim(1, *"abcd"), prefix=prefix))) == INVALID
 
 
-def test_absurd_sequences_are_missing(stub, prefix):
+def test_extreme_sequences_are_missing(stub, prefix):
     (answer,) = verify(stub, asked(claim(2**63 - 1, "a"), claim(2**63 - 2, "a", "b"), prefix=prefix))
     assert [fault.sequence for fault in answer.faults] == [2**63 - 1, 2**63 - 2, 2**63 - 1]
     assert call_error(verify(stub, asked(claim(2**63 - 1, "a", "b"), prefix=prefix))) == INVALID
 
 
-def test_a_stream_that_waits_for_more_hears_that_the_server_stops(start_server, connect):
+def test_a_waiting_stream_ends_when_the_server_stops(start_server, connect):
     server = start_server("--grace", "10m")
     requests = queue.SimpleQueue()
     stub = chat_pb2_grpc.ChatServiceStub(connect(server))
@@ -125,14 +125,14 @@ def test_a_stream_that_waits_for_more_hears_that_the_server_stops(start_server, 
     requests.put(None)
 
 
-def test_a_stream_that_is_cancelled_gives_its_place_back(start_server, connect):
+def test_a_cancelled_stream_no_longer_counts(start_server, connect):
     stub = chat_pb2_grpc.ChatServiceStub(connect(start_server("--streams", "1")))
     prefix = stub.GetStats(pb.GetStatsRequest()).log + ":"
     answered = 0
     for _ in range(3):
         requests = queue.SimpleQueue()
         requests.put(asked(prefix=prefix))
-        while True:  # until the server has heard that the one before is gone
+        while True:  # until the server has noticed that the previous stream ended
             call = stub.VerifyMessages(iter(requests.get, None), timeout=TIMEOUT_SECONDS)
             with contextlib.suppress(grpc.RpcError):
                 answered += next(call).num_messages == 0

@@ -1,4 +1,4 @@
-"""What every store promises of its log, whatever is behind it: order, durability, once."""
+"""The contract of every store: order, durability, and each record stored once."""
 
 import asyncio
 import itertools
@@ -15,7 +15,7 @@ def url(request, tmp_path):
     return STORES[request.param](tmp_path)
 
 
-async def test_receipts_come_in_order_and_each_is_of_a_message_that_can_be_read(url):
+async def test_receipts_are_in_order_and_their_messages_can_be_read(url):
     async with opened_log(url) as log:
         assert log.head == log.first - 1
         futures = [log.append(batch(f"a{n}", f"b{n}", number=1 + 2 * n)) for n in range(50)]
@@ -29,7 +29,7 @@ async def test_receipts_come_in_order_and_each_is_of_a_message_that_can_be_read(
         assert await messages(log) == [(at, "lobby", "ann", text) for at, text in zip(sequences, sent, strict=True)]
 
 
-async def test_what_was_stored_is_answered_with_the_original_receipt_also_after_a_restart(url):
+async def test_a_duplicate_gets_the_original_receipt_also_after_a_restart(url):
     async with opened_log(url) as log:
         stored = receipt_rows(await log.append(batch("a", "b", "c")))
         log_id, head = log.id, log.head
@@ -48,7 +48,7 @@ async def test_what_was_stored_is_answered_with_the_original_receipt_also_after_
     assert read == ["a", "b", "c", "d"]
 
 
-async def test_a_known_number_with_another_text_or_room_is_a_conflict_that_says_what_to_do(url):
+async def test_a_stored_number_with_another_text_or_room_is_a_conflict(url):
     async with opened_log(url) as log:
         await log.append(batch("a", "b", "c"))
         other_text = await log.append(batch("a", "other", "c"))
@@ -66,7 +66,7 @@ async def test_a_known_number_with_another_text_or_room_is_a_conflict_that_says_
 
 
 @pytest.mark.parametrize("between", ["", "\n", "\0", "\n\0"])
-async def test_texts_that_are_only_together_what_was_stored_are_conflicts(url, between):
+async def test_texts_that_only_match_when_joined_are_conflicts(url, between):
     async with opened_log(url) as log:
         await log.append(batch("warm"))
         await log.append(batch(f"a{between}b", "c", number=2))
@@ -75,18 +75,18 @@ async def test_texts_that_are_only_together_what_was_stored_are_conflicts(url, b
         assert [line[1] for line in same + other] == [ReceiptStatus.DUPLICATE] * 2 + [ReceiptStatus.REJECTED] * 2
 
 
-async def test_the_input_sent_again_in_other_pieces_among_other_senders_gets_the_same_receipts(url):
-    inputs = {sender: [f"{sender}{n}" for n in range(900)] for sender in "xyz"}
+async def test_an_input_resent_in_other_batches_gets_the_same_receipts(url):
+    inputs = {input_id: [f"{input_id}{n}" for n in range(900)] for input_id in "xyz"}
 
     def pieces(log, size):
         for start in range(0, 900, size):
-            for sender, run in inputs.items():
-                yield sender, log.append(batch(*run[start : start + size], number=1 + start, input_id=sender))
+            for input_id, run in inputs.items():
+                yield input_id, log.append(batch(*run[start : start + size], number=1 + start, input_id=input_id))
 
     async def send(log, size):
-        found = {sender: [] for sender in inputs}
-        for sender, receipts in [*pieces(log, size)]:
-            found[sender] += receipt_rows(await receipts)
+        found = {input_id: [] for input_id in inputs}
+        for input_id, receipts in [*pieces(log, size)]:
+            found[input_id] += receipt_rows(await receipts)
         return found
 
     async with opened_log(url) as log:
@@ -95,11 +95,13 @@ async def test_the_input_sent_again_in_other_pieces_among_other_senders_gets_the
         for size in (7, 500, 900):
             again = await send(log, size)
             assert {line[1] for lines in again.values() for line in lines} == {ReceiptStatus.DUPLICATE}
-            for sender in inputs:
-                assert [(line[0], *line[2:]) for line in again[sender]] == [(line[0], *line[2:]) for line in stored[sender]]
+            for input_id in inputs:
+                assert [(line[0], *line[2:]) for line in again[input_id]] == [
+                    (line[0], *line[2:]) for line in stored[input_id]
+                ]
 
 
-async def test_a_draft_that_overlaps_stored_ones_stores_only_what_is_new(url):
+async def test_a_batch_that_overlaps_stored_ones_stores_only_new_records(url):
     async with opened_log(url) as log:
         await log.append(batch("3", "4", number=3))
         await log.append(batch("7", "8", number=7))
@@ -110,7 +112,7 @@ async def test_a_draft_that_overlaps_stored_ones_stores_only_what_is_new(url):
         assert {line[1] for line in receipt_rows(await log.append(batch(*"123456789")))} == {ReceiptStatus.DUPLICATE}
 
 
-async def test_drafts_with_the_same_numbers_at_once_are_stored_once(url):
+async def test_concurrent_batches_with_the_same_numbers_are_stored_once(url):
     async with opened_log(url) as log:
         futures = [log.append(batch("a", "b", "c")) for _ in range(5)] + [log.append(batch("b", "c", "d", number=2))]
         first, *others, last = [receipt_rows(await future) for future in futures]
@@ -122,15 +124,15 @@ async def test_drafts_with_the_same_numbers_at_once_are_stored_once(url):
         assert await texts(log) == ["a", "b", "c", "d"]
 
 
-async def test_the_same_number_of_another_user_or_sender_is_another_record(url):
+async def test_the_same_number_of_another_user_or_input_is_another_record(url):
     async with opened_log(url) as log:
-        for user, sender in itertools.product(("ann", "bob"), ("x", "y")):
-            (receipt,) = await log.append(batch("a", user=user, input_id=sender))
+        for user, input_id in itertools.product(("ann", "bob"), ("x", "y")):
+            (receipt,) = await log.append(batch("a", user=user, input_id=input_id))
             assert receipt.status is ReceiptStatus.STORED
         assert len(await messages(log)) == 4
 
 
-async def test_numbers_may_come_in_any_order_and_leave_holes(url):
+async def test_numbers_may_have_any_order_and_gaps(url):
     numbers = (2**53 - 1, 100, 1, 50)
 
     async with opened_log(url) as log:
@@ -141,7 +143,7 @@ async def test_numbers_may_come_in_any_order_and_leave_holes(url):
         assert await texts(log) == list(map(str, numbers))
 
 
-async def test_a_draft_whose_future_was_cancelled_is_stored_all_the_same(url):
+async def test_a_batch_whose_future_was_cancelled_is_stored(url):
     async with opened_log(url) as log:
         log.append(batch("a")).cancel()
         (receipt,) = await log.append(batch("b", number=2))
@@ -149,7 +151,7 @@ async def test_a_draft_whose_future_was_cancelled_is_stored_all_the_same(url):
         assert await texts(log) == ["a", "b"]
 
 
-async def test_what_was_appended_before_closing_is_stored(url):
+async def test_close_stores_what_was_appended(url):
     async with opened_log(url) as log:
         for number in range(1, 21):
             log.append(batch(*["x"] * 500, number=1 + 500 * (number - 1)))
@@ -170,7 +172,7 @@ async def test_times_never_decrease_when_the_clock_is_set_back(url, monkeypatch)
     assert times == [2_000_000_000, 2_000_000_000, 2_000_000_000, 3_000_000_000]
 
 
-async def test_who_watches_gets_the_new_messages_of_their_rooms_when_the_head_has_moved_and_until_they_say_stop(url):
+async def test_a_listener_gets_the_new_messages_of_its_rooms_until_it_unsubscribes(url):
     watched = [(), ("a",), ("a", "b", "a"), ("c",)]
 
     async with opened_log(url) as log:
@@ -180,7 +182,7 @@ async def test_who_watches_gets_the_new_messages_of_their_rooms_when_the_head_ha
             for rooms in watched
         ]
         await log.append(batch("1", number=1, room="a"))
-        await log.append(batch("1", number=1, room="a"))  # a duplicate moves nothing
+        await log.append(batch("1", number=1, room="a"))  # a duplicate does not raise the head
         await log.append(batch("2", number=2, room="b", user="bob"))
         await asyncio.gather(
             log.append(batch("1", "3", "4", number=1, room="a")),  # only a part of it is new
@@ -203,7 +205,7 @@ async def test_who_watches_gets_the_new_messages_of_their_rooms_when_the_head_ha
         assert log.head == log.first + 7
 
 
-async def test_a_lone_message_does_not_wait_behind_the_bulk_of_another_sender(url):
+async def test_a_single_message_does_not_wait_behind_the_bulk_of_another_input(url):
     async with opened_log(url) as log:
         bulk = [log.append(batch(*["x"] * 1000, number=1 + 1000 * n, user="bulk")) for n in range(100)]
         (receipt,) = await log.append(batch("hello"))

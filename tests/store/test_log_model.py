@@ -1,4 +1,4 @@
-"""The log against a model of a few lines, over random drafts that overlap as much as possible."""
+"""The log against a small model, with random batches that overlap as much as possible."""
 
 import asyncio
 import tempfile
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from chatctl.model.records import ReceiptStatus
 from tests.support.logs import STORES, batch, messages, receipt_rows, run_on_log
 
-TEXTS = st.sampled_from(["a", "b", "", "\n", "a\nb", "\0", "a\0b"])  # those that are compared as one must not run together
+TEXTS = st.sampled_from(["a", "b", "", "\n", "a\nb", "\0", "a\0b"])  # joined for a comparison they could be confused
 RUNS = st.lists(TEXTS, min_size=1, max_size=4)
-DRAFTS = st.builds(
+BATCHES = st.builds(
     lambda run, number, room, user, input_id: batch(*run, number=number, room=room, user=user, input_id=input_id),
     RUNS,
     st.integers(1, 9),
@@ -20,21 +20,21 @@ DRAFTS = st.builds(
     st.sampled_from(["ann", "bob"]),
     st.sampled_from(["x", "y"]),
 )
-BURSTS = st.lists(DRAFTS, min_size=1, max_size=6)  # appended at once
+BURSTS = st.lists(BATCHES, min_size=1, max_size=6)  # appended at once
 LIVES = st.lists(st.lists(BURSTS, max_size=4), min_size=1, max_size=3)  # the log is closed and opened between them
 
 
 class Model:
-    """Remembers everything: what is stored under each (user, sender, number), with its first receipt."""
+    """What is stored under each (user, input id, number), with its first receipt."""
 
     def __init__(self):
         self.known = {}
 
-    def check(self, draft, receipts):
+    def check(self, sent, receipts):
         lines = receipt_rows(receipts)
-        assert [line[0] for line in lines] == [draft.number + i for i in range(len(draft.texts))]
-        for text, (number, status, sequence, time) in zip(draft.texts, lines, strict=True):
-            key, what = (draft.user, draft.input_id, number), (draft.room, draft.user, text)
+        assert [line[0] for line in lines] == [sent.number + i for i in range(len(sent.texts))]
+        for text, (number, status, sequence, time) in zip(sent.texts, lines, strict=True):
+            key, what = (sent.user, sent.input_id, number), (sent.room, sent.user, text)
             if key not in self.known:
                 assert status is ReceiptStatus.STORED
                 self.known[key] = (what, sequence, time)
@@ -52,7 +52,7 @@ class Model:
 @pytest.mark.parametrize("store", STORES)
 @settings(max_examples=60, deadline=None)
 @given(lives=LIVES)
-def test_the_log_does_what_a_model_does(store, lives):
+def test_the_log_agrees_with_the_model(store, lives):
     model = Model()
 
     async def live(log, bursts):
@@ -71,7 +71,7 @@ def test_the_log_does_what_a_model_does(store, lives):
 @pytest.mark.parametrize("store", STORES)
 @settings(max_examples=60, deadline=None)
 @given(run=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=20))
-def test_any_text_comes_back_unchanged(store, run):
+def test_any_text_is_returned_unchanged(store, run):
     async def step(log):
         await log.append(batch(*run))
         assert [text for *_, text in await messages(log)] == run

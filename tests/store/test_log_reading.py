@@ -1,4 +1,4 @@
-"""What every store promises to readers of its log: filters, pages, times and figures."""
+"""The contract of every store for readers: selections, pages, lookups, times and statistics."""
 
 import itertools
 from collections import Counter
@@ -17,7 +17,7 @@ def url(request, tmp_path):
 
 
 async def mixture(log):
-    """Messages of two rooms and three users in runs of 1 to 7."""
+    """Store messages of two rooms and three users in runs of 1 to 7."""
     number = 1
     for turn in range(40):
         run = [f"{turn}.{i}" for i in range(1 + turn % 7)]
@@ -26,10 +26,10 @@ async def mixture(log):
 
 
 ROOMS = [(), ("room0",), ("room1", "room0"), ("nowhere",), ("room0", "nowhere", "room0")]
-USERS = [(), ("user1",), ("user2", "user0"), ("nobody",)]
+USERS = [(), ("user1",), ("user2", "user0"), ("unknown",)]
 
 
-async def test_filters_find_the_same_forwards_and_backwards_whatever_the_page(url):
+async def test_selections_find_the_same_in_both_directions_and_for_any_page_size(url):
     async with opened_log(url) as log:
         await mixture(log)
         everything = await messages(log)
@@ -45,7 +45,7 @@ async def test_filters_find_the_same_forwards_and_backwards_whatever_the_page(ur
             assert found == expected
 
 
-async def test_a_page_holds_what_lies_between_its_bounds_also_in_the_middle_of_a_run(url):
+async def test_the_bounds_of_a_page_may_be_in_the_middle_of_a_run(url):
     async with opened_log(url) as log:
         await mixture(log)
         everything = await messages(log)
@@ -69,7 +69,7 @@ async def test_a_page_is_bounded_in_messages_and_in_bytes(url):
 
 
 async def append_inputs(log, turns, size=3):
-    """Store the inputs `build` and `other` of two users in turns, every third message in the room `den`, the rest in `lobby`."""
+    """Store the inputs `build` and `other` of two users in turns, a third of the messages in the room `den`."""
     stored = []
     for turn in range(turns):
         for user, input_id, i in itertools.product(("ann", "bob"), ("build", "other"), range(size)):
@@ -115,8 +115,8 @@ async def test_a_part_of_a_block_has_the_number_of_its_first_text(url):
         assert (run.sequence, run.number, run.texts) == (first + 16, 117, ["16", "17", "18", "19", "20"])
 
 
-async def picked(log, sequences):
-    """The messages with these sequences, picked in as many turns as it takes, none of which holds much."""
+async def looked_up(log, sequences):
+    """Look up the messages with these sequences in as many calls as it takes, each with a bounded result."""
     found, wanted = [], list(sequences)
     while wanted:
         messages, position = await log.lookup(wanted)
@@ -128,27 +128,27 @@ async def picked(log, sequences):
     return found
 
 
-async def test_messages_are_picked_by_sequence_however_far_apart_they_lie(url):
+async def test_messages_are_looked_up_however_far_apart_they_are(url):
     async with opened_log(url) as log:
         await mixture(log)
         everything = await messages(log)
         for offset, stride in itertools.product(range(-2, 8), (1, 2, 3, 5, 40)):
             wanted = range(max(1, log.first + offset), log.head + 1, stride)
-            assert await picked(log, wanted) == [m for m in everything if m[0] in wanted]
-        assert await picked(log, [log.head, log.head + 1, 2**63 - 1]) == everything[-1:]
+            assert await looked_up(log, wanted) == [m for m in everything if m[0] in wanted]
+        assert await looked_up(log, [log.head, log.head + 1, 2**63 - 1]) == everything[-1:]
 
 
-async def test_what_is_picked_comes_in_small_pages_when_texts_are_long(url):
+async def test_a_lookup_of_long_texts_is_bounded(url):
     async with opened_log(url) as log:
         sizes = [1, 60_000, 999, 1000, 1001, 300_000, 0, 60_000] * 10
         for n, size in enumerate(sizes, 1):
             await log.append(batch("ü" * (size // 2), number=n))
             await log.append(batch("between", number=1000 + n))
         wanted = range(log.first, log.head + 1, 2)
-        assert [len(text.encode()) for *_, text in await picked(log, wanted)] == [size // 2 * 2 for size in sizes]
+        assert [len(text.encode()) for *_, text in await looked_up(log, wanted)] == [size // 2 * 2 for size in sizes]
 
 
-async def test_a_time_is_found_by_the_first_message_stored_then_or_later(url, monkeypatch):
+async def test_a_time_has_the_sequence_of_the_first_message_at_or_after_it(url, monkeypatch):
     async with opened_log(url) as log:
         assert await log.sequence_at(0) == log.first
         stored = []
@@ -160,10 +160,10 @@ async def test_a_time_is_found_by_the_first_message_stored_then_or_later(url, mo
             assert await log.sequence_at(micros) == expected
 
 
-async def test_figures_are_those_of_a_count_from_scratch(url):
+async def test_statistics_agree_with_a_full_count(url):
     async with opened_log(url) as log:
         await mixture(log)
-        await mixture(log)  # duplicates and conflicts count for nothing
+        await mixture(log)  # duplicates and conflicts do not count
         await log.append(batch("not stored", number=1, user="user0", room="never"))
         await log.append(batch("Straße 🚋", number=10_000, user="zoë", room="räume"))
         everything = await messages(log)

@@ -1,4 +1,4 @@
-"""What a killed server leaves behind, and what is made of it: whole, synced, or without its end."""
+"""The store after a server was killed: complete, synced, or without its end."""
 
 import asyncio
 import os
@@ -29,8 +29,8 @@ def wal(path):
     return path.with_name("chat.db-wal")
 
 
-async def test_nothing_but_duplicates_writes_nothing(path, wal):
-    """Neither to the disk nor a mark that something was: the totals stay as they are, and no sync is waited for."""
+async def test_a_commit_of_duplicates_writes_nothing(path, wal):
+    """The totals stay as they are, and no sync delays the receipts."""
 
     async def send_duplicates(log):
         before = wal.read_bytes() if wal.exists() else b""
@@ -49,8 +49,8 @@ async def test_nothing_but_duplicates_writes_nothing(path, wal):
         assert await texts(log) == ["hello", "world", "new"]
 
 
-def test_what_a_killed_server_wrote_is_synced_before_it_is_called_a_duplicate(path, wal, monkeypatch):
-    """Killed between a write and its sync: the message can be read, and nothing of it may be on the disk."""
+def test_records_of_a_killed_server_are_synced_before_they_are_duplicates(path, wal, monkeypatch):
+    """The server was killed between write and sync: the message can be read, but may not be on the disk."""
     filled_store(path)
     run_killed(path, TWENTY)
     assert wal.stat().st_size
@@ -70,7 +70,7 @@ def test_what_a_killed_server_wrote_is_synced_before_it_is_called_a_duplicate(pa
 
 
 @pytest.mark.parametrize("kept", [None, 0, 31, 0.3, 0.7, 0.99])
-async def test_a_log_that_lost_its_end_goes_on_from_what_is_left_and_refuses_cursors_beyond(path, wal, kept):
+async def test_a_log_that_lost_its_end_continues_and_rejects_later_cursors(path, wal, kept):
     await asyncio.to_thread(filled_store, path)
     run_killed(path, TWENTY)
     if kept is None:
@@ -93,8 +93,8 @@ async def test_a_log_that_lost_its_end_goes_on_from_what_is_left_and_refuses_cur
         assert await texts(log) == everything
 
 
-def test_a_file_without_its_write_ahead_log_is_whole_up_to_the_last_checkpoint(path, tmp_path):
-    """As somebody has it who copies the one file of a running server."""
+def test_a_file_without_its_write_ahead_log_is_complete_up_to_the_last_checkpoint(path, tmp_path):
+    """As in a copy of only the main file of a running server."""
     filled_store(path)
     run_killed(path, TWENTY + 'log._writer._checkpoint(); await log.append(batch("last", number=23))')
     copy = tmp_path / "copy" / "chat.db"
@@ -104,8 +104,8 @@ def test_a_file_without_its_write_ahead_log_is_whole_up_to_the_last_checkpoint(p
     assert whole == [*copied, "last"]
 
 
-def test_a_store_with_two_names_is_refused_until_one_is_gone(path):
-    """Each name would have a lock and a write-ahead log of its own."""
+def test_a_store_with_two_names_is_rejected_until_one_is_removed(path):
+    """Each name would have its own lock and write-ahead log."""
     other = path.with_name("other.db")
     os.link(filled_store(path), other)
     for name in (path, other):

@@ -1,4 +1,4 @@
-"""What the SQLite log does when the disk under it fails."""
+"""The SQLite log on a failing disk."""
 
 import asyncio
 import shutil
@@ -23,8 +23,8 @@ def url(tmp_path):
     return f"sqlite:{tmp_path}/store/chat.db"
 
 
-async def test_after_a_failed_sync_nothing_is_tried_again(url):
-    """Not even what stood in line already: after a failed fsync the next one may succeed although data is lost."""
+async def test_nothing_is_retried_after_a_failed_sync(url):
+    """Pending batches fail, too: after a failed fsync the next one may succeed although data is lost."""
     tried, begun, may_fail = [], threading.Event(), threading.Event()
 
     def commit(batches, time):
@@ -50,20 +50,20 @@ async def test_after_a_failed_sync_nothing_is_tried_again(url):
 
 
 @pytest.mark.parametrize("name", ["SQLITE_IOERR_WRITE", "SQLITE_CORRUPT", "SQLITE_READONLY_DBMOVED"])
-async def test_nobody_is_left_waiting_when_the_store_fails(url, tmp_path, name):
+async def test_every_append_gets_an_error_when_the_store_fails(url, tmp_path, name):
     def commit(batches, time):
         raise failure(name)
 
     async with opened_log(url) as log:
         log._writer.commit = commit
-        shutil.rmtree(tmp_path / "store")  # so that whatever the log looks at to find out more is gone, too
+        shutil.rmtree(tmp_path / "store")  # so that an inspection of the files fails, too
         with pytest.raises(StoreFailed):
             await asyncio.wait_for(log.append(batch("a")), 10)
         with pytest.raises(StoreFailed):
             await asyncio.wait_for(log.append(batch("b")), 10)
 
 
-async def test_a_fault_of_ours_leaves_nobody_waiting(url):
+async def test_every_append_gets_an_error_after_a_bug(url):
     def commit(batches, time):
         raise KeyError("a bug")
 
@@ -73,8 +73,8 @@ async def test_a_fault_of_ours_leaves_nobody_waiting(url):
             await asyncio.wait_for(log.append(batch("a")), 10)
 
 
-async def test_what_fails_for_lack_of_space_leaves_the_head_where_it_was(url):
-    """Also when the file cannot even be asked for its totals right after."""
+async def test_a_full_disk_does_not_move_the_head(url):
+    """Even if the totals cannot be read from the file afterwards."""
 
     async with opened_log(url) as log:
         await log.append(batch("a"))
@@ -106,7 +106,7 @@ async def test_what_fails_for_lack_of_space_leaves_the_head_where_it_was(url):
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-async def test_a_store_whose_file_is_gone_gives_no_receipts(url, tmp_path, replaced):
+async def test_a_deleted_or_replaced_store_gives_no_receipts(url, tmp_path, replaced):
     path = tmp_path / "store/chat.db"
 
     async with opened_log(url) as log:
@@ -119,8 +119,8 @@ async def test_a_store_whose_file_is_gone_gives_no_receipts(url, tmp_path, repla
         assert isinstance(log.failure.result(), StoreFailed)
 
 
-async def test_nothing_overtakes_a_failed_draft_of_its_sender(url):
-    """Not even what is appended between the failure and the moment its sender can hear of it."""
+async def test_no_batch_overtakes_a_failed_one_of_its_input(url):
+    """Not even a batch appended between the failure and the moment its caller can learn of it."""
     failed = threading.Event()
 
     async with opened_log(url) as log:
@@ -143,8 +143,8 @@ async def test_nothing_overtakes_a_failed_draft_of_its_sender(url):
         assert [receipt.sequence for (receipt,) in receipts] == [2, 3]
 
 
-async def test_a_sync_that_fails_while_the_log_is_moved_into_the_file_ends_the_store(url):
-    """SQLite's own checkpoints ignore it, and the next one would find nothing to complain about."""
+async def test_a_failed_sync_of_a_checkpoint_ends_the_store(url):
+    """SQLite's automatic checkpoints ignore the failure, and the next one succeeds."""
 
     async with opened_log(url) as log:
         await log.append(batch("a"))

@@ -1,4 +1,4 @@
-"""The file behind the SQLite log: what opening refuses, and what a crash, a full disk and a person find in it."""
+"""The file of the SQLite log: what cannot be opened, what a crash leaves, and what a person reads in it."""
 
 import asyncio
 import os
@@ -32,30 +32,30 @@ def read_again(path):
     return run_on_log(f"sqlite:{path}", texts)[0]
 
 
-def test_a_store_and_its_directories_are_made_where_they_are_missing(tmp_path):
+def test_a_store_and_its_directories_are_created(tmp_path):
     path = tmp_path / "a" / "b c" / "chat.db"
     filled_store(path)
     assert read_again(path) == ["hello", "world"]
 
 
-def test_an_unknown_scheme_is_refused_with_what_would_do():
+def test_an_unknown_kind_of_store_is_rejected():
     for url in ("redis://localhost", "chat.db", "sqlite:", ""):
         with pytest.raises(StoreOpenError, match="sqlite:PATH"):
             asyncio.run(open_log(url))
 
 
-def test_a_directory_is_refused(tmp_path):
+def test_a_directory_is_rejected(tmp_path):
     assert "directory" in open_error(tmp_path)
 
 
-def test_what_is_no_regular_file_is_refused_and_left_alone(path):
+def test_a_special_file_is_rejected_and_unchanged(path):
     """`--store sqlite:/dev/null`, as root, must not replace the device."""
     os.mkfifo(path)
     assert "regular file" in open_error(path)
     assert path.is_fifo()
 
 
-def test_a_store_is_for_its_user_alone_unless_the_file_was_made_for_more(path):
+def test_a_store_is_private_unless_the_file_already_has_another_mode(path):
     filled_store(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     shared = path.with_name("shared.db")
@@ -65,19 +65,19 @@ def test_a_store_is_for_its_user_alone_unless_the_file_was_made_for_more(path):
     assert stat.S_IMODE(shared.stat().st_mode) == 0o640
 
 
-def test_a_place_that_cannot_hold_a_file_is_refused(path):
+def test_a_path_that_cannot_be_a_file_is_rejected(path):
     path.write_bytes(b"")
     assert "cannot open" in open_error(path / "chat.db")
 
 
 @pytest.mark.parametrize("junk", [b"x", b"this is my diary\n" * 100, os.urandom(10_000), b"SQLite format 3\0"], ids=len)
-def test_a_file_that_is_no_store_is_refused_and_left_alone(path, junk):
+def test_a_file_that_is_not_a_store_is_rejected_and_unchanged(path, junk):
     path.write_bytes(junk)
     assert "not a store of chatctl" in open_error(path)
     assert path.read_bytes() == junk
 
 
-def test_the_sqlite_file_of_another_program_is_refused_and_left_alone(path):
+def test_the_sqlite_file_of_another_program_is_rejected_and_unchanged(path):
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE message (text)")
     before = path.read_bytes()
@@ -85,26 +85,26 @@ def test_the_sqlite_file_of_another_program_is_refused_and_left_alone(path):
     assert path.read_bytes() == before
 
 
-def test_a_newer_schema_is_refused(path):
+def test_a_newer_schema_is_rejected(path):
     with closing(sqlite3.connect(filled_store(path))) as db:
         db.execute("PRAGMA user_version = 99")
     assert "99" in open_error(path)
 
 
-def test_a_truncated_file_is_refused(path):
+def test_a_truncated_file_is_rejected(path):
     size = filled_store(path, 2).stat().st_size
     for part in (size // 2, size - 4096, 20_000, 200):
         os.truncate(path, part)
         assert "damaged" in open_error(path)
 
 
-def test_a_file_with_another_header_is_refused(path):
+def test_a_file_with_another_header_is_rejected(path):
     overwrite(filled_store(path), 0, os.urandom(100))
     assert "not a store of chatctl" in open_error(path)
 
 
 @pytest.mark.parametrize("part", [0.1, 0.3, 0.5, 0.7, 0.9])
-def test_a_file_with_a_damaged_page_is_refused(path, part):
+def test_a_file_with_a_damaged_page_is_rejected(path, part):
     page = 16 * 1024
     size = filled_store(path, 2).stat().st_size
     overwrite(path, int(size * part) // page * page, os.urandom(page))
@@ -112,8 +112,8 @@ def test_a_file_with_a_damaged_page_is_refused(path, part):
     assert "copy" in open_error(path)
 
 
-def test_a_read_only_store_is_refused(path, tmp_path):
-    # Nobody who may mount heeds permissions, and nobody else may mount.
+def test_a_read_only_store_is_rejected(path, tmp_path):
+    # A user who may mount is not bound by permissions; other users cannot mount.
     if os.geteuid():
         filled_store(path).chmod(0o400)
         assert "writable" in open_error(path)
@@ -125,7 +125,7 @@ def test_a_read_only_store_is_refused(path, tmp_path):
         open_error(disk / "another.db")
 
 
-def test_a_store_in_use_is_refused_until_its_user_is_gone(path):
+def test_a_store_in_use_is_rejected_until_the_other_process_ends(path):
     program = (
         "import asyncio, sys; from chatctl.store import open_log\n"
         "async def hold():\n"
@@ -140,7 +140,7 @@ def test_a_store_in_use_is_refused_until_its_user_is_gone(path):
             with pytest.raises(StoreOpenError, match="another server uses it"):
                 asyncio.run(open_log(f"sqlite:{link}"))
         finally:
-            holder.kill()  # without warning: right after the file was made
+            holder.kill()  # right after the file was created
     filled_store(path)
     assert read_again(path) == ["hello", "world"]
 
@@ -151,14 +151,14 @@ async def test_two_logs_of_one_process_cannot_share_a_store(path):
             await open_log(f"sqlite:{path}")
 
 
-def test_a_file_left_half_made_by_a_crash_is_made_again(path):
+def test_an_incomplete_file_left_by_a_crash_is_created_again(path):
     path.with_name("chat.db-new").write_bytes(b"half of a store")
     filled_store(path)
     assert read_again(path) == ["hello", "world"]
 
 
-def test_the_remains_of_a_deleted_log_are_neither_played_into_a_new_one_nor_thrown_away(path):
-    """A killed server leaves its write-ahead log; SQLite would play it into whatever file has the name."""
+def test_the_write_ahead_log_of_a_deleted_store_is_not_replayed_or_deleted(path):
+    """A killed server leaves its write-ahead log. SQLite would replay it into a new file of that name."""
     run_killed(path, "await log.append(batch('old'))")
     assert path.with_name("chat.db-wal").exists()
     path.unlink()

@@ -1,4 +1,4 @@
-"""A store without space: messages are refused until there is some, readers go on, and nothing that has a receipt is lost."""
+"""A full disk: messages are rejected until there is space, readers continue, and stored messages stay."""
 
 import asyncio
 import errno
@@ -30,7 +30,7 @@ def bulk(number):
 
 
 async def outcome(receipts):
-    """The receipts, or why there are none."""
+    """Return the receipts, or the error."""
     return (await asyncio.gather(receipts, return_exceptions=True))[0]
 
 
@@ -39,7 +39,7 @@ def resize(disk, megabytes):
 
 
 async def send_until_full(log, number):
-    """Send on from a number until there is no space; the number that was refused first."""
+    """Append records from a number until the disk is full. Returns the first number that failed."""
     while not isinstance(error := await outcome(log.append(bulk(number))), StoreFull):
         number += 500
     assert "space" in str(error)
@@ -47,7 +47,7 @@ async def send_until_full(log, number):
 
 
 async def check(log, stored):
-    """All that has a receipt can be read, and is known."""
+    """Check that every record with a receipt can be read and is a duplicate."""
     assert log.head == stored
     assert (await log.stats(1, ())).num_messages == stored == len(await messages(log))
     for number in range(1, stored, 500):
@@ -56,7 +56,7 @@ async def check(log, stored):
     assert not log.failure.done()
 
 
-async def test_a_full_disk_refuses_messages_until_there_is_space_and_keeps_what_has_a_receipt(tmp_path):
+async def test_a_full_disk_rejects_messages_until_there_is_space(tmp_path):
     with mounted_tmpfs(tmp_path / "disk", "size=8m") as disk:
         async with opened_log(f"sqlite:{disk}/chat.db") as log:
             before = receipt_rows(await log.append(batch("before")))
@@ -78,13 +78,13 @@ async def test_a_full_disk_refuses_messages_until_there_is_space_and_keeps_what_
             assert len(await messages(log)) == 11
 
 
-def test_a_full_disk_is_no_place_for_a_new_store(tmp_path):
+def test_a_new_store_on_a_full_disk_is_rejected(tmp_path):
     with mounted_tmpfs(tmp_path / "disk", "size=64k") as disk:
         assert "full" in open_error(disk / "chat.db")
 
 
-async def test_a_store_that_fills_its_disk_again_and_again_goes_on_each_time_there_is_more(tmp_path):
-    """Also where there is no space to move the write-ahead log into the file: the first disk is too small for that."""
+async def test_a_store_that_fills_its_disk_repeatedly_continues_each_time_there_is_space(tmp_path):
+    """Even without space to move the write-ahead log into the file: the first disk is too small for it."""
     with mounted_tmpfs(tmp_path / "disk", "size=24m") as disk:
         async with opened_log(f"sqlite:{disk}/chat.db") as log:
             number = 1
@@ -99,7 +99,7 @@ async def test_a_store_that_fills_its_disk_again_and_again_goes_on_each_time_the
             assert len(await messages(log)) == number
 
 
-async def test_a_killed_server_starts_again_on_a_full_disk_and_its_messages_can_be_read(tmp_path):
+async def test_a_killed_server_restarts_on_a_full_disk_and_its_messages_can_be_read(tmp_path):
     with mounted_tmpfs(tmp_path / "disk", "size=8m") as disk:
         path = await asyncio.to_thread(filled_store, disk / "chat.db")
         run_killed(path, "await log.append(batch('kept', number=3))")
@@ -116,7 +116,7 @@ async def test_a_killed_server_starts_again_on_a_full_disk_and_its_messages_can_
 
 @contextmanager
 def file_size_limit(size):
-    """As `ulimit -f` sets it."""
+    """Limit the size of files, as `ulimit -f` does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -125,8 +125,8 @@ def file_size_limit(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-async def test_a_limit_to_the_size_of_a_file_is_like_a_full_disk(tmp_path):
-    """SQLite calls it an I/O error."""
+async def test_a_limit_of_file_sizes_is_like_a_full_disk(tmp_path):
+    """SQLite reports it as an I/O error."""
     async with opened_log(f"sqlite:{tmp_path}/chat.db") as log:
         with file_size_limit(4 * MEGABYTE):
             number = await send_until_full(log, 1)
@@ -140,10 +140,8 @@ async def test_a_limit_to_the_size_of_a_file_is_like_a_full_disk(tmp_path):
 
 
 @pytest.mark.parametrize(("number", "full"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, False)])
-def test_a_write_that_fails_is_lack_of_space_only_if_another_file_cannot_be_written_either(
-    tmp_path, monkeypatch, number, full
-):
-    """A used up quota has no error of its own in SQLite."""
+def test_a_failed_write_means_a_full_disk_only_if_another_file_cannot_grow_either(tmp_path, monkeypatch, number, full):
+    """SQLite has no separate error for an exhausted quota."""
     path = filled_store(tmp_path / "chat.db")
     for name in ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"):
         assert not disk_space.is_full(failure(name), path)
@@ -157,7 +155,7 @@ def test_a_write_that_fails_is_lack_of_space_only_if_another_file_cannot_be_writ
         assert not disk_space.is_full(failure(name), path)
 
 
-async def test_a_sync_that_fails_ends_the_store_even_where_there_is_no_space(tmp_path):
+async def test_a_failed_sync_ends_the_store_even_on_a_full_disk(tmp_path):
     with mounted_tmpfs(tmp_path / "disk", "size=8m") as disk:
         async with opened_log(f"sqlite:{disk}/chat.db") as log:
 

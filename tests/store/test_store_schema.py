@@ -1,4 +1,4 @@
-"""The way up from the files of an older chatctl: whole, or not at all."""
+"""Migrations of the files of an older chatctl: complete, or not at all."""
 
 import sqlite3
 from contextlib import closing
@@ -25,8 +25,8 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def add_steps(monkeypatch):
-    """Have chatctl know of more versions; without steps, of those it really knows."""
+def add_migrations(monkeypatch):
+    """Add migrations; without arguments, remove them again."""
 
     def add(*steps):
         monkeypatch.setattr(schema, "MIGRATIONS", known + steps)
@@ -36,7 +36,7 @@ def add_steps(monkeypatch):
 
 
 def frozen(path, version=1):
-    """A file as the chatctl of that version left it."""
+    """Create a file as the chatctl of that version did."""
     with closing(sqlite3.connect(path)) as db:
         db.executescript((Path(__file__).parent / f"schemas/{version}.sql").read_text())
     return path
@@ -48,14 +48,14 @@ def asked(path, sql):
 
 
 def tables(path):
-    """The version, and everything the tables and indexes are made of."""
+    """Return the version, and the columns of all tables and indexes."""
     columns = "SELECT m.type, m.name, c.name, c.type FROM sqlite_master m, pragma_table_xinfo(m.name) c ORDER BY 1, 2, 3"
     indexed = "SELECT m.tbl_name, m.name, c.name FROM sqlite_master m, pragma_index_info(m.name) c ORDER BY m.name, c.seqno"
     return asked(path, "PRAGMA user_version"), asked(path, columns), asked(path, indexed)
 
 
 async def check_frozen(log):
-    """Everything of the frozen file is there, and known."""
+    """Check that everything of the frozen file is readable and a duplicate."""
     assert await texts(log) == ["hello", "world", "räu"]
     assert (log.id, log.head) == ("0123456789ab", 3)
     again = receipt_rows(await log.append(batch("hello", "world")))
@@ -74,61 +74,61 @@ async def go_on(log):
 
 
 @pytest.mark.parametrize("version", range(schema.FIRST_VERSION, NEWEST + 1))
-def test_a_file_of_each_version_so_far_becomes_one_of_the_newest(path, version):
-    """Whoever changes the schema appends a step, and freezes the new one here."""
+def test_a_file_of_each_version_is_migrated_to_the_latest(path, version):
+    """When you change the schema, append a migration, and add a frozen file of the new version here."""
     frozen(path, version)
     assert run_on_log(f"sqlite:{path}", go_on) == [(ReceiptStatus.STORED, 4)]
     assert tables(path) == tables(filled_store(path.with_name("new.db")))
 
 
-def test_steps_run_in_their_order_and_once_and_older_programs_are_kept_out(path, add_steps, caplog):
+def test_migrations_run_in_order_and_once_and_older_versions_reject_the_file(path, add_migrations, caplog):
     filled_store(path)
-    add_steps(TO_NEXT, TO_NEXT_BUT_ONE)
+    add_migrations(TO_NEXT, TO_NEXT_BUT_ONE)
     assert run_on_log(f"sqlite:{path}", texts, texts) == [["hello", "world"]] * 2
     assert asked(path, "SELECT note FROM log") == [("two, three",)]
     assert asked(path, "PRAGMA user_version") == [(NEWEST + 2,)]
     assert [record.getMessage().count(f" to {NEWEST + 2}:") for record in caplog.records] == [1]
-    add_steps(TO_NEXT)
+    add_migrations(TO_NEXT)
     assert f"supports up to {NEWEST + 1}" in open_error(path)
 
 
-def test_a_file_in_the_middle_of_the_way_goes_on_from_there(path, add_steps):
+def test_a_partly_migrated_file_continues_from_its_version(path, add_migrations):
     frozen(path)
-    add_steps(TO_NEXT)
+    add_migrations(TO_NEXT)
     run_on_log(f"sqlite:{path}", texts)
-    add_steps(TO_NEXT, TO_NEXT_BUT_ONE)
+    add_migrations(TO_NEXT, TO_NEXT_BUT_ONE)
     assert run_on_log(f"sqlite:{path}", go_on) == [(ReceiptStatus.STORED, 4)]
     assert asked(path, "SELECT note FROM log") == [("two, three",)]
 
 
-def test_a_step_that_fails_leaves_the_old_version_whole(path, add_steps):
+def test_a_failed_migration_leaves_the_old_version_complete(path, add_migrations):
     before = tables(filled_store(path))
-    add_steps(TO_NEXT, ("UPDATE message SET text = 'gone'", "CREATE INDEX log ON nothing (x)"))
+    add_migrations(TO_NEXT, ("UPDATE message SET text = 'gone'", "CREATE INDEX log ON nothing (x)"))
     assert "cannot open" in open_error(path)
     assert tables(path) == before
-    add_steps()
+    add_migrations()
     assert run_on_log(f"sqlite:{path}", texts) == [["hello", "world"]]
 
 
-def test_damage_that_shows_after_the_last_step_leaves_the_old_version_as_it_was(path, add_steps):
+def test_damage_found_after_the_migration_leaves_the_old_version_unchanged(path, add_migrations):
     filled_store(path)
     with closing(sqlite3.connect(path)) as db:
         db.execute("UPDATE log SET head = 1")
         db.commit()
     before = tables(path)
-    add_steps(TO_NEXT)
+    add_migrations(TO_NEXT)
     assert "damaged" in open_error(path)
     assert tables(path) == before
 
 
-def test_a_full_disk_in_the_middle_leaves_the_old_version_whole_and_with_space_it_works(tmp_path, add_steps):
+def test_a_full_disk_during_a_migration_leaves_the_old_version_complete(tmp_path, add_migrations):
     with mounted_tmpfs(tmp_path / "disk", "size=16m") as disk:
         path = filled_store(disk / "chat.db", 2)
         before, stored = tables(path), run_on_log(f"sqlite:{path}", texts)
         ballast = fill_disk(disk)
         with ballast.open("r+b") as file:
-            file.truncate(ballast.stat().st_size - 256 * 1024)  # enough to begin with
-        add_steps((*TO_NEXT, "CREATE TABLE copied AS SELECT * FROM message"))
+            file.truncate(ballast.stat().st_size - 256 * 1024)  # enough for the start of the migration
+        add_migrations((*TO_NEXT, "CREATE TABLE copied AS SELECT * FROM message"))
         assert "full" in open_error(path)
         ballast.unlink()
         assert tables(path) == before
@@ -152,22 +152,22 @@ schema.MIGRATIONS += (tuple(statements),)
 
 
 @pytest.mark.parametrize("place", [0, 1, 3])
-def test_a_server_killed_in_the_middle_leaves_the_old_version_whole(path, add_steps, place):
+def test_a_server_killed_during_a_migration_leaves_the_old_version_complete(path, add_migrations, place):
     before = tables(filled_store(path, 4))
     stored = run_on_log(f"sqlite:{path}", texts)
     run_killed(path, setup=KILLED_AT.format(place=place, step=TO_NEXT))
     written = path.with_name("chat.db-wal").stat().st_size
-    assert place == 0 or written > 1024 * 1024  # it was in the middle indeed
+    assert place == 0 or written > 1024 * 1024  # the migration had begun
     assert tables(path) == before
     assert run_on_log(f"sqlite:{path}", texts) == stored
-    add_steps(TO_NEXT)
+    add_migrations(TO_NEXT)
     assert run_on_log(f"sqlite:{path}", texts) == stored
     assert asked(path, "SELECT note FROM log") == [("two",)]
 
 
-def test_a_server_killed_right_after_the_way_up_leaves_the_new_version(path, add_steps):
+def test_a_server_killed_right_after_a_migration_leaves_the_new_version(path, add_migrations):
     frozen(path)
     run_killed(path, "await log.append(batch('new', number=3))", f"schema.MIGRATIONS += ({TO_NEXT!r},)")
-    add_steps(TO_NEXT)
+    add_migrations(TO_NEXT)
     assert run_on_log(f"sqlite:{path}", texts) == [["hello", "world", "räu", "new"]]
     assert asked(path, "PRAGMA user_version") == [(NEWEST + 1,)]

@@ -1,4 +1,4 @@
-"""chatctl as its users run it: a process with stdin, stdout, stderr and an exit code."""
+"""chatctl as users run it: a process with stdin, stdout, stderr and an exit code."""
 
 import array
 import contextlib
@@ -18,7 +18,7 @@ CHATCTL = (sys.executable, "-m", "chatctl")
 
 
 class ProcessResult(NamedTuple):
-    """How a process ended."""
+    """The output and exit code of a process that has ended."""
 
     code: int
     out: str
@@ -30,17 +30,17 @@ class ProcessResult(NamedTuple):
 
     @property
     def objects(self):
-        """What it printed as JSON Lines."""
+        """Its stdout as JSON Lines."""
         return [json.loads(line) for line in self.out.split("\n")[:-1]]
 
     @property
     def stderr_objects(self):
-        """What it wrote on stderr, when each line is a JSON object."""
+        """Its stderr as JSON Lines."""
         return [json.loads(line) for line in self.err.split("\n")[:-1]]
 
 
 def clean_environment(server=None, env=None):
-    """Nothing of what the developer has set, but where things are."""
+    """Return an environment without the developer's settings, except paths."""
     inherited = {
         name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE") if name in os.environ
     }
@@ -52,7 +52,7 @@ def clean_environment(server=None, env=None):
 
 
 def run(*args, piped=b"", env=None, server=None, stdin=None, command=CHATCTL):
-    """Run a command to its end. `piped` is what is piped into it, `stdin` a file to read instead."""
+    """Run a command to its end. `piped` is the content of its stdin, `stdin` a file to read instead."""
     stdin_options = (
         {"stdin": stdin} if stdin is not None else {"input": piped if isinstance(piped, bytes) else piped.encode()}
     )
@@ -66,7 +66,7 @@ def run(*args, piped=b"", env=None, server=None, stdin=None, command=CHATCTL):
 
 
 class OutputReader:
-    """Reads a descriptor to its end in a thread, so that whoever writes there never waits."""
+    """Reads a descriptor to its end in a thread, so that its writer never waits."""
 
     def __init__(self, descriptor):
         self._descriptor = descriptor
@@ -75,13 +75,13 @@ class OutputReader:
         self._thread.start()
 
     def _read(self):
-        with contextlib.suppress(OSError):  # what a terminal says when the other side is closed
+        with contextlib.suppress(OSError):  # the error of a terminal whose other side is closed
             while chunk := os.read(self._descriptor, 1 << 16):
                 self._content += chunk
 
     @property
     def text(self):
-        """All of it so far."""
+        """The output so far."""
         return bytes(self._content).decode(errors="surrogateescape")
 
     @property
@@ -96,10 +96,10 @@ class OutputReader:
 
 
 class Terminal:
-    """A terminal to hand to a process as stdin, stdout or stderr; `shown` is what is on it."""
+    """A terminal for a process as stdin, stdout or stderr; `shown` is its OutputReader."""
 
     def __init__(self, columns=0):
-        """`columns` is how wide it says to be; 0 is unknown, and taken for 80."""
+        """`columns` is its width; 0 is unknown, for which commands take 80."""
         self._master, self.descriptor = os.openpty()
         fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
         self.shown = OutputReader(self._master)
@@ -108,13 +108,13 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def close(self):
-        """What was shown, once nobody has the terminal open any more."""
+        """Wait until no process has the terminal open, and return its content."""
         os.close(self.descriptor)
         return self.shown.close()
 
 
 class Process:
-    """A command under way. Streams that are not given are pipes, and drained."""
+    """A running command. Streams that are not given are pipes; its output is read in threads."""
 
     def __init__(self, *args, env=None, server=None, stdin=None, stdout=None, stderr=None, command=CHATCTL):
         streams = {name: subprocess.PIPE if stream is None else stream for name, stream in
@@ -132,7 +132,7 @@ class Process:
             data = data[self.popen.stdin.write(data) :]
 
     def close(self):
-        """End its input."""
+        """Close its stdin."""
         self.popen.stdin.close()
         return self
 
@@ -141,7 +141,7 @@ class Process:
         return self
 
     def wait(self):
-        """How it ended, by itself."""
+        """Wait until it ends by itself, and return its ProcessResult."""
         try:
             code = self.popen.wait(TIMEOUT_SECONDS)
         finally:
@@ -154,23 +154,23 @@ class Process:
 
 
 class FollowProcess(Process):
-    """`chatctl history -f` under way."""
+    """A running `chatctl history -f`."""
 
     def __init__(self, address, *args, **streams):
         super().__init__("history", "-f", *args, server=address, stdin=subprocess.DEVNULL, **streams)
 
     @property
     def texts(self):
-        """What it printed so far, as --json."""
+        """The texts printed so far, with --json."""
         return [json.loads(line)["text"] for line in self.out.lines]
 
     def shows(self, *texts):
-        """Wait until it has printed so much, then compare."""
+        """Wait until it has printed this many texts, then compare."""
         until(lambda: len(self.out.lines) >= len(texts) or self.popen.poll() is not None)
         assert self.texts == list(texts), self.err.text
 
     def ends(self, code, err=""):
-        """How it ended: with this code, and this or nothing on stderr."""
+        """Wait until it ends, check its exit code and stderr, and return its ProcessResult."""
         done = self.wait()
         assert (done.code, done.err) == (code, err)
         return done
@@ -181,12 +181,13 @@ def texts(room, address):
 
 
 def unread(pipe):
-    """How many bytes in a pipe nobody has taken out yet."""
+    """Return the number of unread bytes in a pipe."""
     count = array.array("i", [0])
     fcntl.ioctl(pipe, termios.FIONREAD, count)
     return count[0]
 
 
+# Runs chatctl and prints its peak memory in KiB.
 MEASURED = """
 import os, sys
 child = os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, "-m", "chatctl", *sys.argv[1:]])

@@ -1,4 +1,4 @@
-"""A follower over the client, in the process of a test, and what is sent for it to see."""
+"""Clients in tasks in the process of a test: they send, join rooms or follow, and record the results."""
 
 import asyncio
 import contextlib
@@ -16,13 +16,13 @@ ROOM = "lobby"
 
 
 class SendTask:
-    """A sending under way, all outcomes of which are collected."""
+    """An active send stream whose reports are collected."""
 
     def __init__(self, sending, notices):
         self.sending = sending
         self.notices = notices
         self.put = 0
-        self.records = []  # (number, text, status, sequence) of each, as told
+        self.records = []  # (number, text, status, sequence) of each, in the order of the reports
         self.collecting = asyncio.create_task(self._collect())
 
     async def _collect(self):
@@ -34,19 +34,19 @@ class SendTask:
             ]  # fmt: skip
 
     def put_numbered(self, count):
-        """Put so many more records; the text of each is its number."""
+        """Put this many more records; the text of each is its number."""
         self.sending.put(ROOM, [f"{self.put + i}" for i in range(1, count + 1)])
         self.put += count
 
     async def put_until(self, condition, max_records=inf):
-        """Put records, at most so many, as fast as they go until the condition holds."""
+        """Put records as fast as possible until the condition holds, at most `max_records`."""
         end = self.put + max_records
         while not condition():
             if self.put < end:
                 self.put_numbered(250)
             else:
                 await asyncio.sleep(0.01)
-            with contextlib.suppress(TimeoutError):  # whoever waits for a server that is away may have enough, too
+            with contextlib.suppress(TimeoutError):  # the condition may hold while no server is reachable
                 await asyncio.wait_for(self.sending.drain(), 0.1)
 
     async def finish(self):
@@ -73,20 +73,20 @@ async def send_task(address, timeout=TIMEOUT_SECONDS, input_id="input"):
 
 
 async def stored_texts(address, **conditions):
-    """(sequence, text) of all that is in the log."""
+    """Return (sequence, text) of all stored messages."""
     async with ChatClient(address) as chat:
         pages = [page async for page in chat.read(Query(**conditions))]
     return [(run.sequence + i, text) for page in pages for run in page.runs for i, text in enumerate(run.texts)]
 
 
 class RoomTask:
-    """Somebody in rooms, who notes what happens."""
+    """A user in rooms; records all events."""
 
     def __init__(self, joining):
         self.joining = joining
         self.events = []
         self.messages = []
-        """(room, sequence, user, text) of all that came."""
+        """(room, sequence, user, text) of all messages received."""
         self.outcomes = []
         self._changed = asyncio.Event()
         self.task = asyncio.create_task(self._run())
@@ -108,7 +108,7 @@ class RoomTask:
     async def until(self, condition):
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while not condition():
-                assert not self.task.done() or self.task.result(), "it has ended"
+                assert not self.task.done() or self.task.result(), "the stream has ended"
                 self._changed.clear()
                 await self._changed.wait()
 
@@ -120,7 +120,7 @@ class RoomTask:
         return [text for *_, text in self.messages]
 
     async def wait_receiving(self):
-        """Once it receives."""
+        """Wait until it receives messages, and return it."""
         await self.until(lambda: self.events_of(HistoryPage))
         return self
 
@@ -133,32 +133,33 @@ class RoomTask:
 @asynccontextmanager
 async def room_task(address, user, *rooms, timeout=0):
     async with ChatClient(address, timeout) as chat, chat.join(user, rooms) as joining:
-        someone = RoomTask(joining)
-        yield someone
-        someone.task.cancel()
-        await asyncio.wait({someone.task})
+        user_task = RoomTask(joining)
+        yield user_task
+        user_task.task.cancel()
+        await asyncio.wait({user_task.task})
 
 
 class FollowTask:
-    """What a follower has seen, in a task; while `may_read` is cleared it takes no further page."""
+    """Follows in a task and records the messages; while `may_read` is cleared it takes no further page."""
 
     def __init__(self, chat, notices, query, from_now):
         self.notices = notices
-        self._chat = chat
+        self._follower = chat.follow(query, from_now)
         self.texts = []
         self.sequences = []
         self.pages = []
         self.may_read = asyncio.Event()
         self.may_read.set()
-        self.task = asyncio.create_task(self._follow(chat, query, from_now))
+        self.task = asyncio.create_task(self._follow())
 
-    async def _follow(self, chat, query, from_now):
-        async for page in chat.follow(query, from_now):
-            self.pages.append(page)
-            for run in page.runs:
-                self.texts += run.texts
-                self.sequences += range(run.sequence, run.sequence + len(run.texts))
-            await self.may_read.wait()
+    async def _follow(self):
+        async with self._follower:
+            async for page in self._follower:
+                self.pages.append(page)
+                for run in page.runs:
+                    self.texts += run.texts
+                    self.sequences += range(run.sequence, run.sequence + len(run.texts))
+                await self.may_read.wait()
 
     @property
     def live(self):
@@ -166,10 +167,10 @@ class FollowTask:
 
     @property
     def last_error(self):
-        return self._chat.last_error
+        return self._follower.last_error
 
     async def expect_first(self, count):
-        """Wait until it has seen so many, and see that they are all, in order and once."""
+        """Wait until it has seen this many texts, and check that they are complete, in order and without duplicates."""
         await until_async(lambda: len(self.texts) >= count or self.task.done())
         assert self.texts == [f"{n}" for n in range(1, count + 1)]
         assert self.sequences == sorted(set(self.sequences))
@@ -191,7 +192,7 @@ async def follow_task(address, timeout=TIMEOUT_SECONDS, from_now=False, **condit
 
 
 async def wait_out(timeout):
-    """Wait for as long as another follower, who has no server, needs to give up."""
+    """Wait as long as a follower without a server needs to give up."""
     async with follow_task("127.0.0.1:1", timeout=timeout) as other:
         with pytest.raises(Unavailable):
             await other.wait_ended()

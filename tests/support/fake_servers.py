@@ -1,7 +1,8 @@
-"""Which calls a follower makes, what it makes of their ends, and what is left of it in the end."""
+"""Servers in the process of a test that answer what the test wants."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 
 import grpc
 
@@ -9,18 +10,42 @@ from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
 WAITS, ENDS = "waits", "ends"
+WELCOME = pb.SendAndReceiveMessageResponse(
+    welcome=pb.Welcome(
+        input_id="input",
+        log="fake",
+        cursor_prefix="fake:",
+        limits=pb.Limits(text_bytes=100, name_bytes=100, batch_messages=10, batch_bytes=1000, streams=9),
+    )
+)
 
 
 def page(*sequences, position=0, live=False):
-    """A response whose texts are the sequences."""
+    """Return a response whose texts are the sequences."""
     runs = [pb.Run(sequence=sequence, room="lobby", user="ann", texts=[f"{sequence}"]) for sequence in sequences]
     position = position or sequences[-1]
     return pb.GetMessagesResponse(runs=runs, cursor=f"log:{position}", cursor_prefix="log:", live=live)
 
 
 @asynccontextmanager
+async def _serve(service):
+    """Serve a ChatService. Yields its address."""
+    server = grpc.aio.server()
+    chat_pb2_grpc.add_ChatServiceServicer_to_server(service, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
+
+
+@asynccontextmanager
 async def fake_server(*calls):
-    """The address of a server, and the requests it gets. Each call gives responses and pauses, then one of the ends."""
+    """Serve GetMessages. Each of `calls` is responses and pauses in seconds, and last WAITS, ENDS or a status.
+
+    Yields the address and the list of requests. The last of `calls` answers all further requests.
+    """
     requests = []
 
     class Service(chat_pb2_grpc.ChatServiceServicer):
@@ -40,29 +65,13 @@ async def fake_server(*calls):
             elif end != ENDS:
                 await context.abort(end, "broken")
 
-    server = grpc.aio.server()
-    chat_pb2_grpc.add_ChatServiceServicer_to_server(Service(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield f"127.0.0.1:{port}", requests
-    finally:
-        await server.stop(None)
-
-
-WELCOME = pb.SendAndReceiveMessageResponse(
-    welcome=pb.Welcome(
-        input_id="input",
-        log="fake",
-        cursor_prefix="fake:",
-        limits=pb.Limits(text_bytes=100, name_bytes=100, batch_messages=10, batch_bytes=1000, streams=9),
-    )
-)
+    async with _serve(Service()) as address:
+        yield address, requests
 
 
 @asynccontextmanager
 async def fake_send_server(answer):
-    """The address of a server that says welcome, and then for each stream what the async generator gives."""
+    """Serve streams with a welcome, and then the responses of the async generator `answer`. Yields the address."""
 
     class Service(chat_pb2_grpc.ChatServiceServicer):
         async def SendAndReceiveMessage(self, requests, context):  # noqa: N802 (gRPC's name)
@@ -71,11 +80,22 @@ async def fake_send_server(answer):
             async for response in answer(requests, context):
                 yield response
 
-    server = grpc.aio.server()
-    chat_pb2_grpc.add_ChatServiceServicer_to_server(Service(), server)
+    async with _serve(Service()) as address:
+        yield address
+
+
+@contextmanager
+def server_with_handlers(handlers):
+    """Serve unary methods of ChatService by name, in threads, for tests that are not async. Yields the address.
+
+    Without handlers it is a gRPC server that knows no ChatService.
+    """
+    server = grpc.server(ThreadPoolExecutor(1))
+    if handlers:
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("chatctl.v1.ChatService", handlers)])
     port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
+    server.start()
     try:
         yield f"127.0.0.1:{port}"
     finally:
-        await server.stop(None)
+        server.stop(None).wait()

@@ -1,4 +1,4 @@
-"""Followers in the process of a test, before a log that counts what it is asked."""
+"""Followers in the process of a test, and a log that records its reads."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from tests.support.waiting import until_async
 
 
 class FeedFollower:
-    """Follows in a task of its own; while `may_read` is cleared it takes no further page."""
+    """Follows in a task; while `may_read` is cleared it takes no further page."""
 
     def __init__(self, chat, **conditions):
         self.pages = []
@@ -42,7 +42,7 @@ class FeedFollower:
         return self.pages[-1].position if self.pages else -1
 
     async def expect_texts(self, *texts):
-        """Wait until it has seen so much, then compare."""
+        """Wait until it has seen this many texts, then compare."""
         await until_async(lambda: len(self.seen) >= len(texts) or self.task.done())
         assert self.texts == list(texts)
 
@@ -53,7 +53,7 @@ class FeedFollower:
 
 @contextlib.asynccontextmanager
 async def live_followers(log, count=1, limits=None, **conditions):
-    """A chat, and so many followers that are live; they are cancelled in the end."""
+    """Start followers and wait until they are live. Yields the chat and the followers, and cancels them at the end."""
     chat = Chat(log, limits or Limits())
     followers = [FeedFollower(chat, **conditions) for _ in range(count)]
     try:
@@ -65,7 +65,7 @@ async def live_followers(log, count=1, limits=None, **conditions):
 
 
 class RecordedReads(list):
-    """What the log was asked for, (rooms, after) of each call; put before `log.read`. `may_answer` holds the answers back."""
+    """Replaces `log.read` and records (rooms, after) of each call. While `may_answer` is cleared, reads wait."""
 
     def __init__(self, log):
         self.may_answer = asyncio.Event()
@@ -83,13 +83,13 @@ class RecordedReads(list):
 
 
 async def append_each(log, *texts, room="lobby", user="ann"):
-    """Store messages, each by itself."""
+    """Store messages, each in a batch."""
     for text in texts:
         await log.append(batch(text, number=log.head + 1, room=room, user=user))
 
 
 async def append_many(log, count):
-    """Store many in a few commits; the text of each is its sequence."""
+    """Store many messages in a few commits; the text of each is its sequence."""
     end = log.head + count + 1
     for first in range(log.head + 1, end, 500):
         await log.append(batch(*map(str, range(first, min(first + 500, end))), number=first))

@@ -1,4 +1,4 @@
-"""grpcurl, the usual tool for looking at gRPC servers."""
+"""grpcurl, the command-line client for gRPC servers."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""What a hostile client says: HTTP/2 frames made by hand, and a neighbour who is well-behaved all along."""
+"""A hostile client: HTTP/2 frames made by hand; and a healthy client at the same time."""
 
 import queue
 import socket
@@ -15,7 +15,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 3, 4, 5, 6, 7, 8, 9
 END_STREAM, END_HEADERS = 1, 4
 INTERNAL_NAMES = ("Traceback", "<class", "site-packages", ".py", "chatctl/", "Decode", "google", "sqlite3", "Unexpected <")
-"""Words that would show a client what the server is made of."""
+"""Words that would show a client the server's internals."""
 
 
 def frame_bytes(kind, flags=0, stream=0, body=b"", length=None):
@@ -23,7 +23,7 @@ def frame_bytes(kind, flags=0, stream=0, body=b"", length=None):
 
 
 def header(name, value):
-    """A literal header field, without Huffman coding and without a place in the table."""
+    """Return a literal header field, without Huffman coding and without indexing."""
     return b"\0" + _string(name) + _string(value)
 
 
@@ -37,7 +37,7 @@ def _string(text):
 
 
 def header_block(*extra, **replaced):
-    """The header block of a call of GetStats; `path=...` and the like replace a field."""
+    """Return the header block of a GetStats call; arguments such as `path` replace a field."""
     usual = {":method": b"POST", ":scheme": b"http", ":path": b"/chatctl.v1.ChatService/GetStats", ":authority": b"x",
              "content-type": b"application/grpc", "te": b"trailers"}  # fmt: skip
     usual |= {next(name for name in usual if name.endswith(key)): value for key, value in replaced.items()}
@@ -54,7 +54,7 @@ EMPTY_MESSAGE = message_bytes()
 
 
 def call_bytes(*extra, body=EMPTY_MESSAGE, **replaced):
-    """A whole call on a connection of its own."""
+    """Return the bytes of a whole call on a new connection."""
     head = frame_bytes(HEADERS, END_HEADERS, 1, header_block(*extra, **replaced))
     return PREFACE + frame_bytes(SETTINGS) + head + frame_bytes(DATA, END_STREAM, 1, body)
 
@@ -65,11 +65,11 @@ def connect_socket(served):
 
 
 def send_bytes(served, data, quiet_seconds=0.2):
-    """Say it on a connection of its own; what comes back, until nothing more does."""
+    """Send bytes on a new connection, and return the response, up to a pause of `quiet_seconds`."""
     received = b""
     with connect_socket(served) as connection:
         connection.settimeout(quiet_seconds)
-        with suppress(OSError):  # it may cut us off
+        with suppress(OSError):  # the server may close the connection
             connection.sendall(data)
         with suppress(OSError):
             while more := connection.recv(65536):
@@ -78,7 +78,7 @@ def send_bytes(served, data, quiet_seconds=0.2):
 
 
 class HealthyClient:
-    """Sends a message at a time, waits for its receipt, and follows what it sends, in a thread, until it is left alone."""
+    """Sends messages one at a time in a thread, and waits for the receipt and the message itself of each."""
 
     def __init__(self, channel):
         self._stub = chat_pb2_grpc.ChatServiceStub(channel)
@@ -96,7 +96,7 @@ class HealthyClient:
             self._result.put(error)
 
     def _exchange_messages(self, stream):
-        """For a while: a stream has a deadline, which is not for the whole of a long test."""
+        """Exchange up to 100 messages: a stream's deadline is shorter than a long test."""
         stream.send(user="neighbour", room="next door", receive=pb.Receive(rooms=["next door"]))
         for _ in range(100):
             if self._stop.is_set():
@@ -112,7 +112,7 @@ class HealthyClient:
         stream.call.cancel()
 
     def stop(self):
-        """Stop; raises what went wrong."""
+        """Stop, and raise the error of the thread."""
         self._stop.set()
         if error := self._result.get(timeout=TIMEOUT_SECONDS):
             raise error
@@ -120,7 +120,7 @@ class HealthyClient:
 
 @contextmanager
 def healthy_client(channel):
-    """A neighbour who is at it before, during and after the block."""
+    """Run a HealthyClient before, during and after the block."""
     client = HealthyClient(channel)
     until(lambda: client.stored or client._result.qsize())
     yield client
@@ -131,7 +131,7 @@ def healthy_client(channel):
 
 
 def random_field(rng):
-    """A field of a message: a number that may be known, of any wire type, with what may follow it."""
+    """Return a random protobuf field: a number that may be known, any wire type, and a value that may fit."""
     kind = rng.randrange(8)
     value = rng.choice((rng.randbytes(rng.randrange(20)), b"\xff" * 9 + b"\x01", pack("<d", rng.random())))
     if kind == 2:
@@ -140,7 +140,7 @@ def random_field(rng):
 
 
 def malformed_message(rng):
-    """A message that is wrong somewhere, or nowhere by chance."""
+    """Return a malformed message, which by chance may be valid."""
     kind = rng.randrange(5)
     if kind == 0:
         return rng.randbytes(rng.choice((0, 1, 10, 1000)))
@@ -165,7 +165,7 @@ def stream_ids(count):
 
 
 def malformed_connections(rng):
-    """Bytes for a connection each, by what is wrong with them."""
+    """Return the bytes of malformed connections, by the kind of error."""
     start = PREFACE + frame_bytes(SETTINGS)
     head = frame_bytes(HEADERS, END_HEADERS, 1, header_block())
     return {
@@ -180,7 +180,8 @@ def malformed_connections(rng):
         "settings flood": PREFACE + b"".join(frame_bytes(SETTINGS, body=pack(">HI", 4, i)) for i in range(10_000)),
         "ping flood": start + frame_bytes(PING, body=b"12345678") * 10_000,
         "reset flood": start + b"".join(
-            frame_bytes(HEADERS, END_HEADERS, i, header_block()) + frame_bytes(RST, 0, i, pack(">I", 8)) for i in stream_ids(2000)
+            frame_bytes(HEADERS, END_HEADERS, i, header_block()) + frame_bytes(RST, 0, i, pack(">I", 8))
+            for i in stream_ids(2000)
         ),
         "header flood": start + b"".join(frame_bytes(HEADERS, END_HEADERS, i, header_block()) for i in stream_ids(2000)),
         "continuation flood": start + frame_bytes(HEADERS, 0, 1, header_block())
@@ -209,12 +210,12 @@ def malformed_connections(rng):
         "metadata not in UTF-8": call_bytes((b"x-\xff", b"a"), (b"x-a", b"\xff")),
         "metadata not in base 64": call_bytes((b"x-bin", b"!!!")),
         "a timeout of nonsense": call_bytes((b"grpc-timeout", b"banana")),
-        "a timeout for ever": call_bytes((b"grpc-timeout", b"99999999H")),
+        "an endless timeout": call_bytes((b"grpc-timeout", b"99999999H")),
         "headers twice": start + head + head,
         "data before headers": start + frame_bytes(DATA, 0, 1, message_bytes()),
         "a stream of the server's": start + frame_bytes(HEADERS, END_HEADERS, 2, header_block()),
         "a push": start + frame_bytes(PUSH, END_HEADERS, 1, pack(">I", 2) + header_block()),
-        "goodbye": start + frame_bytes(GOAWAY, body=bytes(8)),
+        "GOAWAY": start + frame_bytes(GOAWAY, body=bytes(8)),
         "half a preface": PREFACE[:10],
         "nothing": b"",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Ends a real chatctl with a signal before a certain step: a line of the modules through which a message goes out."""
+"""Sends a signal to a real chatctl before a given line of the modules that write messages."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ def trace(frame, event, _):
     global lines
     if not frame.f_code.co_filename.endswith(ends):
         return None
-    # What runs as a module or class is made is no step, nor is each turn of a comprehension.
+    # Lines of module and class bodies are not counted, nor the turns of a comprehension.
     if event == "line" and frame.f_code.co_flags & inspect.CO_OPTIMIZED and frame.f_code.co_name[0] != "<":
         lines += 1
         if lines == last:
@@ -28,7 +28,7 @@ sys.settrace(trace)
 
 
 class KillAtLine:
-    """Environments in which the next chatctl is ended so; the traces are put into a directory of their own."""
+    """Makes environments in which chatctl gets a signal before a line; `directory` holds the tracing code."""
 
     def __init__(self, directory):
         directory.mkdir()

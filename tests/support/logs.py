@@ -34,7 +34,7 @@ def batch(*texts, number=1, room="lobby", user="ann", input_id="input"):
 
 
 def receipt_rows(receipts):
-    """A line for each record: number, status, sequence (0 if rejected), time."""
+    """Return a row for each record: number, status, sequence (0 if rejected), time."""
     assert all(receipt.count > 0 for receipt in receipts)
     return [
         (receipt.number + i, receipt.status, receipt.sequence and receipt.sequence + i, receipt.time)
@@ -44,7 +44,7 @@ def receipt_rows(receipts):
 
 
 def page_messages(page):
-    """The messages of a page as (sequence, room, user, text)."""
+    """Return the messages of a page as (sequence, room, user, text)."""
     return [(run.sequence + i, run.room, run.user, text) for run in page.runs for i, text in enumerate(run.texts)]
 
 

@@ -1,4 +1,4 @@
-"""What most tests need: servers as real processes, each with a store of its own, and channels to them."""
+"""Servers as real processes, each with its own store."""
 
 import queue
 import signal
@@ -13,13 +13,13 @@ READY_PREFIX = "listening on "
 
 
 class ServerProcess:
-    """A server in a process of its own; ready when it is made."""
+    """A server in its own process. It is ready once the constructor returns."""
 
     def __init__(self, command, store):
         self.store = store
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.lines = []
-        """Everything it wrote on stderr so far."""
+        """All lines of its stderr so far."""
         self._ready = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._drain, daemon=True)
         self._reader.start()
@@ -27,7 +27,7 @@ class ServerProcess:
         assert self.address, f"the server did not start: {self.lines}"
 
     def _drain(self):
-        """Read on for as long as it writes, so that its pipe is never full."""
+        """Read its stderr to the end, so that the pipe is never full."""
         for raw in self.process.stderr:
             line = raw.decode(errors="replace").rstrip("\n")
             self.lines.append(line)
@@ -36,25 +36,25 @@ class ServerProcess:
         self._ready.put("")
 
     def wait(self):
-        """Its exit code, once it has ended by itself."""
+        """Wait until it ends by itself, and return its exit code."""
         code = self.process.wait(TIMEOUT_SECONDS)
         self._reader.join(TIMEOUT_SECONDS)
         self.process.stderr.close()
         return code
 
     def stop(self):
-        """Ask it to stop, as a service manager does, and see that it does so in order."""
+        """Send SIGTERM, as a service manager does, and check that it stops gracefully."""
         self.process.send_signal(signal.SIGTERM)
         assert self.wait() == 0, self.lines
 
     def kill(self):
-        """The end without warning."""
+        """Send SIGKILL, and wait."""
         self.process.kill()
         self.wait()
 
 
 class ServerFactory:
-    """Starts servers, and ends those that a test leaves running."""
+    """Starts servers, and kills at the end those that still run."""
 
     def __init__(self, directory):
         self._directory = directory
@@ -62,11 +62,11 @@ class ServerFactory:
 
     @staticmethod
     def command(*arguments):
-        """`chatctl serve` with these arguments."""
+        """Return the command `chatctl serve` with these arguments."""
         return [sys.executable, "-m", "chatctl", "serve", *arguments]
 
     def __call__(self, *arguments, store=None, listen="127.0.0.1:0", command=None):
-        """Start one. `store` is a path; without it the store is a fresh one."""
+        """Start a server. `store` is a path; the default is a new store."""
         store = Path(store or self._directory / f"chat-{len(self._processes)}.db")
         arguments = ("--listen", listen, "--store", f"sqlite:{store}", *arguments)
         served = ServerProcess([*command, *arguments] if command else self.command(*arguments), store)
@@ -74,7 +74,7 @@ class ServerFactory:
         return served
 
     def start_error(self, *arguments):
-        """What one that is expected not to start says on stderr."""
+        """Run a server that must not start, and return its stderr."""
         done = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
         assert done.returncode == 1, done
         assert "Traceback" not in done.stderr

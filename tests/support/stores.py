@@ -1,4 +1,4 @@
-"""Store files as tests need them: filled, refused, on a disk of their own, left behind by a killed process."""
+"""Store files for tests: filled, rejected, or left by a killed process."""
 
 import asyncio
 import os
@@ -12,6 +12,7 @@ import pytest
 from chatctl.errors import StoreOpenError
 from chatctl.store import open_log
 from tests.support.logs import batch, run_on_log
+from tests.support.waiting import TIMEOUT_SECONDS
 
 _KILLED_PROGRAM = """
 import asyncio, os, signal, sys
@@ -31,7 +32,7 @@ asyncio.run(run())
 
 
 def open_error(path):
-    """Why the store is refused; it names the file."""
+    """Open a store that must be rejected, and return the error text, which names the file."""
 
     async def attempt():
         await (await open_log(f"sqlite:{path}")).close()
@@ -43,7 +44,7 @@ def open_error(path):
 
 
 def filled_store(path, megabytes=0):
-    """A whole store with some messages, all of it in its main file."""
+    """Make a store with messages, all of them in its main file, and return its path."""
 
     async def fill(log):
         await log.append(batch("hello", "world"))
@@ -56,12 +57,12 @@ def filled_store(path, megabytes=0):
 
 
 def run_killed(path, body="", setup=""):
-    """Run statements on the log in a process that is killed after them, if not before; what it printed comes back."""
+    """Run statements on the log in a process that is killed after them, if not before. Return its stdout."""
     program = _KILLED_PROGRAM.format(
         **{name: indent(dedent(part), "    ") for name, part in (("body", body), ("setup", setup))}
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", program, f"sqlite:{path}"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     assert done.returncode == -signal.SIGKILL, done.stderr
     return done.stdout

@@ -1,4 +1,4 @@
-"""A command in a pane of tmux: a real terminal that can be typed at, resized and looked at."""
+"""A command in a pane of tmux: a real terminal with keys, resizing and a readable screen."""
 
 import os
 import shlex
@@ -7,16 +7,16 @@ import tempfile
 from pathlib import Path
 
 from tests.support.cli import CHATCTL, clean_environment
-from tests.support.waiting import until
+from tests.support.waiting import TIMEOUT_SECONDS, until
 
 TERMINAL_ENVIRONMENT = {"TERM": "tmux-256color", "COLORTERM": "truecolor", "NO_COLOR": None}
 
 
 class Pane:
-    """A command under way in a tmux server of its own; a context manager, which ends both."""
+    """A command in its own tmux server; a context manager, which ends both."""
 
     def __init__(self, *args, columns=80, rows=24, env=None, server=None, command=CHATCTL):
-        """Starts `command` with these arguments. `server` and `env` are as those of cli.run, with colours."""
+        """Start `command` with these arguments. `server` and `env` are as for cli.run, but colours are on."""
         self._folder = tempfile.TemporaryDirectory(prefix="chatctl-tmux-")
         self._socket = os.path.join(self._folder.name, "tmux")
         settings = Path(self._folder.name, "settings")
@@ -25,7 +25,7 @@ class Pane:
             "set -g default-terminal tmux-256color\nset -g history-limit 5000\n"
         )
         self._pid, self._code = Path(self._folder.name, "pid"), Path(self._folder.name, "code")
-        # tmux itself sometimes forgets how a command ended. The trap is for the shell: it is to outlive Ctrl-C.
+        # tmux sometimes loses the exit code of a command. The trap keeps the shell alive after Ctrl-C.
         run = shlex.join(["sh", "-c", f'echo $$ >{self._pid}; exec "$@"', "sh", *command, *args])
         line = f"trap : INT QUIT; {run}; echo $? >{self._code}"
         self.environment = clean_environment(server, {**TERMINAL_ENVIRONMENT, **(env or {})})
@@ -34,12 +34,12 @@ class Pane:
 
     def _tmux(self, *args, env=None):
         command = ["tmux", "-S", self._socket, *args]
-        done = subprocess.run(command, capture_output=True, timeout=30, env=env or self.environment)
+        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_SECONDS, env=env or self.environment)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
         return done.stdout.decode(errors="replace").removesuffix("\n")
 
     def type(self, text):
-        """Type a text, as it is."""
+        """Type a text literally."""
         self._tmux("send-keys", "-t", "main", "-l", "--", text)
 
     def press(self, *keys):
@@ -47,7 +47,7 @@ class Pane:
         self._tmux("send-keys", "-t", "main", "--", *keys)
 
     def paste(self, text):
-        """Paste a text of any length, bracketed if the command has asked for that."""
+        """Paste a text of any length, in brackets if the command has enabled them."""
         path = Path(self._folder.name, "paste")
         path.write_text(text)
         self._tmux("load-buffer", str(path))
@@ -57,12 +57,12 @@ class Pane:
         self._tmux("resize-window", "-t", "main", "-x", str(columns), "-y", str(rows))
 
     def log(self, path):
-        """From here on, append what the command writes to a file."""
+        """Append the output of the command to a file from now on."""
         self._tmux("pipe-pane", "-O", "-t", "main", f"cat >>{shlex.quote(str(path))}")
 
     @property
     def screen(self):
-        """What the screen shows: its rows joined by newlines, without blanks at their ends."""
+        """The rows of the screen, joined by newlines, without trailing blanks."""
         return "\n".join(line.rstrip() for line in self._tmux("capture-pane", "-p", "-t", "main").split("\n"))
 
     @property
@@ -71,20 +71,20 @@ class Pane:
 
     @property
     def coloured(self):
-        """The same with the escape sequences for colours."""
-        return self._tmux("capture-pane", "-p", "-e", "-t", "main")
+        """The screen, with trailing blanks and the escape sequences for colours."""
+        return self._tmux("capture-pane", "-p", "-e", "-N", "-t", "main")
 
     @property
     def scrollback(self):
-        """The screen, and before it what was scrolled out; lines that the terminal wrapped are joined."""
+        """The scrollback and the screen; lines that the terminal wrapped are joined."""
         return self._tmux("capture-pane", "-p", "-J", "-S", "-", "-t", "main")
 
-    def format_value(self, what):
-        """One of tmux's format variables, such as alternate_on, cursor_flag or pane_width."""
-        return self._tmux("display-message", "-p", "-t", "main", f"#{{{what}}}")
+    def format_value(self, name):
+        """Return a format variable of tmux, such as alternate_on, cursor_flag or pane_width."""
+        return self._tmux("display-message", "-p", "-t", "main", f"#{{{name}}}")
 
     def shows(self, *texts):
-        """Wait until the screen shows all of these; the screen comes back."""
+        """Wait until the screen shows all of these texts, and return the screen."""
         seen = []
 
         def is_shown():
@@ -98,22 +98,22 @@ class Pane:
         return seen[0]
 
     def hides(self, text):
-        """Wait until the screen shows this no more; the screen comes back."""
+        """Wait until the screen no longer shows this text, and return the screen."""
         until(lambda: text not in self.screen)
         return self.screen
 
     @property
     def pid(self):
-        """The command's process."""
+        """The process id of the command."""
         return int(until(lambda: self._pid.exists() and self._pid.read_text()))
 
     def wait(self):
-        """Its exit code (128 + N after signal N), once the command has ended by itself. The screen stays."""
-        until(lambda: self.format_value("pane_dead") == "1")  # all it wrote is on the screen
+        """Wait until the command ends by itself, and return its exit code (128 + N after signal N). The screen stays."""
+        until(lambda: self.format_value("pane_dead") == "1")  # all its output is on the screen
         return int(self._code.read_text())
 
     def close(self):
-        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, timeout=30)
+        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, timeout=TIMEOUT_SECONDS)
         self._folder.cleanup()
 
     def __enter__(self):

@@ -1,7 +1,6 @@
-"""The widgets of the room in an application of their own, driven by Textual's pilot."""
+"""The full-screen room and its widgets, driven by Textual's pilot."""
 
 import asyncio
-import time
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
@@ -17,11 +16,11 @@ from chatctl.cli.join.session import Session
 from chatctl.client import RoomStream
 from chatctl.client.client import ChatClient
 from chatctl.compat import textual_keys
-from tests.support.waiting import TIMEOUT_SECONDS
+from tests.support.waiting import TIMEOUT_SECONDS, until_async
 
 
 class LineBuffer:
-    """What is shown: lines, and the scroll position."""
+    """The lines of a MessageView, and its scroll position."""
 
     def __init__(self, lines=()):
         self.lines = list(lines)
@@ -33,7 +32,7 @@ def stored_line(sequence, text, user="ann", minute=0, **more):
 
 
 class MessageViewApp(App):
-    """Messages above a composer, with the keys that scroll."""
+    """A MessageView above a Composer, with the keys that scroll."""
 
     CSS = "Composer { border: none; padding: 0; }"
     BINDINGS: ClassVar = [
@@ -72,7 +71,7 @@ class MessageViewApp(App):
 
     @property
     def strips(self):
-        """What the widget draws now."""
+        """The rows that the widget draws now."""
         return [self.messages.render_line(y) for y in range(self.messages.size.height)]
 
     @property
@@ -99,7 +98,7 @@ async def message_view(*args, size=(80, 12), **options):
 
 
 async def pause_until(pilot, condition):
-    """Wait for a condition; what it gives comes back."""
+    """Let Textual work until a condition holds, and return its value."""
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while not (found := condition()):
             await pilot.pause(0.01)
@@ -107,20 +106,20 @@ async def pause_until(pilot, condition):
 
 
 class JoinedApp:
-    """Somebody at a screen."""
+    """A user of the full-screen room."""
 
     def __init__(self, app: ChatApp, pilot: Pilot[int], session: Session, joining: RoomStream):
         self.app, self.pilot, self.session, self.stream = app, pilot, session, joining
         self.chat_screen = app.chat_screen
 
     async def press(self, *keys):
-        """Type keys as fast as they can come, and wait until they are done."""
+        """Type keys as fast as possible, and wait until they are processed."""
         for key in keys:
             self.app._driver.process_message(Key(key, key if len(key) == 1 else None))
         await self.pilot.pause()
 
     async def insert_text(self, text):
-        """Put a text into the input, as if it had been typed."""
+        """Insert a text into the composer."""
         self.chat_screen.composer.insert(text)
         await self.pilot.pause()
 
@@ -130,17 +129,17 @@ class JoinedApp:
 
     @property
     def screen_text(self):
-        """What is on the screen."""
+        """The text on the screen."""
         return "\n".join(strip.text.rstrip() for strip in self.app.screen._compositor.render_strips())
 
     @property
     def texts(self):
-        """What is held of what is looked at."""
+        """The texts of the current message list."""
         return [line.text for line in self.chat_screen.message_list.lines]
 
     @property
     def states(self):
-        """The same, with the state of each."""
+        """(text, state) of the current message list, without notices."""
         return [(line.text, line.state) for line in self.chat_screen.message_list.lines if line.state != "notice"]
 
     @property
@@ -148,11 +147,8 @@ class JoinedApp:
         return self.chat_screen.composer.text
 
     async def until(self, condition):
-        """Wait for a condition to hold; what it gives comes back."""
-        deadline = time.monotonic() + TIMEOUT_SECONDS
-        while not (found := condition()):
-            assert time.monotonic() < deadline, f"waited in vain at\n{self.screen_text}"
-            await asyncio.sleep(0.01)
+        """Wait for a condition to hold, and return its value. Raises AssertionError with the screen's text."""
+        found = await until_async(condition, lambda: f"the condition, on the screen\n{self.screen_text}")
         await self.pilot.pause()
         return found
 
@@ -160,13 +156,13 @@ class JoinedApp:
         await self.until(lambda: all(word in self.screen_text for word in words))
 
     async def until_stored(self, *texts):
-        """Wait until these are all the messages held, and none of them is pending."""
+        """Wait until exactly these texts are shown as stored, and none is pending."""
         await self.until(lambda: self.states == [(text, "stored") for text in texts])
 
 
 @asynccontextmanager
 async def joined_app(address, *rooms, user="ann", size=(80, 24), timeout=0, wait_loaded=True):
-    """Somebody in rooms; if they wait, once the server has begun to tell what comes there."""
+    """Run the full-screen room. `wait_loaded` waits until the first messages are loaded."""
     async with ChatClient(address, timeout) as client, client.join(user, rooms) as stream:
         session = Session(client, stream, user, rooms)
         app = ChatApp(session)

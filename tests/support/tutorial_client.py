@@ -1,4 +1,4 @@
-"""A client as a reader of the tutorial writes it, from the stubs generated out of its proto; run as a process.
+"""A client as a reader of the tutorial writes it, with stubs generated from its proto; run as a process.
 
 Arguments: the directory of the stubs, the server's address, then `send TEXT...`, `messages` or `stats`.
 """

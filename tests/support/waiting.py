@@ -1,28 +1,28 @@
-"""Waiting for what has to happen sooner or later, and signals to processes that may end at any time."""
+"""Waiting for a condition, with one time limit for all tests."""
 
 import asyncio
 import time
 
-TIMEOUT_SECONDS = 30  # seconds until a wait is taken for a hang; no test measures time
-
-
-def until(condition):
-    """Wait for a condition to hold; what it gives comes back."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-    return found
-
-
+TIMEOUT_SECONDS = 30  # after which a wait counts as a hang; no test measures time
 POLL_SECONDS = 0.005
 
 
-async def until_async(condition, description="a condition"):
-    """Wait for a condition to hold and return its value. Raises AssertionError, which names what it waited for."""
+def until(condition):
+    """Wait for a condition to hold, and return its value. Raises AssertionError."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"the condition did not hold within {TIMEOUT_SECONDS} s"
+        time.sleep(POLL_SECONDS)
+    return found
+
+
+async def until_async(condition, description="the condition"):
+    """Wait for a condition to hold, and return its value. Raises AssertionError with a description (text or function)."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + TIMEOUT_SECONDS
     while not (found := condition()):
-        assert clock() < deadline, f"waited {TIMEOUT_SECONDS} s in vain for {description}"
+        if clock() >= deadline:
+            text = description() if callable(description) else description
+            raise AssertionError(f"waited {TIMEOUT_SECONDS} s in vain for {text}")
         await asyncio.sleep(POLL_SECONDS)
     return found

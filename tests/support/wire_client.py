@@ -1,4 +1,4 @@
-"""A client of chatctl.v1 that knows nothing but the contract, and a stream to drive by hand."""
+"""Helpers for the generated stubs of chatctl.v1, without chatctl's own client."""
 
 import queue
 
@@ -38,14 +38,14 @@ class ManualStream:
         return next(self.call)
 
     def receipts(self, count):
-        """The next receipts, at least for so many records."""
+        """Return the next receipts, for at least `count` records."""
         found = []
         while sum(receipt.count for receipt in found) < count:
             found += self.receive().receipts
         return found
 
     def texts(self, count):
-        """The next texts received, without regard to receipts and progress."""
+        """Return the next texts, at least `count`; ignore receipts and progress."""
         found = []
         while len(found) < count:
             found += [text for run in self.receive().runs for text in run.texts]
@@ -53,20 +53,20 @@ class ManualStream:
 
 
 def send_frames(stub, *frames):
-    """All receipts for frames sent on one stream."""
+    """Send frames on one stream, and return all receipts."""
     responses = list(stub.SendAndReceiveMessage(iter(frames), timeout=TIMEOUT_SECONDS))
     assert [response.HasField("welcome") for response in responses] == [True] + [False] * (len(responses) - 1)
     return [receipt for response in responses for receipt in response.receipts]
 
 
 def history_texts(stub, **conditions):
-    """All texts that a request finds."""
+    """Return all texts that match."""
     responses = stub.GetMessages(pb.GetMessagesRequest(**conditions), timeout=TIMEOUT_SECONDS)
     return [text for response in responses for run in response.runs for text in run.texts]
 
 
 def call_error(call):
-    """Status and reason of a call that is refused."""
+    """Return the status and reason of a call that fails."""
     with pytest.raises(grpc.RpcError) as caught:
         list(call)
     error = caught.value

@@ -1,11 +1,11 @@
-"""What a server says that is no server of ours: refused by name, or harmless."""
+"""Responses that a chatctl server does not send: rejected with an error, or harmless."""
 
 import math
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chatctl.cli.streams.json_lines import json_lines
+from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.terminal import messages
 from chatctl.client import HistoryPage
 from chatctl.errors import IncompatibleServer
@@ -15,7 +15,7 @@ from chatctl.wire import convert, stats
 
 
 @pytest.mark.parametrize("seconds", [10**15, -(10**15), 253_402_300_799, -62_135_596_801])
-def test_a_time_that_no_calendar_has_is_refused(seconds):
+def test_a_time_outside_of_the_calendar_is_rejected(seconds):
     time = Timestamp(seconds=seconds)
     with pytest.raises(IncompatibleServer, match="newer version"):
         convert.runs_from_pb([pb.Run(sequence=1, room="lobby", user="ann", create_time=time, texts=["hi"])])
@@ -26,15 +26,15 @@ def test_a_time_that_no_calendar_has_is_refused(seconds):
 
 
 @pytest.mark.parametrize("rate", [math.nan, math.inf, -math.inf])
-def test_a_rate_that_is_no_number_is_none(rate):
+def test_a_rate_that_is_not_finite_becomes_zero(rate):
     assert stats.activity_from_pb(pb.Activity(messages_per_second=rate)).messages_per_second == 0
 
 
-def test_a_sentence_of_a_server_cannot_reach_the_terminal(capsys):
+def test_an_error_of_a_server_is_escaped_for_the_terminal(capsys):
     messages.say("no \x1b]0;title\x07 of\u202e\n\tours")
     assert capsys.readouterr().err == "chatctl: no \\x1b]0;title\\x07 of\\u202e\n\tours\n"
 
 
 def test_a_cursor_cannot_break_the_json():
     page = HistoryPage([Run(7, "lobby", "ann", 0, ["hi"])], "", 'l"\x1b:', live=False)
-    assert next(iter(json_lines(page))).endswith('"cursor":"l\\"\\u001b:7"}\n')
+    assert next(iter(message_lines(page))).endswith('"cursor":"l\\"\\u001b:7"}\n')

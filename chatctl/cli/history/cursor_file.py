@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from chatctl.cli import options
 from chatctl.cli.streams.files import open_locked
 from chatctl.errors import CursorMalformed, CursorWriteError
 from chatctl.model.cursor import parse_cursor
@@ -141,4 +142,4 @@ class CursorFile:
 
 
 def _bad_cursor_file(text: str) -> typer.BadParameter:
-    return typer.BadParameter(text, param_hint="'--cursor-file'")
+    return options.bad("--cursor-file", text)

@@ -3,14 +3,14 @@
 import asyncio
 import os
 import stat
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatctl.cli.exit_codes import WAIT_EXPIRED
 from chatctl.cli.history.exec_command import ExecMessage
-from chatctl.cli.streams.json_lines import json_lines
+from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import STDOUT, Printer, on_stdout_closed
 from chatctl.cli.terminal import messages
@@ -22,6 +22,7 @@ from chatctl.net.endpoint import Endpoint
 if TYPE_CHECKING:
     from chatctl.cli.history.cursor_file import CursorFile
     from chatctl.cli.history.exec_command import ExecCommand
+    from chatctl.client import Follower
     from chatctl.client.client import ChatClient
 
 INTERRUPT_NOTICE_SECONDS = 1.0  # a command that ends sooner after a signal needs no notice
@@ -134,11 +135,14 @@ class HistoryRun:
         request = self._request
         try:
             async with ChatClient(request.endpoint, request.timeout, self._notify) as client:
+                pages = self._pages(client)
                 try:
-                    async with aclosing(self._pages(client)) as pages, asyncio.timeout(None) as wait_timeout:
+                    async with aclosing(pages), asyncio.timeout(None) as wait_timeout:
                         await self._process_pages(pages, wait_timeout)
                 except TimeoutError:
-                    if error := client.last_error:  # without a server, --wait cannot know that there was no message
+                    if error := getattr(
+                        pages, "last_error", None
+                    ):  # without a server, --wait cannot know that there was no message
                         raise error.replace(message=f"{self._wait_text()}, but {error.message}") from None
                     raise
             if self._printer:
@@ -148,12 +152,12 @@ class HistoryRun:
             if self._cursor_file:
                 self._cursor_file.close()
 
-    def _pages(self, client: "ChatClient") -> AsyncGenerator[HistoryPage, None]:
+    def _pages(self, client: "ChatClient") -> "AsyncGenerator[HistoryPage, None] | Follower":
         if self._request.query.follow:
             return client.follow(self._request.query, self._request.from_now)
         return _head_page(client) if self._request.from_now else client.read(self._request.query)
 
-    async def _process_pages(self, pages: AsyncGenerator[HistoryPage, None], wait_timeout: asyncio.Timeout) -> None:
+    async def _process_pages(self, pages: AsyncIterator[HistoryPage], wait_timeout: asyncio.Timeout) -> None:
         clock = asyncio.get_running_loop().time
         live = not self._request.query.follow
         async for page in pages:
@@ -185,7 +189,7 @@ class HistoryRun:
         return printed
 
     async def _run_command(self, command: "ExecCommand", page: HistoryPage) -> None:
-        lines = iter(json_lines(page))
+        lines = iter(message_lines(page))
         for run in page.runs:
             for sequence, text in enumerate(run.texts, run.sequence):
                 self._command_running, self._message_cursor = True, cursor.cursor_text(page.cursor_prefix, sequence)
@@ -212,5 +216,4 @@ def _is_regular_file(descriptor: int) -> bool:
 
 async def _head_page(client: "ChatClient") -> AsyncGenerator[HistoryPage, None]:
     """Yield an empty page with the cursor of the end of the log."""
-    head = (await client.stats(1)).head
-    yield HistoryPage([], head, cursor.prefix_of(head), live=True)
+    yield await client.head()

@@ -1,13 +1,12 @@
 """The view of `history` at a terminal: a colour for each user, a line for each new day, and wrapped texts."""
 
-import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatctl.cli.terminal.colours import USER_COLOURS_8, USER_COLOURS_256, UserColours, colours_enabled
+from chatctl.cli.terminal.colours import USER_COLOURS_8, USER_COLOURS_256, UserColours, colours_enabled, has_256_colours
 from chatctl.cli.terminal.escape import escape_name, escape_text
 from chatctl.cli.terminal.messages import say
 from chatctl.cli.terminal.screen import terminal_columns
@@ -151,9 +150,8 @@ class _AnsiStyle:
 
     def __init__(self) -> None:
         self._enabled = colours_enabled(sys.stdout)
-        has_256_colours = "256" in os.environ.get("TERM", "") or "COLORTERM" in os.environ
         self._user_codes = (
-            [f"38;5;{code}" for code in USER_COLOURS_256] if has_256_colours else [str(code) for code in USER_COLOURS_8]
+            [f"38;5;{code}" for code in USER_COLOURS_256] if has_256_colours() else [str(code) for code in USER_COLOURS_8]
         )
         self._user_colours = UserColours(len(self._user_codes))
 

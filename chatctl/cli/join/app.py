@@ -1,4 +1,4 @@
-"""The full-screen app of `join`: runs a session until the user leaves, or the session fails."""
+"""The full-screen app of `join`: runs a session until the user quits, or the session fails."""
 
 import signal
 import sys
@@ -16,7 +16,7 @@ from chatctl.compat import textual_keys
 from chatctl.errors import ChatError
 
 TERMINAL_CHECK_SECONDS = 5.0  # how often to check that the terminal still exists
-EXIT_TIMEOUT_SECONDS = 2.0  # how long leaving waits for receipts
+EXIT_TIMEOUT_SECONDS = 2.0  # how long quitting waits for receipts
 LIGHT_THEME = replace(BUILTIN_THEMES["textual-light"], name="chatctl-light", background="#ffffff", surface="#f0f0f0")
 DARK_THEME_NAME = "textual-dark"
 
@@ -57,28 +57,28 @@ class ChatApp(App[int]):
         self.exit(self._requested_exit_code or 0)
 
     def _check_terminal(self) -> None:
-        """Leave if the terminal is gone. SIGHUP goes only to the process that owns the terminal."""
+        """Quit if the terminal is gone. SIGHUP goes only to the process that owns the terminal."""
         if not sys.stdin.isatty() and self._requested_exit_code is None:
             self.request_exit(SIGNAL_OFFSET + signal.SIGHUP)
 
     def request_exit(self, code: int) -> None:
-        """Leave with this exit code once every text has a receipt, but after 2 s at most; the second call leaves at once."""
+        """Quit with this exit code once every text has a receipt, but after 2 s at most; the second call quits at once."""
         if self._requested_exit_code is not None:
             self.exit(code)
             return
         self._requested_exit_code = code
         self._session.finish()
         if count := self._session.pending_count:
-            texts = "1 text has" if count == 1 else f"{count:,} texts have"
+            messages = "1 message has" if count == 1 else f"{count:,} messages have"
             self.chat_screen.begin_exit(
-                f"leaving within {EXIT_TIMEOUT_SECONDS:g} s: {texts} no receipt yet (Ctrl+C: leave at once)"
+                f"quitting within {EXIT_TIMEOUT_SECONDS:g} s: {messages} no receipt yet (Ctrl+C: quit at once)"
             )
             self.set_timer(EXIT_TIMEOUT_SECONDS, lambda: self.exit(code))
         else:
             self.exit(code)
 
     def action_interrupt(self) -> None:
-        """Leave as after SIGINT."""
+        """Quit as after SIGINT."""
         self.request_exit(INTERRUPTED)
 
     def action_toggle_theme(self) -> None:

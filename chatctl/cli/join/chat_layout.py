@@ -9,6 +9,7 @@ from chatctl.cli.join.composer import Composer
 from chatctl.cli.join.message_view import MessageView
 from chatctl.cli.join.sidebar import Sidebar
 from chatctl.cli.join.status_bar import Bar
+from chatctl.cli.terminal.colours import UserColours
 from chatctl.cli.terminal.escape import escape_text
 
 MIN_SIDEBAR_COLUMNS = 60  # a narrower screen has no sidebar
@@ -24,11 +25,12 @@ class ChatLayout(Screen[None]):
     #hint { height: auto; max-height: 4; padding: 0 2 0 1; color: $text-warning; display: none; }
     """
 
-    def __init__(self, message_view: MessageView, composer: Composer) -> None:
+    def __init__(self, composer: Composer) -> None:
         super().__init__()
-        self.message_view = message_view
         self.composer = composer
-        self.sidebar, self.header, self.status = Sidebar(), Bar("header"), Bar("status")
+        colours = UserColours()
+        self.message_view, self.sidebar = MessageView(colours), Sidebar(colours)
+        self.header, self.status = Bar("header"), Bar("status")
         self._hint = Static(id="hint", markup=False)
         self._sidebar_enabled = True
 

@@ -44,13 +44,13 @@ class ChatScreen(ChatLayout):
     ]
 
     def __init__(self, session: Session, request_exit: Callable[[int], None]) -> None:
-        """`request_exit` is called with an exit code when the user asks to leave."""
+        """`request_exit` is called with an exit code when the user asks to quit."""
         self._command_runner = CommandRunner(session, self)
-        super().__init__(MessageView(), Composer(self._command_runner.complete, self._submit))
+        super().__init__(Composer(self._command_runner.complete, self._submit))
         self.session = session
         self.request_exit = request_exit
         self.current_room = next(iter(session.rooms.values()))
-        self._exit_message = ""  # shown instead of the status while leaving
+        self._exit_message = ""  # shown instead of the status while quitting
         self._drafts: dict[str, str] = {}  # of the other rooms
         self._draw_scheduled = False
         self._last_bell = -BELL_INTERVAL_SECONDS
@@ -153,7 +153,7 @@ class ChatScreen(ChatLayout):
             self.show_room(self.current_room)
 
     def action_delete_or_exit(self) -> None:
-        """Delete the character at the cursor; leave if the input is empty."""
+        """Delete the character at the cursor; quit if the input is empty."""
         if self.composer.text:
             self.composer.action_delete_right()
         else:

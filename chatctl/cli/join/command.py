@@ -1,10 +1,8 @@
-"""`chatctl join`: the room for people, full-screen or line by line. Nothing else of chatctl imports Textual."""
+"""`chatctl join`: full-screen or line by line. No other command imports Textual."""
 
 import asyncio
 import gc
-import os
 import sys
-import time
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,38 +10,34 @@ import typer
 
 from chatctl.cli import options
 from chatctl.cli.login import UserOption, login_name
-from chatctl.cli.terminal import screen
+from chatctl.cli.terminal import screen, times
 from chatctl.model.limits import MAX_FILTERS
 from chatctl.net import address
 from chatctl.net.endpoint import Endpoint
 
 
 class Theme(StrEnum):
-    """What the terminal's background is."""
+    """The background of the terminal."""
 
     DARK = "dark"
     LIGHT = "light"
 
 
-ROOM_HELP = "The rooms to be in; lobby if there is none. (env var: CHATCTL_ROOM, commas between)"
+ROOM_HELP = "The rooms to join; lobby if none is given. (env var: CHATCTL_ROOM)"
 Rooms = Annotated[list[str] | None, typer.Argument(metavar="[ROOM]...", help=ROOM_HELP, show_default=False)]
-TIMEOUT_HELP = "Give up when the server has not answered for so long: 10s, 5m; 0 is never."
+TIMEOUT_HELP = "Give up after this time without a response that is due: 10s, 5m; 0 means never."
 Timeout = Annotated[
     str | None,
-    typer.Option(
-        envvar="CHATCTL_TIMEOUT", metavar="DURATION", help=TIMEOUT_HELP, show_default="never; 10s if it is not full-screen"
-    ),
+    typer.Option(envvar="CHATCTL_TIMEOUT", metavar="DURATION", help=TIMEOUT_HELP, show_default="never; 10s line by line"),
 ]
-PLAIN_HELP = "Line by line: stdin is sent to the first room, messages come out. So it is without a terminal, too."
-PlainOption = Annotated[bool, typer.Option("--plain", envvar="CHATCTL_PLAIN", help=PLAIN_HELP)]
-JSON_HELP = "Line by line, with a JSON object for each message; notices and errors too."
+PLAIN_HELP = "Send the lines of stdin to the first room, and print messages. The default without a terminal."
+PlainOption = Annotated[bool, typer.Option("--plain", help=PLAIN_HELP)]
+JSON_HELP = "Like --plain, but print JSON, also for notices and errors."
 Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help=JSON_HELP)]
-LAST_HELP = "Line by line: begin with the last N messages."
-Last = Annotated[int, typer.Option(envvar="CHATCTL_LAST", metavar="N", min=0, help=LAST_HELP)]
-THEME_HELP = "For a dark or a light terminal."
-ThemeOption = Annotated[
-    Theme | None, typer.Option(envvar="CHATCTL_THEME", help=THEME_HELP, show_default="dark, unless COLORFGBG says light")
-]
+LAST_HELP = "Print the last N messages first; line by line only."
+Last = Annotated[int, typer.Option(metavar="N", min=0, help=LAST_HELP)]
+THEME_HELP = "Use colours for a dark or a light background; full-screen only."
+ThemeOption = Annotated[Theme | None, typer.Option(help=THEME_HELP, show_default="by COLORFGBG, else dark")]
 
 
 def join(
@@ -58,11 +52,11 @@ def join(
     no_color: options.NoColorOption = False,
     theme: ThemeOption = None,
 ) -> int:
-    """Be in rooms: see what comes, and talk. F1 shows the keys and commands."""
-    rooms = [options.parse_name("ROOM", name) for name in options.repeated(room, "CHATCTL_ROOM") or ["lobby"]]
+    """Join rooms to read and send messages. F1 shows the keys and commands."""
+    rooms = [options.parse_name("ROOM", name) for name in room or [options.variable("CHATCTL_ROOM") or "lobby"]]
     rooms = list(dict.fromkeys(rooms))
     if len(rooms) > MAX_FILTERS:
-        raise typer.BadParameter(f"{len(rooms)} rooms are too many: at most {MAX_FILTERS}", param_hint="'ROOM'")
+        raise options.bad("ROOM", f"cannot join {len(rooms)} rooms: at most {MAX_FILTERS} are possible")
     user = login_name() if user is None else options.parse_name("--user", user)
     endpoint = options.parse_endpoint(server)
     seconds = None if timeout is None else options.parse_seconds("--timeout", timeout)
@@ -70,26 +64,15 @@ def join(
         from chatctl.cli.join.line_mode import LineMode
 
         return asyncio.run(LineMode(user, rooms, last, as_json, utc).run(endpoint, 10.0 if seconds is None else seconds))
-    if no_color:
-        os.environ["NO_COLOR"] = "1"
     if utc:
-        os.environ["TZ"] = "UTC"
-        time.tzset()
-    light = theme is Theme.LIGHT if theme else _has_light_background()
+        times.use_utc()
+    light = theme is Theme.LIGHT if theme else screen.has_light_background()
     return asyncio.run(_run_full_screen(endpoint, seconds or 0.0, user, rooms, light))
 
 
 def _is_terminal() -> bool:
     # Textual draws on stderr.
-    return (
-        all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-        and os.environ.get("TERM", "dumb") not in screen.DUMB_TERMINALS
-    )
-
-
-def _has_light_background() -> bool:
-    """Whether the terminal says that its background is white; few say anything."""
-    return os.environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and not screen.is_dumb(unset=True)
 
 
 async def _run_full_screen(endpoint: Endpoint, timeout_seconds: float, user: str, rooms: list[str], light: bool) -> int:
@@ -104,12 +87,12 @@ async def _run_full_screen(endpoint: Endpoint, timeout_seconds: float, user: str
         app = ChatApp(Session(client, stream, user, rooms), light)
 
         def request_exit() -> None:
-            app.call_later(app.request_exit, interrupts.exit_code)  # in the app's own context, or its timers do nothing
+            app.call_later(app.request_exit, signals.exit_code)  # in the context of the app, which its timers need
 
-        gc.freeze()  # what is there now stays: looking through it again and again would take 10 ms each time
+        gc.freeze()  # the modules stay: without this, each full collection takes 10 ms
         with terminal_restorer() as restore:
-            # A terminal that was closed takes nothing any more, and Textual waits for it in the end, for ever.
-            interrupts = SignalHandler(request_exit, request_exit, restore, EXIT_TIMEOUT_SECONDS + 1)
+            # Textual waits without limit for a terminal that was closed, hence the time limit.
+            signals = SignalHandler(request_exit, request_exit, restore, EXIT_TIMEOUT_SECONDS + 1)
             code = await app.run_async()
         drafts = app.chat_screen.drafts
     stored = exit_report.report_unsent(stream.undelivered(), drafts, False)

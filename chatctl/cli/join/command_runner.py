@@ -43,7 +43,7 @@ class CommandScreen(Protocol):
         """Run a coroutine until it ends, or until the screen closes."""
 
     def request_exit(self, code: int, /) -> None:
-        """Leave with this exit code."""
+        """Quit with this exit code."""
 
 
 class CommandRunner:
@@ -142,7 +142,7 @@ COMMANDS: dict[CommandSyntax, Callable[[CommandRunner, str], None]] = {
     ): CommandRunner._search,
     CommandSyntax("rooms", "", "list the rooms of the server"): CommandRunner._list_rooms,
     CommandSyntax("help", "", "show the keys and commands (F1)"): CommandRunner._help,
-    CommandSyntax("quit", "", "leave once every text has a receipt"): CommandRunner._quit,
+    CommandSyntax("quit", "", "quit once every message has a receipt"): CommandRunner._quit,
 }
 """The slash commands and their handlers, in the order of the help screen."""
 

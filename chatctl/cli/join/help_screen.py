@@ -27,8 +27,8 @@ KEYS = (
     ("F2", "hide or show the sidebar; without it, Shift and the mouse select messages to copy in most terminals"),
     ("Ctrl+U, Ctrl+W, Ctrl+Z", "delete to the start, delete a word, undo"),
     ("Ctrl+T", "switch between dark and light"),
-    ("Ctrl+D", "leave, if the input is empty"),
-    ("Ctrl+C", "leave"),
+    ("Ctrl+D", "quit, if the input is empty"),
+    ("Ctrl+C", "quit"),
 )
 
 

@@ -1,42 +1,42 @@
-"""`join --plain`: lines of stdin go to the first room, and messages of all rooms come out, a line each."""
+"""`join --plain`: send the lines of stdin to the first room, and print the messages of all rooms, a line each."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 
-from chatctl.cli import options
 from chatctl.cli.join import exit_report
-from chatctl.cli.streams.json_lines import json_lines
+from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdin_input import StdinInput
 from chatctl.cli.streams.stdout import LinePrinter, on_stdout_closed
 from chatctl.cli.terminal import escape, messages, times
 from chatctl.client import Connected, DeliveryReport, Disconnected, HistoryPage, Query, RoomStream
 from chatctl.client.client import ChatClient
+from chatctl.model.limits import MAX_NUMBER
 from chatctl.model.messages import Run
 from chatctl.model.records import ReceiptStatus
 from chatctl.net.endpoint import Endpoint
 
-EXIT_TIMEOUT_SECONDS = 2.0  # how long leaving waits for receipts
+EXIT_TIMEOUT_SECONDS = 2.0  # how long quitting waits for receipts
 
 
 class LineMode:
-    """Use it once: `run`. Lines are known by their number in stdin, from 1."""
+    """One run of `join --plain` or `join --json`. Lines of stdin are numbered from 1."""
 
     def __init__(self, user: str, rooms: Sequence[str], last: int, as_json: bool, utc: bool) -> None:
-        """`last`: begin with so many messages."""
+        """`last`: how many stored messages to print first."""
         self._user, self._rooms, self._last, self._as_json, self._utc = user, rooms, last, as_json, utc
         self._notice = messages.notifier(as_json)
-        self._printer = LinePrinter(json_lines if as_json else self._format_page)
+        self._printer = LinePrinter(message_lines if as_json else self._format_page)
         self._stdin = StdinInput(b"\n", interactive=False)
         self._stream: RoomStream | None = None
         self._feed_task: asyncio.Task[None] | None = None
         self._printed_sequences: dict[str, int] = {}  # sequence of the newest message printed, by room
-        self._last_own_sequence = 0  # that of the newest one stored for us
+        self._last_own_sequence = 0  # of the newest message stored for this user
         self._disconnected = self._stdout_closed = self._failed = False
 
     async def run(self, endpoint: Endpoint, seconds: float) -> int:
-        """Send and print until stdin ends; the exit code comes back. Raises what ended it before that."""
+        """Send and print until stdin ends. Returns the exit code. Raises the error that ended it before that."""
         self._signal_handler = SignalHandler(self._stop, before_exit=self._report_unsent)
         self._stream_task = asyncio.ensure_future(self._run_stream(endpoint, seconds))
         try:
@@ -62,7 +62,7 @@ class LineMode:
             self._notice(f"reading stopped after line {stop_position.record} of the input{unfinished}")
 
     def _stop(self) -> None:
-        """Read no more, and wait a moment for receipts."""
+        """Stop reading, and wait up to 2 s for receipts."""
         if not self._feed_task:
             self._stream_task.cancel()
             return
@@ -88,7 +88,7 @@ class LineMode:
                     self._feed_task.cancel()
                     await asyncio.wait([self._feed_task])
             if self._feed_task and not self._feed_task.cancelled():
-                self._feed_task.result()  # the input may have failed
+                self._feed_task.result()  # raises if reading the input failed
 
     async def _handle_event(self, event: object, client: ChatClient, stream: RoomStream) -> None:
         match event:
@@ -106,21 +106,19 @@ class LineMode:
                 self._disconnected = True
             case Connected():
                 if self._disconnected:
-                    self._notice("the server answers again")
+                    self._notice(f"{client.endpoint} answers again")
                 self._disconnected = False
 
     def _finish_if_done(self, stream: RoomStream) -> None:
-        """The input has ended, all has its receipt, and what is stored of it has been printed: that is the confirmation."""
+        """Finish when the input has ended, every line has a receipt, and every stored line was printed."""
         ended = self._feed_task is not None and self._feed_task.done() and stream.all_reported
         if ended and (self._stdout_closed or self._printed_sequences.get(self._rooms[0], 0) >= self._last_own_sequence):
             stream.finish()
 
     async def _print_last(self, client: ChatClient) -> None:
-        """Print the last messages. From here on the stream gives all that is newer."""
+        """Print the last messages. The stream delivers all newer ones."""
         if self._last:
-            async with aclosing(
-                client.read(Query(rooms=tuple(self._rooms), last=min(self._last, options.MAX_NUMBER)))
-            ) as pages:
+            async with aclosing(client.read(Query(rooms=tuple(self._rooms), last=min(self._last, MAX_NUMBER)))) as pages:
                 async for page in pages:
                     self._print_page(page)
 
@@ -144,7 +142,7 @@ class LineMode:
             self._close_stdout()
 
     def _unprinted(self, run: Run) -> Run | None:
-        """What of it was not printed, as one of the last."""
+        """Return the part of a run that was not printed among the last messages."""
         overlap = self._printed_sequences.get(run.room, 0) - run.sequence + 1
         if overlap >= len(run.texts):
             return None

@@ -1,4 +1,4 @@
-"""Text folded into rows of a terminal: what is wide, what joins and what stacks up stays in one piece."""
+"""Wrap text to rows of a terminal. Wide, joined and combining characters stay whole."""
 
 import re
 from array import array
@@ -10,40 +10,39 @@ from rich.cells import cell_len, get_character_cell_size, split_graphemes
 
 from chatctl.cli.terminal.escape import escape_lines
 
-TAB_COLUMNS = 4  # columns
-MAX_COMBINING = 8  # characters without width on one character; the longest in use are the flags of Britain, with 6
+TAB_COLUMNS = 4
+MAX_COMBINING = 8  # zero-width characters after one character; the longest in use are the flags of Britain, with 6
 
 _EMOJI = "\u2190-\u2bff\u3030-\u303d\u3297\u3299\U0001f000-\U0001faff"
 _SKIN_TONES = "\U0001f3fb-\U0001f3ff"
-# A joiner makes one character of two pictures, which is how widths are measured, but not of two letters, and nobody's
-# family is longer than this.
+# Widths are measured as if a joiner made one character of any two. Terminals join emoji only, and in use at most five.
 _JOINS_NOTHING = re.compile(f"(?<![{_EMOJI}\ufe0f])\u200d|\u200d(?![{_EMOJI}])")
 _JOINS_TOO_MUCH = re.compile(f"(?:[{_EMOJI}]\ufe0f?[{_SKIN_TONES}]?\u200d){{5,}}")
 _WORD = re.compile(r"(\S*)(\s*)")
 
 
 class WrappedText(NamedTuple):
-    """A text as it is shown, and where in it each row begins. A row may end in blanks that are beyond the width."""
+    """A text as it is shown, and where each row starts in it. A row may end in blanks that exceed the width."""
 
     text: str
     row_starts: "array[int]"
 
     def row_range(self, number: int) -> tuple[int, int]:
-        """Where a row begins and ends in the text, without what is blank at its end."""
+        """Return the start and end of a row in the text, without trailing blanks."""
         start = self.row_starts[number]
         end = self.row_starts[number + 1] if number + 1 < len(self.row_starts) else len(self.text)
         return start, start + len(self.text[start:end].rstrip())
 
 
 class WrapCache:
-    """What was wrapped last, up to so many characters (and one text longer than that)."""
+    """Caches the texts wrapped last, up to a number of characters, and at least one text."""
 
     def __init__(self, chars: int = 1_000_000) -> None:
         self._free_chars = chars
         self._entries: OrderedDict[tuple[str, int], WrappedText] = OrderedDict()
 
     def __call__(self, text: str, width: int) -> WrappedText:
-        """The text of others in rows of at most `width` columns (from 1; what is two wide needs 2)."""
+        """Return a text wrapped to `width` columns, sanitized. Wide characters need a width of at least 2."""
         if cached := self._entries.get((text, width)):
             self._entries.move_to_end((text, width))
             return cached
@@ -56,11 +55,11 @@ class WrapCache:
 
 
 def _cost(wrapped: WrappedText) -> int:
-    return len(wrapped.text) + len(wrapped.row_starts) + 200  # the last for what any entry takes
+    return len(wrapped.text) + len(wrapped.row_starts) + 200  # an entry itself takes about 200
 
 
 def sanitize(text: str) -> str:
-    """The text of others as the room shows it: nothing in it can move the cursor, hide or turn text, or pile up."""
+    """Return a text that cannot move the cursor, hide or reverse other text, or stack characters without limit."""
     text = escape_lines(text.replace("\r\n", "\n").rstrip("\r\n")).expandtabs(TAB_COLUMNS)
     if text.isascii():
         return text
@@ -75,7 +74,7 @@ def sanitize(text: str) -> str:
 
 
 def _row_starts(text: str, width: int) -> Iterator[int]:
-    """Where the rows begin: at a newline, else between words, else (in words longer than a row) between characters."""
+    """Yield where the rows start: after a newline, else between words, else between the characters of a long word."""
     begin = 0
     for line in text.split("\n"):
         yield begin
@@ -88,7 +87,7 @@ def _break_line(line: str, start_index: int, width: int) -> Iterator[int]:
     column = 0
     for word in _WORD.finditer(line):
         if not word[0]:
-            break  # the end
+            break  # the end of the line
         size = cell_len(word[1])
         if column and column + size > width and size <= width:
             yield start_index + word.start()
@@ -102,11 +101,11 @@ def _break_line(line: str, start_index: int, width: int) -> Iterator[int]:
 
 
 def _grapheme_widths(word: str) -> Iterator[tuple[int, int]]:
-    """Where each character as people see it begins, and its columns."""
+    """Yield the start and the columns of each grapheme."""
     if word.isascii():
         yield from ((at, 1) for at in range(len(word)))
         return
-    first_letter: tuple[int, int] | None = None  # a flag is two letters
+    first_letter: tuple[int, int] | None = None  # of a flag, which is two regional letters
     for start, _, cells in split_graphemes(word)[0]:
         is_flag_letter = "\U0001f1e6" <= word[start] <= "\U0001f1ff"
         if first_letter and is_flag_letter:

@@ -1,4 +1,4 @@
-"""The messages of a room, drawn from the bottom: only what is on the screen is wrapped, however much there is."""
+"""The widget with the messages of a room. It draws from the bottom, and wraps only the lines on the screen."""
 
 from functools import partial
 from time import monotonic
@@ -15,16 +15,17 @@ from chatctl.cli.join.line import Line, LineSource
 from chatctl.cli.join.line_wrap import WrapCache, WrappedText
 from chatctl.cli.join.row import Columns, Styles
 from chatctl.cli.join.viewport import Viewport, bottom_index
+from chatctl.cli.terminal.colours import UserColours
 
-DRAW_INTERVAL_SECONDS = 1 / 20  # seconds between drawings while lines come in: a drawing takes time that a key waits for
-WHEEL_ROWS = 3  # rows
-STYLE_NAMES = ("faint", "notice", "rejected", "mention", "mark", "needle")  # those of row.Styles that CSS says
+DRAW_INTERVAL_SECONDS = 1 / 20  # between drawings while lines arrive: each drawing delays the next key
+WHEEL_ROWS = 3
+STYLE_NAMES = ("faint", "notice", "rejected", "mention", "mark", "needle")  # the fields of row.Styles that come from CSS
 
 
 class MessageView(Widget):
-    """Shows the lines of a source, the newest at the bottom. Times are local; the text and names of others are escaped."""
+    """Shows the lines of a source, the newest at the bottom. Times are local; texts and names are escaped."""
 
-    # Two columns stay empty on the right: a character that a terminal takes for wider than it is has somewhere to go.
+    # Two columns stay empty on the right, for characters that a terminal draws wider than they are measured.
     DEFAULT_CSS = """
     MessageView { width: 1fr; height: 1fr; padding: 0 2 0 0; }
     MessageView > .message-view--faint { color: $foreground 55%; }
@@ -35,69 +36,71 @@ class MessageView(Widget):
     MessageView > .message-view--needle { color: black; background: $warning; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"message-view--{name}" for name in STYLE_NAMES}
-    ALLOW_SELECT = False  # what is selected would move away under the mouse; the terminal's own selection stays
+    ALLOW_SELECT = False  # new lines would move the selection; the terminal's own selection remains
 
     class OlderRequested(Message):
-        """The user has scrolled near the oldest line held. It may come again before anything is loaded."""
+        """The user has scrolled near the oldest line held. Sent again with each such scroll, even while lines load."""
 
     class PositionChanged(Message):
-        """`at_end` or `lines_below` is another than when the screen was last drawn."""
+        """`at_end` or `lines_below` has changed since the last drawing."""
 
-    def __init__(self, id: str | None = None) -> None:  # noqa: A002 -- Textual's name for it
-        super().__init__(id=id)
+    def __init__(self, colours: UserColours | None = None) -> None:
+        """`colours` are those of the view; other widgets may share them."""
+        super().__init__()
+        self._colours = colours or UserColours()
         self._source: LineSource | None = None
         self._needle = ""
         self._wrap_cache = WrapCache()
-        self._strips: list[Strip] | None = None  # None: to be drawn
+        self._strips: list[Strip] | None = None  # the rows on the screen; None: not drawn yet
         self._draw_scheduled = False
         self._last_draw = 0.0
         self._reported_position = (True, 0)
 
     def set_source(self, source: LineSource, needle: str = "") -> None:
-        """Switch to a room or a search, whose `needle` is highlighted."""
+        """Show a room, or a search whose `needle` is highlighted."""
         self._source, self._needle = source, needle
         self._redraw()
 
     def source_changed(self) -> None:
-        """The source has new, older or fewer lines: they are drawn at once, or soon. Many calls cost one drawing."""
+        """Draw again at once or soon: the source has new, older or fewer lines. Many calls cost one drawing."""
         if not self._draw_scheduled and self.is_running:
             self._draw_scheduled = True
             self.set_timer(max(self._last_draw + DRAW_INTERVAL_SECONDS - monotonic(), 0.001), self._redraw)
 
     @property
     def at_end(self) -> bool:
-        """Whether it follows what comes."""
+        """Whether the newest line is at the bottom, and new lines are followed."""
         return self._source is None or self._source.anchor is None
 
     @property
     def lines_below(self) -> int:
-        """How many lines of the source are below the screen."""
+        """The number of lines below the screen."""
         return len(self._source.lines) - 1 - bottom_index(self._source) if self._source else 0
 
     def action_page_up(self) -> None:
-        """A screen towards the oldest, but for two rows."""
+        """Scroll up by a screen, less two rows."""
         self._scroll_rows(max(self.size.height - 2, 1))
 
     def action_page_down(self) -> None:
-        """A screen towards the newest, but for two rows."""
+        """Scroll down by a screen, less two rows."""
         self._scroll_rows(-max(self.size.height - 2, 1))
 
     def action_line_up(self) -> None:
-        """A row towards the oldest."""
+        """Scroll up by a row."""
         self._scroll_rows(1)
 
     def action_line_down(self) -> None:
-        """A row towards the newest."""
+        """Scroll down by a row."""
         self._scroll_rows(-1)
 
     def action_oldest(self) -> None:
-        """To the oldest line held."""
+        """Scroll to the oldest line held."""
         if self._source and self._source.lines:
             self._source.anchor = self._source.lines[0].key, 0
             self._scroll_rows(0)
 
     def action_newest(self) -> None:
-        """To the end, following what comes."""
+        """Scroll to the end, and follow new lines."""
         if self._source:
             self._source.anchor = None
             self._redraw()
@@ -114,7 +117,7 @@ class MessageView(Widget):
         self._redraw()
 
     def notify_style_update(self) -> None:
-        """See textual: another theme."""
+        """Draw again: the theme has changed."""
         super().notify_style_update()
         self._strips = None
 
@@ -147,7 +150,7 @@ class MessageView(Widget):
         return self._wrap_cache(line.text, self._columns().text)
 
     def _starts_day(self, source: LineSource, index: int) -> bool:
-        """Whether a line is the first of its day."""
+        """Return whether a line is the first of its day."""
         return index == 0 or row.day_number(source.lines[index].time) != row.day_number(source.lines[index - 1].time)
 
     def _row_count(self, source: LineSource, index: int) -> int:
@@ -167,16 +170,14 @@ class MessageView(Widget):
         return [blank] * (height - len(strips)) + strips
 
     def _line_strips(self, source: LineSource, index: int, skip: int, max_rows: int, styles: Styles) -> list[Strip]:
-        """The rows of a line that are on the screen: without the first `skip`, and at most so many."""
+        """Draw the rows of a line that are on the screen: without the first `skip`, and at most `max_rows`."""
         line, previous = source.lines[index], source.lines[index - 1] if index else None
         columns, wrapped = self._columns(), self._wrap_line(line)
         dated = self._starts_day(source, index)
         strips = [row.date_row(line.time, columns, styles)] if dated and not skip else []
         first = max(skip - dated, 0)
         for number in range(first, min(len(wrapped.row_starts), first + max_rows - len(strips))):
-            at_top_edge = (
-                max_rows == self.size.height and number == first
-            )  # who reads from the upper edge must see whose it is
+            at_top_edge = max_rows == self.size.height and number == first  # the first row on the screen names its user
             first_of_user = number == 0 and (dated or row.shows_user(line, previous))
             heads = (
                 at_top_edge or first_of_user or (number == 0 and row.shows_time(line, previous)),
@@ -190,7 +191,8 @@ class MessageView(Widget):
         texts = {name: Style(color=style.color, italic=style.italic) for name, style in full.items()}
         texts["mention"] = Style(bgcolor=full["mention"].bgcolor)
         texts["needle"] += Style(bgcolor=full["needle"].bgcolor)
-        return Styles(base=self.rich_style, dark=self.app.current_theme.dark, **texts)
+        user = partial(self._colours.style, dark=self.app.current_theme.dark)
+        return Styles(base=self.rich_style, user=user, **texts)
 
     def _report_position(self) -> None:
         position = self.at_end, self.lines_below

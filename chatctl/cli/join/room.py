@@ -1,4 +1,4 @@
-"""A room as one person sees it, and a search in it. Knows no screen and no network."""
+"""A room as one user sees it, and a search in it. Knows no screen and no network."""
 
 import re
 from collections.abc import Iterable
@@ -9,23 +9,23 @@ from chatctl.cli.join.scrollback import PENDING_SEQUENCE, Scrollback
 from chatctl.model.messages import Run
 from chatctl.model.records import Receipt, ReceiptStatus
 
-MAX_RECENT_USERS = 500  # remembered, for completion
+MAX_RECENT_USERS = 500  # kept for completion
 
 
 class MentionMatcher(Protocol):
-    """Whether a text has somebody's name in it."""
+    """Finds a user's name in a text."""
 
     def __call__(self, text: str, /) -> object:
-        """Something true if it has."""
+        """Return a match, or None."""
 
 
 def mention_matcher(user: str) -> MentionMatcher:
-    """Whether a text has this user's name in it, as a word and in whatever case."""
+    """Return a function that finds this user's name in a text, as a word and in any case."""
     return re.compile(rf"(?<!\w){re.escape(user)}(?!\w)", re.IGNORECASE).search
 
 
 class MessageList(Scrollback):
-    """Messages of one room, seen by one user."""
+    """Messages of one room, as one user sees them."""
 
     def __init__(self, name: str, user: str) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class MessageList(Scrollback):
         self._find_mention = mention_matcher(user)
 
     def lines_from_runs(self, runs: Iterable[Run]) -> list[Line]:
-        """The messages of this room among the runs, as lines."""
+        """Return the messages of this room in the runs, as lines."""
         return [
             Line((sequence, 0), run.time, run.user, text, "stored", self._is_mention(run.user, text))
             for run in runs
@@ -47,23 +47,23 @@ class MessageList(Scrollback):
 
 
 class Room(MessageList):
-    """A room that is received: what came, what is pending, and what nobody has looked at."""
+    """A room that the user has joined, with its pending texts and its unread messages."""
 
     def __init__(self, name: str, user: str) -> None:
         super().__init__(name, user)
         self.visible = False
-        """Whether somebody looks at it: then nothing in it becomes unread."""
+        """Whether the user sees the room; messages in a visible room are not unread."""
         self.unread = 0
         self.unread_mentions = 0
-        """How many of the unread ones mention the user."""
+        """The number of unread messages that mention the user."""
         self.live = False
-        """Whether everything new comes, so that older ones can be loaded without a gap."""
+        """Whether the server sends all new messages, so that older ones can be loaded without a gap."""
         self.recent_users: dict[str, None] = {}
-        """Who was heard, the last one last."""
+        """The users who wrote, the latest last."""
         self._unread_marker: tuple[int, int] | None = None
 
     def receive(self, runs: Iterable[Run]) -> list[Line]:
-        """Take what came; the messages of others that are unread now come back."""
+        """Add received messages. Returns those that are unread now."""
         lines = self.lines_from_runs(runs)
         for line in lines:
             self._remember_user(line.user)
@@ -78,14 +78,14 @@ class Room(MessageList):
         return unread_lines
 
     def prepend(self, lines: list[Line], at_start: bool, before: int = 0) -> None:
-        """See Scrollback; who said these is remembered, but those heard since come first."""
+        """Add older messages, and their users before those who wrote later."""
         super().prepend(lines, at_start, before)
         for user in dict.fromkeys(line.user for line in reversed(lines)):
             if user not in self.recent_users and len(self.recent_users) < MAX_RECENT_USERS:
                 self.recent_users = {user: None, **self.recent_users}
 
     def set_visible(self, visible: bool) -> None:
-        """Somebody looks at it now, or no more; where the unread ones began stays marked until it is left."""
+        """Note whether the user sees the room. The unread marker stays until the user leaves the room."""
         self.visible = visible
         if visible:
             self.unread = self.unread_mentions = 0
@@ -93,17 +93,17 @@ class Room(MessageList):
             self.remove_unread_marker()
 
     def remove_unread_marker(self) -> None:
-        """Take away the mark where the unread messages began."""
+        """Remove the marker before the first unread message."""
         if self._unread_marker:
             self.remove(self._unread_marker)
         self._unread_marker = None
 
     def add_pending(self, number: int, text: str, time: int) -> None:
-        """Show a text of the user's own at the end, until `apply_receipt`."""
+        """Show a text of the user at the end, until `apply_receipt`."""
         self.append_pending(Line((PENDING_SEQUENCE, number), time, self.user, text, "pending"))
 
     def apply_receipt(self, receipt: Receipt, texts: Iterable[str], now: int) -> None:
-        """Put texts where their receipt says: to their sequence, or behind what is there with why they were rejected."""
+        """Move texts to their sequence, or, if they were rejected, to the end with the reason."""
         for offset, text in enumerate(texts):
             self.remove((PENDING_SEQUENCE, receipt.number + offset))
             if receipt.status in (ReceiptStatus.STORED, ReceiptStatus.DUPLICATE):
@@ -120,7 +120,7 @@ class Room(MessageList):
 
 
 class Search(MessageList):
-    """The messages of a room that contain a text, without regard to upper and lower case."""
+    """The messages of a room that contain a text, in any case."""
 
     def __init__(self, name: str, user: str, needle: str) -> None:
         super().__init__(name, user)
@@ -128,5 +128,5 @@ class Search(MessageList):
         self._folded_needle = needle.casefold()
 
     def receive(self, runs: Iterable[Run]) -> None:
-        """Take what matches of what came."""
+        """Add the received messages that match."""
         self.add([line for line in self.lines_from_runs(runs) if self._folded_needle in line.text.casefold()])

@@ -1,7 +1,7 @@
-"""How a row of the room looks: a mark, the time, the user, and a row of text."""
+"""Draw one row of a room: a mark, the time, the user and a row of text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,15 +13,14 @@ from textual.strip import Strip
 
 from chatctl.cli.join.line import UNREAD_NOTICE, Line
 from chatctl.cli.join.line_wrap import WrappedText
-from chatctl.cli.terminal import colours
 from chatctl.cli.terminal.escape import escape_name
 
-USER_REPEAT_MICROSECONDS = 5 * 60 * 1_000_000  # microseconds after which a user's name is repeated
-MARKS = {"pending": "…", "rejected": "✗"}  # in the place of the time, which only what is stored has
+USER_REPEAT_MICROSECONDS = 5 * 60 * 1_000_000  # the user's name is repeated after this time
+MARKS = {"pending": "…", "rejected": "✗"}  # instead of the time, which only a stored message has
 
 
 class Columns(NamedTuple):
-    """How wide the parts of a row are: mark 1, time 0 or 5, user, text; one blank between them, two before the text."""
+    """The widths of the parts: mark 1, time 0 or 5, user, text. One blank separates them, two blanks precede the text."""
 
     time: int
     user: int
@@ -29,7 +28,7 @@ class Columns(NamedTuple):
 
     @classmethod
     def for_width(cls, width: int) -> "Columns":
-        """What suits so many columns. Below 32, the time is left out."""
+        """Return the widths for a row of `width` columns. Below 32 the time is left out."""
         time = 5 if width >= 32 else 0
         user = min(max(width // 8, 4), 16)
         return cls(time, user, max(width - (time + 1 if time else 0) - user - 3, 2))
@@ -41,20 +40,21 @@ class Columns(NamedTuple):
 
 
 class Styles(NamedTuple):
-    """How the parts look in a theme."""
+    """The styles of the parts in a theme."""
 
     base: Style
-    faint: Style  # the time, a date, what is pending
+    faint: Style  # the time, a date, a pending text
     notice: Style
     rejected: Style
     mention: Style  # the background of a line
     mark: Style  # of a mention
-    needle: Style  # what a search has found
-    dark: bool
+    needle: Style  # a match of the search
+    user: Callable[[str], Style]
+    """Returns the style of a user's name."""
 
 
 def day_number(time: int) -> int:
-    """Which day it is, in local time."""
+    """Return the number of the day, in local time."""
     return _local_time(time // 60_000_000).toordinal()
 
 
@@ -64,12 +64,12 @@ def _local_time(minute: int) -> datetime:
 
 
 def shows_user(line: Line, previous: Line | None) -> bool:
-    """Whether a line is to say whose it is, after the line before."""
+    """Return whether a line shows its user."""
     return previous is None or previous.user != line.user or line.time - previous.time >= USER_REPEAT_MICROSECONDS
 
 
 def shows_time(line: Line, previous: Line | None) -> bool:
-    """Whether a line is to say when it was, after the line before."""
+    """Return whether a line shows its time."""
     return (
         previous is None
         or shows_user(line, previous)
@@ -79,7 +79,7 @@ def shows_time(line: Line, previous: Line | None) -> bool:
 
 
 def date_row(time: int, columns: Columns, styles: Styles) -> Strip:
-    """The row above the first line of a day."""
+    """Draw the row above the first line of a day."""
     local_time = _local_time(time // 60_000_000)
     return _rule_row(f"{local_time:%A}, {local_time.day} {local_time:%B %Y}", columns, styles.base + styles.faint)
 
@@ -91,7 +91,7 @@ def _rule_row(label: str, columns: Columns, style: Style) -> Strip:
 def text_row(
     line: Line, wrapped: WrappedText, number: int, heads: tuple[bool, bool], columns: Columns, styles: Styles, needle: str
 ) -> Strip:
-    """One row of a line. `heads`: whether it shows the time and the user."""
+    """Draw one row of a line. `heads`: whether it shows the time and the user."""
     if line.state == "notice" and line.text == UNREAD_NOTICE:
         return _rule_row(UNREAD_NOTICE, columns, styles.base + styles.mark)
     base = styles.base + styles.mention if line.mention else styles.base
@@ -105,8 +105,8 @@ def text_row(
         *_text_segments(wrapped.text, start, end, needle, base + _text_style(line, styles), styles.needle),
     ]
     strip = Strip(segments).adjust_cell_length(columns.total, base)
-    # Where a terminal takes characters for narrower, blanks reach the end of its line all the same, or what was there before
-    # would stay. There is nothing to the right, and Textual has the terminal not wrap.
+    # A terminal may draw some characters narrower than they are measured. More blanks then overwrite the rest of its line.
+    # Surplus blanks do no harm: the row ends at the right edge, and Textual turns the terminal's wrapping off.
     is_ascii = line.user.isascii() and wrapped.text[start:end].isascii()
     return strip if is_ascii else Strip([*strip, Segment(" " * columns.total, base)], columns.total)
 
@@ -124,7 +124,7 @@ def _time_style(line: Line, styles: Styles) -> Style:
 
 
 def _user_style(line: Line, styles: Styles) -> Style:
-    return colours.user_style(line.user, styles.dark) if line.user else styles.notice
+    return styles.user(line.user) if line.user else styles.notice
 
 
 def _text_style(line: Line, styles: Styles) -> Style:
@@ -133,7 +133,7 @@ def _text_style(line: Line, styles: Styles) -> Style:
 
 @lru_cache(1024)
 def _user_text(user: str, width: int) -> str:
-    """A name in its column. Of a long one both ends are shown: it is there that names differ."""
+    """Return a name, right-aligned in its column. A long name keeps both ends, which is where names differ."""
     name = escape_name(user) if user else "·"
     size = cell_len(name)
     if size <= width:
@@ -146,7 +146,7 @@ def _user_text(user: str, width: int) -> str:
 
 
 def _text_segments(text: str, start: int, end: int, needle: str, style: Style, highlight: Style) -> Iterator[Segment]:
-    """A row of text, in which the needle is highlighted also where it goes on in the next row."""
+    """Yield a row of text with the needle highlighted, also where it continues in the next row."""
     position = start
     if needle:
         overlap = len(needle) - 1

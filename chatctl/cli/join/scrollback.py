@@ -1,72 +1,73 @@
-"""Lines that are held of a room or of a search in it: in log order, each once, bounded. Knows no screen and no network."""
+"""The lines held of a room or of a search: in log order, each once, bounded. Knows no screen and no network."""
 
 from bisect import bisect_left
 from collections.abc import Iterable
 
 from chatctl.cli.join.line import Line
 
-MAX_LINES_AT_END, MAX_CHARS_AT_END = 2_000, 2 * 1024 * 1024  # while the newest are looked at
-MAX_LINES_SCROLLED, MAX_CHARS_SCROLLED = 20_000, 16 * 1024 * 1024  # while somebody has scrolled up
-TRIM_SLACK = 5 / 4  # so that a line more does not each time mean a line less
-PENDING_SEQUENCE = 2**63  # instead of a sequence: behind every message
+MAX_LINES_AT_END, MAX_CHARS_AT_END = 2_000, 2 * 1024 * 1024  # while the newest line is shown
+MAX_LINES_SCROLLED, MAX_CHARS_SCROLLED = 20_000, 16 * 1024 * 1024  # while the user has scrolled up
+TRIM_SLACK = 5 / 4  # lines are dropped only above this factor, so not for each new line
+PENDING_SEQUENCE = 2**63  # in place of a sequence: after every message
 
 
 class Scrollback:
-    """What is held: all messages there are from the oldest held on, and notices among them; a Source to draw.
+    """All messages from the oldest held one on, and the notices among them; a LineSource.
 
-    What is put in more than once is there once, in whatever order it comes.
+    Lines may be added in any order. A line that is added again is kept once.
     """
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.anchor: tuple[tuple[int, int], int] | None = None
         self.at_start = False
-        """Whether there is nothing older than what is held."""
+        """Whether no older messages exist."""
         self.loading = False
-        """Whether older ones are on their way."""
+        """Whether older messages are being loaded."""
         self.loaded = False
-        """Whether older ones were ever loaded."""
+        """Whether older messages were ever loaded."""
         self.load_requested = False
-        """Whether older ones were asked for on this stream."""
-        self._trimmed_sequence = 0  # the sequence up to which nothing is held any more
-        self._pending_count = 0  # how many lines at the end are
+        """Whether older messages were requested on this stream."""
+        self._trimmed_sequence = 0  # messages up to this sequence were dropped
+        self._pending_count = 0  # of the lines at the end
         self._char_count = 0
 
     @property
     def full(self) -> bool:
-        """Whether there is no place for older ones."""
+        """Whether the bounds leave no room for older lines."""
         return len(self.lines) >= MAX_LINES_SCROLLED or self._char_count >= MAX_CHARS_SCROLLED
 
     @property
     def oldest_sequence(self) -> int:
-        """The sequence of the oldest message held; 0 if there is none."""
+        """The sequence of the oldest message held, or 0."""
         return next((line.key[0] for line in self.lines if line.state == "stored"), 0)
 
     def add_notice(self, text: str, time: int) -> None:
-        """Put a notice behind what is held."""
+        """Add a notice after the last message."""
         self.insert([Line(self.next_key(), time, "", text, "notice")])
         self._drop_oldest()
 
     def trim(self) -> None:
-        """Nobody looks at it: go to the newest, and hold no more than what is read there."""
+        """Scroll to the newest line, and keep only the lines for that position."""
         self.anchor = None
         self._drop_oldest()
 
     def next_key(self) -> tuple[int, int]:
-        """A key behind all that is held, but for what is pending."""
+        """Return a key after all lines except the pending ones."""
         count = self._placed_count
         sequence, offset = self.lines[count - 1].key if count else (self._trimmed_sequence, 0)
         return sequence, offset + 1
 
     def add(self, lines: list[Line]) -> None:
-        """Put in messages that are new, each at its place; those that were dropped already stay away."""
+        """Insert new messages in order, except those that were dropped before."""
         self.insert([line for line in lines if line.key[0] > self._trimmed_sequence])
         self._drop_oldest()
 
     def prepend(self, lines: list[Line], at_start: bool, before: int = 0) -> None:
-        """Put in messages that were loaded as those before a sequence (0: the newest); `at_start`: there are none before them.
+        """Insert messages that were loaded as the ones before a sequence (0: the newest ones).
 
-        If what stood at that sequence was dropped meanwhile there would be a gap behind them: then they stay away.
+        `at_start`: no messages precede them. They are ignored if the message at that sequence was dropped in the
+        meantime, because a gap would follow them.
         """
         if lines and self._trimmed_sequence >= (before or lines[-1].key[0] + 1):
             return
@@ -77,7 +78,7 @@ class Scrollback:
         self.insert(lines)
 
     def insert(self, lines: list[Line]) -> None:
-        """Put in settled lines, sorted by key, each at its place unless it is there."""
+        """Insert lines that are not pending, sorted by key; known ones are ignored."""
         count = self._placed_count
         if not lines:
             return
@@ -95,13 +96,13 @@ class Scrollback:
         self._char_count += _count_chars(lines)
 
     def append_pending(self, line: Line) -> None:
-        """Put a line that is not settled behind all others."""
+        """Append a line that has no sequence yet."""
         self.lines.append(line)
         self._pending_count += 1
         self._char_count += _count_chars([line])
 
     def remove(self, key: tuple[int, int]) -> Line | None:
-        """Take out a line, if it is held; it comes back."""
+        """Remove and return a line, or return None if it is not held."""
         index = bisect_left(self.lines, key, key=_key)
         if index == len(self.lines) or self.lines[index].key != key:
             return None
@@ -119,7 +120,7 @@ class Scrollback:
         return self.lines[: self._placed_count]
 
     def _drop_oldest(self) -> None:
-        """Drop the oldest: down to little while the newest are looked at, else only what is beyond all bounds."""
+        """Drop the oldest lines above the bound, which is lower while the newest line is shown."""
         lines, size = (
             (MAX_LINES_AT_END, MAX_CHARS_AT_END) if self.anchor is None else (MAX_LINES_SCROLLED, MAX_CHARS_SCROLLED)
         )

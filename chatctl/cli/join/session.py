@@ -129,7 +129,7 @@ class Session:
             async for event in self._stream.events():
                 self._handle_event(event)
                 if isinstance(event, HistoryPage):
-                    # Lets keys be handled during a flood of pages. Nowhere else: the next event is then about the same rooms.
+                    # Handle keys between the pages of a flood. Only here: the rooms cannot change between other events.
                     await asyncio.sleep(0)
         finally:
             latency_task.cancel()

@@ -1,4 +1,4 @@
-"""Where the screen is in a room, counted from the bottom: what comes above or below it moves nothing on it."""
+"""The scroll position in a list of lines. It is relative to the bottom line, so added lines move nothing on the screen."""
 
 from bisect import bisect_right
 from collections.abc import Callable
@@ -8,20 +8,20 @@ from typing import NamedTuple
 from chatctl.cli.join.line import LineSource
 
 Position = tuple[int, int]
-"""Which line is the bottom one, and how many of its rows are below the edge."""
+"""The index of the bottom line, and how many of its rows are below the edge."""
 
 _key = attrgetter("key")
 
 
 def bottom_index(source: LineSource) -> int:
-    """Which line is at the bottom of the screen; that of one that is gone is the one before (-1: all before are gone)."""
+    """Return the index of the bottom line. If that line was dropped, it is the one before, or -1 if none is left."""
     if source.anchor is None:
         return len(source.lines) - 1
     return bisect_right(source.lines, source.anchor[0], key=_key) - 1
 
 
 class VisibleRows(NamedTuple):
-    """What is on a screen: the lines from `top` to `bottom_index`, without the first `skipped_rows` rows. It may be less than a screen."""
+    """The lines on the screen, from `top` to `bottom`, without the first `skipped_rows` rows. They may leave rows empty."""
 
     top: int
     bottom: int
@@ -29,20 +29,20 @@ class VisibleRows(NamedTuple):
 
 
 class Viewport:
-    """A screen of `rows` on a source that has lines; `height` gives the rows of one. Good until the lines change."""
+    """A screen of `rows` rows over a source with lines, valid until they change. `height` returns the rows of a line."""
 
     def __init__(self, source: LineSource, height: Callable[[int], int], rows: int) -> None:
         self._source, self._row_count, self._rows = source, height, rows
 
     def scroll(self, rows: int) -> VisibleRows:
-        """Move so many rows towards the oldest (less than 0: the newest), as far as there are lines."""
+        """Scroll up by a number of rows, or down if it is negative, as far as there are lines."""
         self._set_anchor(
             self._position_above(self._position(), rows) if rows > 0 else self._position_below(self._position(), -rows)
         )
         return self.visible_rows()
 
     def visible_rows(self) -> VisibleRows:
-        """What is on the screen. Unless it follows what comes, no row above stays empty that a line below can fill."""
+        """Return the lines on the screen. Unless it follows new lines, lines from below fill rows that would be empty."""
         position = self._position()
         top, rows = self._find_top(position)
         if self._source.anchor is not None:
@@ -59,7 +59,7 @@ class Viewport:
         if index < 0:
             return 0, self._row_count(0) - 1
         key, below = self._source.anchor
-        # In a narrower window a line has more rows than it had, in a wider one less.
+        # A line may have fewer rows now, because the screen became wider.
         return index, min(below, self._row_count(index) - 1) if self._source.lines[index].key == key else 0
 
     def _set_anchor(self, position: Position) -> None:
@@ -88,7 +88,7 @@ class Viewport:
         return index, below
 
     def _find_top(self, position: Position) -> tuple[int, int]:
-        """The line at the upper edge, and how many rows there are from its first one to the bottom."""
+        """Return the line at the upper edge, and the number of rows from its first one to the bottom."""
         top, below = position
         rows = self._row_count(top) - below
         while rows < self._rows and top > 0:

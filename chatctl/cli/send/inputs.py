@@ -1,4 +1,4 @@
-"""Where the records of a `send` come from: the arguments, stdin, or a file of leftovers."""
+"""The inputs of `send`: TEXT, stdin (in `streams/stdin_input.py`), or a file of unconfirmed records."""
 
 import os
 import shlex
@@ -7,44 +7,44 @@ from typing import TYPE_CHECKING, Protocol
 from chatctl.cli.send.unconfirmed import UnconfirmedRecords
 from chatctl.cli.streams.rejects import RejectsFile
 from chatctl.cli.streams.splitter import decode_record
+from chatctl.cli.streams.stdin_input import StopPosition, put_results
 
 if TYPE_CHECKING:
-    from chatctl.client import SendStream
-from chatctl.cli.streams.stdin_input import StopPosition, put_results
+    from chatctl.client import RecordStream
 
 
 class RecordInput(Protocol):
-    """Puts records into a SendStream, all that was read before anything is waited for: no record is forgotten."""
+    """Puts records into a RecordStream. It puts all records that it has read before it waits, so none is forgotten."""
 
     separator: bytes
-    """What stands after each record in the input."""
+    """The bytes after each record of the input."""
     is_single_text: bool
-    """The only record is a text, and not one of an input."""
+    """Whether the only record is a TEXT."""
     unconfirmed_path: str
-    """The file of leftovers, if it is one."""
+    """The file of unconfirmed records, or empty."""
     log: str
-    """The log its records may be stored in already; empty if there is none."""
+    """The log in which its records may be stored already, or empty."""
     total_bytes: int | None
-    """Its bytes, if that is known before they are read."""
+    """The size of the input, if known."""
 
-    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
-        """Put all records, as fast as they go out."""
+    async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
+        """Put all records, as fast as the stream takes them."""
 
     def unread_records(self) -> list[tuple[int, list[str]]]:
-        """Records that are known before there is a server to send them to: texts and the number of their first."""
+        """Return the records that are known before a server is: texts, and the number of the first."""
 
     def is_unterminated(self, number: int) -> bool:
-        """Whether this is the input's last record and has no separator."""
+        """Return whether this is the last record, and it has no separator."""
 
     def stop_position(self) -> StopPosition | None:
-        """Where reading stopped, if it did before the input's end."""
+        """Return where reading stopped, or None at the end of the input."""
 
     def retry_hint(self, input_id: str) -> str:
-        """How to finish what is unconfirmed, if it can be given again."""
+        """Return how to send the unconfirmed records again, or empty if the input cannot be repeated."""
 
 
 class TextInput:
-    """The one text that was given as arguments."""
+    """The TEXT of the arguments."""
 
     separator = b""
     is_single_text = True
@@ -54,8 +54,8 @@ class TextInput:
     def __init__(self, text: str) -> None:
         self._text = text
 
-    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
-        record = os.fsencode(self._text)  # what is not UTF-8 came with surrogates
+    async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
+        record = os.fsencode(self._text)  # bytes that are not UTF-8 are surrogates in it
         result = decode_record(record, stream.limits.text_bytes)
         if rejects and not isinstance(result, list):
             rejects.spool(record)
@@ -71,11 +71,11 @@ class TextInput:
         return None
 
     def retry_hint(self, input_id: str) -> str:
-        return f"send it again with --sender {shlex.quote(input_id)}"
+        return f"send it again with --input-id {shlex.quote(input_id)}"
 
 
 class ResumeInput:
-    """Leftovers of an earlier run, all of them at once: a run leaves no more than a window."""
+    """Unconfirmed records of an earlier run, put all at once: one run leaves at most a window of them."""
 
     separator = b"\n"
     is_single_text = False
@@ -86,7 +86,7 @@ class ResumeInput:
         self.log = unconfirmed.log
         self._unconfirmed = unconfirmed
 
-    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+    async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
         for number, texts in self._unconfirmed.runs:
             stream.put(room, texts, number)
 

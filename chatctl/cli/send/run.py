@@ -1,4 +1,4 @@
-"""`chatctl send`."""
+"""One run of `send`."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -13,22 +13,23 @@ from chatctl.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from chatctl.client import SendStream
-INTERRUPT_SECONDS = 2.0  # how long Ctrl-C waits for receipts under way
-PROGRESS_SECONDS = 0.5  # what is done sooner needs no progress
+
+INTERRUPT_SECONDS = 2.0  # how long Ctrl-C waits for receipts of records in flight
+PROGRESS_SECONDS = 0.5  # a shorter run shows no progress
 
 
 class SendRun:
-    """One run of `send`: input goes in at one end, outcomes come out at the other."""
+    """Feeds the input into a stream, and the deliveries into the report. Use it once: `run`."""
 
     def __init__(self, report: SendReport, prompt: str) -> None:
-        """`prompt` is said once there is a server to type for."""
+        """`prompt` is shown when the server is ready for typed records."""
         self._report = report
         self._stream: SendStream | None = None
         self._feed_task: asyncio.Task[None] | None = None
         self._prompt = prompt
 
     async def run(self, endpoint: Endpoint, seconds: float, show_progress: bool, no_color: bool) -> int:
-        """Send everything; the exit code comes back, and all is told."""
+        """Send and report everything, and return the exit code."""
         report = self._report
         self._signals = SignalHandler(self._interrupt, before_exit=show_cursor)
         task = asyncio.ensure_future(self._send(endpoint, seconds))
@@ -60,10 +61,10 @@ class SendRun:
         notify = None if report.as_json else messages.say
         async with (
             ChatClient(endpoint, seconds, notify) as client,
-            client.send(report.user, report.input_id, report.record_input.log) as stream,
+            client.send(report.origin.user, report.origin.input_id, report.record_input.log) as stream,
         ):
-            for option, value in (("--room", report.room), ("--user", report.user), ("--sender", report.input_id)):
-                options.parse_name(option, value, stream.limits.name_bytes)
+            for option, name in zip(("--room", "--user", "--input-id"), report.origin, strict=True):
+                options.parse_name(option, name, stream.limits.name_bytes)
             if self._prompt:
                 messages.say(self._prompt)
             report.set_log(stream)
@@ -73,16 +74,16 @@ class SendRun:
                     report.add(delivery)
                 await asyncio.wait([feed_task])
                 if not feed_task.cancelled():
-                    feed_task.result()  # the input may have failed
+                    feed_task.result()  # raises an error of the input
             finally:
                 feed_task.cancel()
                 await asyncio.wait([feed_task])
 
     async def _feed(self, stream: "SendStream") -> None:
-        # Only from here on the sending knows of records: an interrupt before this must not forget those to resume.
+        # Set only here, where the stream gets the records: an earlier interrupt must keep those of --resume.
         self._stream, self._feed_task = stream, asyncio.current_task()
         try:
-            await self._report.record_input.feed(stream, self._report.room, self._report.rejects)
+            await self._report.record_input.feed(stream, self._report.origin.room, self._report.rejects)
         finally:
             stream.finish()
 

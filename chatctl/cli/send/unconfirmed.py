@@ -1,68 +1,59 @@
-"""Records without receipts, kept in a file to be sent later: a JSON object on each line, with all that identifies it."""
+"""The file of unconfirmed records, which --unconfirmed writes and --resume reads."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import typer
 
+from chatctl.cli import options
 from chatctl.cli.streams import json_lines
-from chatctl.model.limits import MAX_NUMBER
+from chatctl.cli.streams.json_lines import Origin
 
 
 @dataclass
 class UnconfirmedRecords:
-    """Records of one room, user and sender; `runs` are consecutive texts and the number of their first.
+    """Records of one input without receipts. `runs` are consecutive texts, and the number of the first.
 
-    `log` is the one they may have been stored in; empty if they were never sent.
+    `log` is the log in which they may be stored; empty if they were never sent.
     """
 
-    room: str
-    user: str
-    input_id: str
+    origin: Origin
     log: str = ""
     runs: list[tuple[int, list[str]]] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
-        """The lines of the file."""
-        names = f'"room":{json_lines.json_string(self.room)},"user":{json_lines.json_string(self.user)},"sender":{json_lines.json_string(self.input_id)}'
-        if self.log:
-            names += f',"log":{json_lines.json_string(self.log)}'
-        for first, texts in self.runs:
-            for number, text in enumerate(texts, first):
-                yield f'{{"number":{number},{names},"text":{json_lines.json_string(text)}}}\n'
+        """Yield the lines of the file."""
+        for number, texts in self.runs:
+            yield from json_lines.unconfirmed_lines(number, texts, self.origin, self.log)
 
 
 def read_unconfirmed(path: str) -> UnconfirmedRecords | None:
-    """What a file holds; None if it is empty. Raises BadParameter for one that cannot be read or holds something else."""
+    """Return the records in a file, or None if it is empty. Raises BadParameter for any other file."""
     try:
         with open(path, encoding="utf-8", newline="\n") as file:
-            return _parse(path, file)
+            return _read_records(path, file)
     except OSError as error:
-        raise _bad_resume_file(f"cannot read {path}: {error.strerror}") from None
+        raise _bad_file(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise _bad_resume_file(f"{path} is not UTF-8: name a file that `send --unconfirmed` wrote") from None
+        raise _bad_file(f"{path} is not UTF-8: use a file that `send --unconfirmed` wrote") from None
 
 
-def _parse(path: str, lines: Iterable[str]) -> UnconfirmedRecords | None:
+def _read_records(path: str, lines: Iterable[str]) -> UnconfirmedRecords | None:
     records = None
     next_number = 0
     for line_number, line in enumerate(lines, 1):
-        record = _parse_line(line)
-        if record is None:
-            raise _bad_resume_file(f"line {line_number} of {path} is no record that `send --unconfirmed` wrote")
-        number, room, user, input_id, text, log = record
-        if records is None:
-            records = UnconfirmedRecords(room, user, input_id, log)
-        if (room, user, input_id, log) != (records.room, records.user, records.input_id, records.log):
-            raise _bad_resume_file(
-                f"line {line_number} of {path} has another room, user, sender or log than those before: send each by itself"
+        try:
+            number, origin, text, log = json_lines.read_unconfirmed(line)
+        except json_lines.DAMAGED:
+            raise _bad_file(f"line {line_number} of {path} is not a record that `send --unconfirmed` wrote") from None
+        records = records or UnconfirmedRecords(origin, log)
+        if (origin, log) != (records.origin, records.log):
+            raise _bad_file(
+                f"line {line_number} of {path} has another room, user, input id or log than the lines before it: "
+                "put them into separate files"
             )
         if number < next_number:
-            raise _bad_resume_file(
-                f"line {line_number} of {path} has number {number} after {next_number - 1}: numbers must increase"
-            )
+            raise _bad_file(f"line {line_number} of {path} has number {number} after {next_number - 1}: sort the lines")
         if number == next_number:
             records.runs[-1][1].append(text)
         else:
@@ -71,20 +62,5 @@ def _parse(path: str, lines: Iterable[str]) -> UnconfirmedRecords | None:
     return records
 
 
-def _parse_line(line: str) -> tuple[int, str, str, str, str, str] | None:
-    """Number, room, user, sender, text and log."""
-    try:
-        record: Any = json.loads(line)
-        number, *values = (record[name] for name in ("number", "room", "user", "sender", "text"))
-        values.append(record.get("log", ""))
-        "".join(values).encode()
-    except (ValueError, TypeError, KeyError, RecursionError):  # no JSON, no strings, no UTF-8, or brackets without end
-        return None
-    if type(number) is not int or not 1 <= number <= MAX_NUMBER:
-        return None
-    room, user, input_id, text, log = values
-    return number, room, user, input_id, text, log
-
-
-def _bad_resume_file(text: str) -> typer.BadParameter:
-    return typer.BadParameter(text, param_hint="'--resume'")
+def _bad_file(text: str) -> typer.BadParameter:
+    return options.bad("--resume", text)

@@ -21,51 +21,54 @@ from chatctl.model.limits import Limits, validate_limits
 from chatctl.net.address import DEFAULT_SERVER, parse_address
 
 DEFAULT_LIMITS = Limits()
-
+LIMITS_PANEL = "Limits"
 
 LISTEN_HELP = (
-    "HOST:PORT or unix:PATH to serve; may be given more than once. Port 0 takes a free one. "
-    "(env var: CHATCTL_LISTEN, commas between)"
+    "Listen on HOST:PORT or unix:PATH; repeatable. Port 0 takes a free port. (env var: CHATCTL_LISTEN, commas between)"
 )
 ListenOption = Annotated[
     list[str] | None,
     typer.Option("--listen", "-l", metavar="ADDRESS", help=LISTEN_HELP, show_default=DEFAULT_SERVER),
 ]
-STORE_HELP = "sqlite:PATH, the file that keeps the messages, made with its directory if it does not exist."
+STORE_HELP = "Keep the messages in sqlite:PATH, created with its directory if missing."
 StoreOption = Annotated[
     str | None,
     typer.Option(envvar="CHATCTL_STORE", metavar="STORE", help=STORE_HELP, show_default="chat.db in your data directory"),
 ]
-INSECURE_HELP = "Listen beyond this machine too, unencrypted and for all."
+INSECURE_HELP = "Listen beyond this machine, without encryption and login."
 InsecureOption = Annotated[bool, typer.Option("--insecure", envvar="CHATCTL_INSECURE", help=INSECURE_HELP)]
-LIMITS_PANEL = "Limits"
+TEXT_BYTES_HELP = "Limit a text to N bytes of UTF-8."
 TextBytesOption = Annotated[
-    int, typer.Option(envvar="CHATCTL_TEXT_BYTES", metavar="N", help="Bytes in one text.", rich_help_panel=LIMITS_PANEL)
+    int, typer.Option(envvar="CHATCTL_TEXT_BYTES", metavar="N", help=TEXT_BYTES_HELP, rich_help_panel=LIMITS_PANEL)
 ]
-NAME_BYTES_HELP = "Bytes in the name of a room, user or sender."
+NAME_BYTES_HELP = "Limit a room, user or input id to N bytes of UTF-8."
 NameBytesOption = Annotated[
     int, typer.Option(envvar="CHATCTL_NAME_BYTES", metavar="N", help=NAME_BYTES_HELP, rich_help_panel=LIMITS_PANEL)
 ]
+BATCH_MESSAGES_HELP = "Limit a batch to N texts."
 BatchMessagesOption = Annotated[
-    int, typer.Option(envvar="CHATCTL_BATCH_MESSAGES", metavar="N", help="Texts in one frame.", rich_help_panel=LIMITS_PANEL)
+    int, typer.Option(envvar="CHATCTL_BATCH_MESSAGES", metavar="N", help=BATCH_MESSAGES_HELP, rich_help_panel=LIMITS_PANEL)
 ]
-BATCH_BYTES_HELP = "Bytes of all texts in one frame."
+BATCH_BYTES_HELP = "Limit the texts of a batch to N bytes together."
 BatchBytesOption = Annotated[
     int, typer.Option(envvar="CHATCTL_BATCH_BYTES", metavar="N", help=BATCH_BYTES_HELP, rich_help_panel=LIMITS_PANEL)
 ]
+STREAMS_HELP = "Limit the server to N open streams."
 StreamsOption = Annotated[
-    int, typer.Option(envvar="CHATCTL_STREAMS", metavar="N", help="Open streams.", rich_help_panel=LIMITS_PANEL)
+    int, typer.Option(envvar="CHATCTL_STREAMS", metavar="N", help=STREAMS_HELP, rich_help_panel=LIMITS_PANEL)
 ]
-GRACE_HELP = "How long calls may take to end when stopping."
+GRACE_HELP = "When the server stops, let calls go on for this time."
 GraceOption = Annotated[str, typer.Option(envvar="CHATCTL_GRACE", metavar="DURATION", help=GRACE_HELP)]
-LOG_LEVEL_HELP = "How much the log says: debug, info, warning or error."
+LOG_LEVEL_HELP = "Log from this level on: debug, info, warning or error."
 LogLevelOption = Annotated[
     LogLevel, typer.Option("--log-level", envvar="CHATCTL_LOG_LEVEL", metavar="LEVEL", help=LOG_LEVEL_HELP)
 ]
-LOG_FORMAT_HELP = "How the log says it: text or json."
+LOG_FORMAT_HELP = "Log lines of text or json."
 LogFormatOption = Annotated[
     LogFormat, typer.Option("--log-format", envvar="CHATCTL_LOG_FORMAT", metavar="FORMAT", help=LOG_FORMAT_HELP)
 ]
+JSON_HELP = "Print one object on stdout when the server listens, and errors as JSON."
+JsonOption = Annotated[bool, typer.Option("--json", envvar="CHATCTL_SERVE_JSON", help=JSON_HELP)]
 
 
 def serve(
@@ -80,11 +83,11 @@ def serve(
     grace: GraceOption = "5s",
     log_level: LogLevelOption = LogLevel.WARNING,
     log_format: LogFormatOption = LogFormat.TEXT,
-    as_json: options.JsonOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Serve a chat until SIGTERM or Ctrl-C.
+    """Run the server until SIGTERM or Ctrl-C.
 
-    Says `listening on ADDRESS` on stderr once it can serve; with --json, one object on stdout as well.
+    Prints `listening on ADDRESS` on stderr for each address when it accepts calls.
     """
     limits = Limits(text_bytes, name_bytes, batch_messages, batch_bytes, streams)
     validate_limits(limits)
@@ -99,18 +102,23 @@ def serve(
     set_up_logging(log_level, log_format)
 
     def on_listening(addresses: Sequence[str]) -> None:
-        with suppress(OSError):  # whoever started it need not read it
-            for address in addresses:
-                print(f"listening on {address}", file=sys.stderr, flush=True)
-            if sys.stderr.isatty():
-                messages.say(f"keeps all in {escape.escape_text(settings.store)}; Ctrl-C stops it")
-        if as_json:
-            with suppress(OSError):
-                print(json.dumps({"listening": list(addresses), "store": settings.store, "pid": os.getpid()}), flush=True)
+        _print_start(addresses, settings.store, as_json)
 
     from chatctl.server import run
 
     asyncio.run(run.serve(settings, on_listening, _force_exit))
+
+
+def _print_start(addresses: Sequence[str], store: str, as_json: bool) -> None:
+    """Print where the server listens. It serves even if that cannot be printed."""
+    with suppress(OSError):
+        for address in addresses:
+            print(f"listening on {address}", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            messages.say(f"messages are kept in {escape.escape_text(store)}; Ctrl-C stops the server")
+    if as_json:
+        with suppress(OSError):
+            print(json.dumps({"listening": list(addresses), "store": store, "pid": os.getpid()}), flush=True)
 
 
 def _force_exit(failure: StoreFailed | None) -> NoReturn:
@@ -120,7 +128,7 @@ def _force_exit(failure: StoreFailed | None) -> NoReturn:
 
 
 def default_store() -> str:
-    """The file in the user's data directory."""
+    """Return the store in the user's data directory."""
     import platformdirs
 
     return f"sqlite:{platformdirs.user_data_path('chatctl') / 'chat.db'}"

@@ -1,4 +1,4 @@
-"""`chatctl serve`."""
+"""The server's log on stderr."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class LogLevel(StrEnum):
-    """How much the server's log says."""
+    """The lowest level that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -17,14 +17,14 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How the server's log says it."""
+    """The format of log lines."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class JsonLogFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """Formats a log record as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -39,7 +39,7 @@ class JsonLogFormatter(logging.Formatter):
 
 
 def set_up_logging(level: LogLevel, log_format: LogFormat) -> None:
-    """Write log records of this level and above to stderr."""
+    """Write log records of chatctl from this level on to stderr."""
     text_formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     text_formatter.converter = time.gmtime
     handler = logging.StreamHandler(sys.stderr)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from dataclasses import asdict
 from functools import partial
@@ -19,16 +18,12 @@ if TYPE_CHECKING:
     from chatctl.model.stats import ServerStats
 
 
-ROOM_HELP = (
-    "List only this room, beside the totals of all; may be given more than once. (env var: CHATCTL_ROOM, commas between)"
-)
+ROOM_HELP = "List only this room, beside the totals of all; may be given more than once."
 RoomOption = Annotated[list[str] | None, typer.Option("--room", "-r", metavar="ROOM", help=ROOM_HELP)]
 TOP_HELP = "How many rooms and users, those with most messages."
-TopOption = Annotated[int, typer.Option(envvar="CHATCTL_TOP", min=1, max=1000, metavar="N", help=TOP_HELP)]
+TopOption = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help=TOP_HELP)]
 WATCH_HELP = "Go on, with an answer every so many seconds (without a number: 2); q or Ctrl-C ends it."
-WatchOption = Annotated[
-    str | None, typer.Option("--watch", "-w", envvar="CHATCTL_WATCH", metavar="[SECONDS]", help=WATCH_HELP)
-]
+WatchOption = Annotated[str | None, typer.Option("--watch", "-w", metavar="[SECONDS]", help=WATCH_HELP)]
 DEFAULT_INTERVAL = "2"  # seconds
 
 
@@ -43,7 +38,7 @@ def stats(
     no_color: options.NoColorOption = False,
 ) -> int:
     """Show what a server keeps, and what goes on there."""
-    rooms = options.parse_filter_names("--room", room, "CHATCTL_ROOM")
+    rooms = options.parse_names("--room", room)
     seconds = options.parse_seconds("--timeout", timeout)
     if watch is not None:
         return asyncio.run(
@@ -59,7 +54,7 @@ def stats(
     return 0
 
 
-def with_default_interval(arguments: list[str]) -> list[str]:
+def prepare(arguments: list[str]) -> list[str]:
     """The arguments with a number behind every --watch, which may stand alone: Typer has no such option."""
     ends = [*arguments[1:], "--"]
     is_bare = [
@@ -71,16 +66,23 @@ def with_default_interval(arguments: list[str]) -> list[str]:
 def _watch_interval(text: str) -> float:
     """The value of --watch, in seconds."""
     if (seconds := options.parse_seconds("--watch", text)) <= 0:
-        raise typer.BadParameter("0 is no time to wait", param_hint="'--watch' (CHATCTL_WATCH)")
+        raise options.bad("--watch", "0 is no time to wait")
     return seconds
 
 
 async def _watch(
-    endpoint: Endpoint, timeout: float, interval: float, top: int, rooms: list[str], as_json: bool, utc: bool, no_color: bool
+    endpoint: Endpoint,
+    timeout: float,
+    interval: float,
+    top: int,
+    rooms: tuple[str, ...],
+    as_json: bool,
+    utc: bool,
+    no_color: bool,
 ) -> int:
     from chatctl.cli.stats.watch import StatsLineView, StatsView, WatchRun, json_line_format
 
-    full_screen = sys.stdout.isatty() and os.environ.get("TERM") not in screen.DUMB_TERMINALS and not as_json
+    full_screen = sys.stdout.isatty() and not screen.is_dumb() and not as_json
     if full_screen:
         from chatctl.cli.stats.dashboard import Dashboard
 
@@ -105,7 +107,7 @@ def to_line(utc: bool, server_stats: "ServerStats") -> str:
     )
 
 
-async def _fetch(endpoint: Endpoint, seconds: float, top: int, rooms: list[str], as_json: bool) -> "ServerStats":
+async def _fetch(endpoint: Endpoint, seconds: float, top: int, rooms: tuple[str, ...], as_json: bool) -> "ServerStats":
     from chatctl.client.client import ChatClient
 
     async with ChatClient(endpoint, seconds, None if as_json else messages.say) as client:

@@ -4,14 +4,13 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import aclosing, nullcontext, suppress
 from signal import SIGWINCH
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import on_stdout_closed
 from chatctl.cli.terminal import messages, times
-from chatctl.errors import ChatError, TimedOut, TransientError, Unavailable, UnexpectedStatus
 from chatctl.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
@@ -57,12 +56,9 @@ class WatchRun:
 
     def __init__(self, endpoint: Endpoint, timeout: float, interval: float, top: int, rooms: Sequence[str]) -> None:
         """`timeout` and `interval` are in seconds; `timeout` is for how long it goes on without an answer, 0 is for ever."""
-        from chatctl.client.retry import RetryState
-
         self._endpoint = endpoint
-        self._timeout, self._interval = timeout, interval
-        self._stats_arguments = top, rooms
-        self._retry_state = RetryState(str(endpoint), timeout, self._notify)
+        self._timeout = timeout
+        self._watch_arguments = interval, top, rooms
         self._stopped = False  # by a key, or since nobody reads stdout any more
 
     async def run(self, view: StatsView, full_screen: bool) -> int:
@@ -98,36 +94,11 @@ class WatchRun:
         self._task.cancel()
 
     async def _poll(self) -> None:
-        clock = asyncio.get_running_loop().time
-        last_response = clock()
-        while True:
-            started = clock()
-            try:
-                server_stats = await self._fetch(last_response + self._timeout - started if self._timeout else None)
-            except (TransientError, UnexpectedStatus) as error:
-                pause = self._retry_state.record_failure(error)
-                remaining = last_response + self._timeout - clock() if self._timeout else pause
-                if remaining <= 0:
-                    raise self._final_error() from None
-                await asyncio.sleep(min(pause, remaining))
-                continue
-            self._retry_state.server_seen = True
-            self._retry_state.recovered()
-            self._retry_state.made_progress()
-            self._view.show(server_stats)
-            await asyncio.sleep(max(started + self._interval - clock(), 0))
-            last_response = clock()
-
-    async def _fetch(self, remaining: float | None) -> "ServerStats":
         from chatctl.client.client import ChatClient
 
-        # A connection for each: one that broke tries again only after a pause of its own, which grows to minutes.
-        seconds = (
-            self._retry_state.call_timeout if remaining is None else max(min(self._retry_state.call_timeout, remaining), 0.1)
-        )
-        async with ChatClient(self._endpoint, seconds, lambda _: self._retry_state.notify_waiting()) as client:
-            return await client.stats(*self._stats_arguments)
-
-    def _final_error(self) -> ChatError:
-        error = self._retry_state.final_error()
-        return Unavailable(str(error)) if isinstance(error, TimedOut) else error  # as everywhere where it is tried again
+        async with (
+            ChatClient(self._endpoint, self._timeout, self._notify) as client,
+            aclosing(client.watch_stats(*self._watch_arguments)) as responses,
+        ):
+            async for server_stats in responses:
+                self._view.show(server_stats)

@@ -1,4 +1,4 @@
-"""Files that take their place whole or not at all, and the locks on them."""
+"""The file of rejected records."""
 
 import os
 import tempfile
@@ -11,9 +11,9 @@ COPY_BYTES = 1024 * 1024
 
 
 class RejectsFile:
-    """The input known not to be stored, byte for byte and in its order.
+    """The rejected input, byte for byte and in order.
 
-    What is rejected as it is read is spooled to disk, however long it is, until its turn comes.
+    A record that is rejected as it is read is spooled to disk, since it may be of any size, until its receipt is due.
     """
 
     def __init__(self, file: OutputFile, separator: bytes) -> None:
@@ -21,23 +21,23 @@ class RejectsFile:
         self._separator = separator
         self._record_sizes: deque[int] = deque()
         place = file.path.parent if file.path.is_file() or not file.path.exists() else None
-        self._spool = tempfile.TemporaryFile(dir=place, buffering=0)  # noqa: SIM115 (it ends with the process)
+        self._spool = tempfile.TemporaryFile(dir=place, buffering=0)  # noqa: SIM115 (open until the process ends)
         self._spool_offset = 0
 
     def spool(self, data: bytes) -> None:
         """Keep bytes of a record that is rejected as it is read."""
         try:
-            while data:  # a disk that is nearly full takes a part
+            while data:  # a disk that is nearly full may write a part
                 data = data[self._spool.write(data) :]
         except OSError as error:
             self._file.error = self._file.error or f"cannot write {self._file.path}: {error.strerror}"
 
     def end_record(self, size: int) -> None:
-        """So many of the bytes spooled are the next such record."""
+        """End a spooled record: the next `size` bytes."""
         self._record_sizes.append(size)
 
     def write_next(self) -> None:
-        """It is the turn of the next record that was spooled."""
+        """Copy the next spooled record into the file."""
         size = self._record_sizes.popleft()
         while size and (data := os.pread(self._spool.fileno(), min(size, COPY_BYTES), self._spool_offset)):
             self._file.write(data)
@@ -49,6 +49,6 @@ class RejectsFile:
             self._spool_offset = 0
 
     def write_texts(self, texts: Sequence[str], unterminated: bool) -> None:
-        """Texts that the server rejected; whether the last of them is the input's last record, without its separator."""
+        """Write texts that the server rejected. `unterminated`: the last one ended the input without a separator."""
         data = b"".join(text.encode() + self._separator for text in texts)
         self._file.write(data.removesuffix(self._separator) if unterminated else data)

@@ -1,48 +1,51 @@
-"""Cutting input into records: bytes in, texts out, and what cannot be a text by its number."""
+"""Splits input into records: bytes in, texts out."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 
 class RejectedRecord(NamedTuple):
-    """Why the next record cannot be a text, and how many bytes it has, with its separator."""
+    """The next record is not a text: the reason, and its bytes including the separator."""
 
     error: str
     size: int
 
 
 SplitResult = list[str] | RejectedRecord
-"""Texts of consecutive records, or why the next record cannot be one."""
+"""Texts of consecutive records, or the reason why the next record is not a text."""
 
 
 class RecordSplitter:
-    """Cuts at a separator (None: the whole input is one record). Holds at most one record, and none that is too long."""
+    """Splits at a separator (None: the whole input is one record). Holds at most one record, of at most `limit` bytes."""
 
     def __init__(
         self, separator: bytes | None, limit: int, on_rejected_bytes: Callable[[bytes], None] = lambda _: None
     ) -> None:
-        """`limit` is the bytes a text may have. `on_rejected_bytes` is called with all bytes of records that are refused, in order."""
+        """`limit` is the most bytes of a text.
+
+        `on_rejected_bytes` is called with all bytes of the rejected records, in order.
+        """
         self._separator = separator
         self._limit = limit
         self._on_rejected_bytes = on_rejected_bytes
         self._fed_bytes = 0
-        self._partial = b""  # the beginning of the next record
-        self._oversize_bytes = 0  # bytes of a record that is too long and is not held
+        self._partial = b""  # of the next record
+        self._oversize_bytes = 0  # of the next record, if it is too long and not held
         self.unterminated = False
         """Whether the last record had no separator."""
 
     @property
     def position(self) -> int:
-        """Bytes of the input up to the end of the last whole record."""
+        """The number of bytes up to the end of the last whole record."""
         return self._fed_bytes - self.partial_bytes
 
     @property
     def partial_bytes(self) -> int:
-        """Bytes fed after it, of a record that has not ended."""
+        """The number of bytes fed after that."""
         return len(self._partial) + self._oversize_bytes
 
     def feed(self, chunk: bytes) -> Iterator[SplitResult]:
-        """The records that end in this chunk."""
+        """Yield the records that end in this chunk."""
         self._fed_bytes += len(chunk)
         end = -1 if self._separator is None else chunk.rfind(self._separator)
         if end < 0:
@@ -60,7 +63,7 @@ class RecordSplitter:
         self._add_partial(chunk[end + 1 :])
 
     def finish(self) -> Iterator[SplitResult]:
-        """The last record, if the input does not end with the separator."""
+        """Yield the last record, if the input does not end with a separator."""
         self.unterminated = bool(self._oversize_bytes or self._partial)
         if self._oversize_bytes:
             yield reject_too_long(self._oversize_bytes, self._limit, self._oversize_bytes)
@@ -78,7 +81,7 @@ class RecordSplitter:
             self._partial += data
 
     def _split(self, data: bytes, terminator: bytes) -> Iterator[SplitResult]:
-        """Records with separators between; all at once if they are right, which they nearly always are. `terminator` ends it."""
+        """Yield the records in `data`, which `terminator` ended: all at once if all are valid, as they nearly always are."""
         try:
             text = data.decode()
         except UnicodeDecodeError:
@@ -109,16 +112,18 @@ class RecordSplitter:
 
 
 def decode_record(record: bytes, limit: int, separator: bytes = b"") -> SplitResult:
-    """The one text of a record, or why it cannot be one."""
+    """Return the text of a record, or why it is not a text."""
     size = len(record) + len(separator)
     if len(record) > limit:
         return reject_too_long(len(record), limit, size)
     try:
         return [record.decode()]
     except UnicodeDecodeError as error:
-        return RejectedRecord(f"it is not UTF-8: byte 0x{record[error.start]:02x} at position {error.start}", size)
+        return RejectedRecord(f"not UTF-8: byte 0x{record[error.start]:02x} at position {error.start}", size)
 
 
 def reject_too_long(length: int, limit: int, size: int) -> RejectedRecord:
-    """The refusal of a record of this length."""
-    return RejectedRecord(f"it has {length} bytes, the limit is {limit}: split it, or raise `serve --text-bytes`", size)
+    """Return the rejection of a record of `length` bytes; `size` includes its separator."""
+    return RejectedRecord(
+        f"the text has {length} bytes, the limit is {limit}: split it, or raise `serve --text-bytes`", size
+    )

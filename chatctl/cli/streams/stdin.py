@@ -1,4 +1,4 @@
-"""Cutting input into records: bytes in, texts out, and what cannot be a text by its number."""
+"""Reading stdin and files in the event loop."""
 
 import asyncio
 import os
@@ -11,24 +11,24 @@ CHUNK_BYTES = 256 * 1024
 
 
 async def read_chunks(descriptor: int) -> AsyncIterator[bytes]:
-    """What a file, pipe, socket or terminal has, as it comes; it ends when that ends."""
+    """Yield the bytes of a file, pipe, socket or terminal as they arrive, until its end."""
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         while chunk := os.read(descriptor, CHUNK_BYTES):
             yield chunk
-            await asyncio.sleep(0)  # let others have their turn, Ctrl-C among them
+            await asyncio.sleep(0)  # let other tasks run, such as the one that handles Ctrl-C
         return
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     while True:
         try:
-            # No thread: one that sits in read() would keep the process alive until the input ends.
+            # Not in a thread: a thread in read() would keep the process alive until the input ends.
             loop.add_reader(descriptor, readable.set)
-        except PermissionError:  # /dev/null and its like cannot be waited for, and need not be
+        except PermissionError:  # /dev/null and similar files cannot be polled, and need not be
             readable.set()
         try:
             await readable.wait()
         finally:
-            # Or it would go on ringing while nobody reads, and once more after the read: the next read would then block.
+            # Otherwise the event is set while nothing is being read, and once more after the read: the next read blocks.
             loop.remove_reader(descriptor)
         readable.clear()
         chunk = os.read(descriptor, CHUNK_BYTES)
@@ -38,9 +38,18 @@ async def read_chunks(descriptor: int) -> AsyncIterator[bytes]:
 
 
 def read_ready_byte(descriptor: int) -> bytes:
-    """One byte, if it is there without waiting."""
+    """Return one byte if it can be read without waiting."""
     try:
         ready, _, _ = select.select([descriptor], [], [], 0)
         return os.read(descriptor, 1) if ready else b""
     except OSError:
         return b""
+
+
+def unread_size() -> int | None:
+    """Return the bytes of stdin that are not read yet, or None if it is not a file."""
+    try:
+        status = os.fstat(STDIN)
+        return status.st_size - os.lseek(STDIN, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else None
+    except OSError:
+        return None

@@ -1,23 +1,20 @@
-"""Where the records of a `send` come from: the arguments, stdin, or a file of leftovers."""
+"""Stdin as an input: its records go into a RecordStream."""
 
 import asyncio
-import os
 import shlex
-import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatctl.cli.streams.rejects import RejectsFile
 from chatctl.cli.streams.splitter import RecordSplitter, SplitResult
-from chatctl.cli.streams.stdin import read_chunks, read_ready_byte
+from chatctl.cli.streams.stdin import STDIN, read_chunks, read_ready_byte, unread_size
 
 if TYPE_CHECKING:
-    from chatctl.client import SendStream
-from chatctl.cli.streams.stdin import STDIN
+    from chatctl.client import RecordStream
 
 
 class StopPosition(NamedTuple):
-    """Where reading stopped: how many whole records, their bytes, and the bytes read of the record after them."""
+    """Where reading stopped: the number of whole records, their bytes, and the bytes read of the next record."""
 
     record: int
     byte: int
@@ -25,14 +22,14 @@ class StopPosition(NamedTuple):
 
 
 class StdinInput:
-    """Standard input, cut at a separator; None: all of it is one record."""
+    """Stdin, split into records at a separator. Without a separator, all of it is one record."""
 
     is_single_text = False
     unconfirmed_path = log = ""
 
     def __init__(self, separator: bytes | None, interactive: bool) -> None:
-        """`interactive`: a person types it."""
-        self.total_bytes = _stdin_size()
+        """`interactive`: a person types the records."""
+        self.total_bytes = unread_size()
         self._split_at = separator
         self.separator = separator or b""
         self._interactive = interactive
@@ -40,7 +37,7 @@ class StdinInput:
         self._at_end = False
         self._record_count = 0
 
-    async def feed(self, stream: "SendStream", room: str, rejects: RejectsFile | None) -> None:
+    async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
         on_rejected_bytes = rejects.spool if rejects else lambda _: None
         self._splitter = splitter = RecordSplitter(self._split_at, stream.limits.text_bytes, on_rejected_bytes)
         try:
@@ -48,7 +45,7 @@ class StdinInput:
                 self._record_count += put_results(stream, room, splitter.feed(chunk), rejects)
                 await stream.drain()
         except asyncio.CancelledError:
-            # What was taken out of a pipe nobody else can read: finish the record that it ends with, if that is at hand.
+            # No other process can read what was taken out of a pipe: finish its last record if the rest is ready.
             while (
                 self.separator
                 and 0 < splitter.partial_bytes <= stream.limits.text_bytes
@@ -76,20 +73,11 @@ class StdinInput:
         )
 
     def retry_hint(self, input_id: str) -> str:
-        return f"send the same input again with --sender {shlex.quote(input_id)}"
+        return f"send the same input again with --input-id {shlex.quote(input_id)}"
 
 
-def _stdin_size() -> int | None:
-    """The bytes of stdin that are still to be read, if it is a file."""
-    try:
-        status = os.fstat(STDIN)
-        return status.st_size - os.lseek(STDIN, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else None
-    except OSError:
-        return None
-
-
-def put_results(stream: "SendStream", room: str, results: Iterable[SplitResult], rejects: RejectsFile | None) -> int:
-    """Put what was cut; how many records it is."""
+def put_results(stream: "RecordStream", room: str, results: Iterable[SplitResult], rejects: RejectsFile | None) -> int:
+    """Put records into the stream, and return their number."""
     records = 0
     for result in results:
         if isinstance(result, list):

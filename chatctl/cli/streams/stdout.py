@@ -1,4 +1,4 @@
-"""Messages as lines: JSON for programs, or the texts alone; and whoever reads them."""
+"""Writing data to stdout: what happens when its reader has gone or its disk is full is decided here."""
 
 import asyncio
 import fcntl
@@ -14,51 +14,25 @@ from chatctl.cli.terminal.escape import escape_lines
 if TYPE_CHECKING:
     from chatctl.client import HistoryPage
 
-
 STDOUT = 1
 
 
-class Printer(Protocol):
-    """Prints pages on stdout."""
-
-    def print_page(self, page: "HistoryPage") -> bool:
-        """Take a page; whether all so far is printed and flushed."""
-
-    def flush(self) -> None:
-        """Hold nothing back from here on."""
-
-    def finish(self) -> None:
-        """Print what was held back: no more comes."""
-
-
-class LinePrinter:
-    """Prints every message at once."""
-
-    def __init__(self, format_page: "Callable[[HistoryPage], Iterable[str]]") -> None:
-        self._format_page = format_page
-
-    def print_page(self, page: "HistoryPage") -> bool:
-        out = sys.stdout.buffer
-        before = _append_offset(out.fileno())
-        try:
-            out.write("".join(self._format_page(page)).encode())
-            out.flush()
-        except OSError:
-            if before is not None:  # half a line would spoil the next one, when there is space again
-                with suppress(OSError):
-                    os.ftruncate(out.fileno(), before)
-            raise
-        return True
-
-    def flush(self) -> None:
-        """See Printer."""
-
-    def finish(self) -> None:
-        """See Printer."""
+def write_lines(data: bytes) -> None:
+    """Write whole lines and flush them. If that fails in a file, none of them is left there. Raises OSError."""
+    out = sys.stdout.buffer
+    before = _append_offset(out.fileno())
+    try:
+        out.write(data)
+        out.flush()
+    except OSError:
+        if before is not None:  # half a line would damage the next one, once there is space again
+            with suppress(OSError):
+                os.ftruncate(out.fileno(), before)
+        raise
 
 
 def _append_offset(descriptor: int) -> int | None:
-    """Where what is written will go, if that is the end of a file."""
+    """Return the size of a file that is written at its end, else None."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         return None
@@ -66,10 +40,24 @@ def _append_offset(descriptor: int) -> int | None:
     return status.st_size if appends or os.lseek(descriptor, 0, os.SEEK_CUR) == status.st_size else None
 
 
-def on_stdout_closed(callback: Callable[[], None]) -> None:
-    """Call this once nobody reads stdout any more.
+def write_or_discard(data: bytes) -> OSError | None:
+    """Write and flush. After an error, discard this and all later output: the command goes on without stdout.
 
-    Whoever reads a pipe may go (`| grep -m1`) long before there is something to write into it again.
+    Returns the error, or None if the reader of a pipe has gone: then it has read enough.
+    """
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return None if isinstance(error, BrokenPipeError) else error
+    return None
+
+
+def on_stdout_closed(callback: Callable[[], None]) -> None:
+    """Call `callback` when the reader of stdout closes it.
+
+    The reader of a pipe may end (`| grep -m1`) long before there is something to write again.
     """
     loop = asyncio.get_running_loop()
 
@@ -80,12 +68,42 @@ def on_stdout_closed(callback: Callable[[], None]) -> None:
     with suppress(OSError):
         write_only = fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
         if stat.S_ISFIFO(os.fstat(STDOUT).st_mode) and write_only:
-            # Such an end of a pipe is never ready to be read, but for the error that nobody reads the other end.
+            # This end of a pipe is never readable; it only polls as ready when the other end is closed.
             loop.add_reader(STDOUT, closed)
 
 
+class Printer(Protocol):
+    """Prints pages of messages on stdout."""
+
+    def print_page(self, page: "HistoryPage") -> bool:
+        """Print a page, and return whether everything so far is printed and flushed."""
+
+    def flush(self) -> None:
+        """Print what is held back, and hold nothing back from now on."""
+
+    def finish(self) -> None:
+        """Print what is held back, after the last page."""
+
+
+class LinePrinter:
+    """Prints every message at once, as lines."""
+
+    def __init__(self, format_page: "Callable[[HistoryPage], Iterable[str]]") -> None:
+        self._format_page = format_page
+
+    def print_page(self, page: "HistoryPage") -> bool:
+        write_lines("".join(self._format_page(page)).encode())
+        return True
+
+    def flush(self) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
 def text_lines(page: "HistoryPage") -> Iterable[str]:
-    """The texts alone, raw in a pipe so that they come back as they were sent, escaped at a terminal."""
+    """Yield the texts, escaped at a terminal and unchanged elsewhere."""
     escape = escape_lines if sys.stdout.isatty() else str
     for run in page.runs:
         for text in run.texts:

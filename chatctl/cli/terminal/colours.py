@@ -5,7 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TextIO
 from zlib import crc32
 
-from chatctl.cli.terminal.screen import DUMB_TERMINALS
+from chatctl.cli.terminal.screen import is_dumb
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 def colours_enabled(stream: TextIO) -> bool:
     """Return whether to write colours to the stream: a terminal shows it, and the environment does not forbid colours."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in DUMB_TERMINALS
+    return stream.isatty() and not os.environ.get("NO_COLOR") and not is_dumb()
+
+
+def has_256_colours() -> bool:
+    """Return whether the terminal has the colours of USER_COLOURS_256."""
+    return "256" in os.environ.get("TERM", "") or "COLORTERM" in os.environ
 
 
 CHART_COLOUR = "color(32)"  # reads well on dark and on light
@@ -23,8 +28,8 @@ CHART_COLOUR = "color(32)"  # reads well on dark and on light
 USER_COLOURS_256 = (160, 166, 130, 100, 28, 29, 30, 31, 27, 99, 134, 162)
 USER_COLOURS_8 = (31, 32, 35, 36)  # for terminals with 8 colours
 
-# Each for a dark and for a light background. All have the same contrast to their background: 7 to 1 on dark, 4.8 to 1 on light,
-# where a higher contrast leaves no colour.
+# Each for a dark and for a light background. All have the same contrast to their background: 7 to 1 on dark,
+# 4.8 to 1 on light, where a higher contrast leaves no colour.
 _COLOURS = (
     ("#e69694", "#ae1e19"),
     ("#de9e73", "#8f4514"),
@@ -83,8 +88,3 @@ def _theme_styles() -> "list[tuple[Style, Style]]":
     from rich.style import Style
 
     return [(Style(color=light), Style(color=dark)) for dark, light in _COLOURS]
-
-
-def user_style(user: str, dark: bool) -> "Style":
-    """Return the colour of the user's hash for a theme of `join`; `UserColours.style` gives users of a view different ones."""
-    return UserColours().style(user, dark)

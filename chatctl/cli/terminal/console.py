@@ -1,22 +1,22 @@
-"""What people see at a terminal: the only users of Rich beside `join`. All text of others is escaped, and none is markup."""
+"""Output through Rich. Text of other users is escaped and never markup."""
 
 import os
 import sys
 
 from rich.console import Console, RenderableType
 
-PIPE_COLUMNS = 1000  # in a pipe there is no width to keep to
+PIPE_COLUMNS = 1000  # a pipe has no width to keep to
 
 
 class _PipeAwareConsole(Console):
-    """One that leaves a closed stdout to whoever decides on exit codes."""
+    """Raises BrokenPipeError when stdout is closed; `cli.errors` has its exit code."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
 
 def make_console(no_color: bool, stderr: bool = False) -> Console:
-    """A console on stdout or stderr, with colour where a terminal is looking."""
+    """Return a console on stdout or stderr, with colours if that is a terminal."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
     return _PipeAwareConsole(
@@ -25,7 +25,7 @@ def make_console(no_color: bool, stderr: bool = False) -> Console:
 
 
 def print_renderable(console: Console, renderable: RenderableType) -> None:
-    """Print something on stdout, without the blanks that pad every row to the longest if it is no terminal."""
+    """Print on stdout. If that is not a terminal, leave out the spaces that pad each row to the longest."""
     if console.is_terminal:
         console.print(renderable)
         return
@@ -35,7 +35,7 @@ def print_renderable(console: Console, renderable: RenderableType) -> None:
 
 
 def format_size(count: int) -> str:
-    """Bytes for a person."""
+    """Format a number of bytes for people."""
     value = float(count)
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if value < 1024:
@@ -45,7 +45,7 @@ def format_size(count: int) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Seconds for a person."""
+    """Format seconds for people."""
     days, remainder = divmod(int(seconds), 86_400)
     hours, remainder = divmod(remainder, 3600)
     minutes, remainder = divmod(remainder, 60)

@@ -1,4 +1,4 @@
-"""How things are written for programs and for terminals, without Rich."""
+"""Sentences on stderr for people, and the same as JSON for programs."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from chatctl.cli.terminal.screen import terminal_columns
 
 
 class Severity(StrEnum):
-    """What a sentence's colour says, as an escape sequence's number."""
+    """The colour of a sentence, as a parameter of its escape sequence."""
 
     INFO = "2"
     SUCCESS = "1;32"
@@ -28,15 +28,15 @@ _WRAP_OPTIONS: Any = {"break_long_words": False, "break_on_hyphens": False}
 
 
 def say(text: str, severity: Severity = Severity.INFO) -> None:
-    """A sentence for the person at the terminal, on stderr. That nobody can read it changes nothing else."""
-    text = escape_lines(text)  # a server may have words in it
+    """Print a sentence on stderr. An error of stderr itself is ignored."""
+    text = escape_lines(text)  # it may contain text of a server
     with suppress(OSError):
         output = _format_for_terminal(text, severity) if sys.stderr.isatty() else MESSAGE_PREFIX + text
         print(output, file=sys.stderr, flush=True)
 
 
 def _format_for_terminal(text: str, severity: Severity) -> str:
-    """The text as a terminal shows it well: broken at words, but never in a `command` that somebody may want to copy."""
+    """Wrap the text between words, but not in a `command`, so that it can be copied."""
     first, *more = [_QUOTED_COMMAND.sub(lambda quoted: quoted[0].replace(" ", "\0"), line) for line in text.split("\n")]
     columns = terminal_columns(sys.stderr)
     lines = wrap(first, columns, initial_indent=MESSAGE_PREFIX, subsequent_indent=" " * len(MESSAGE_PREFIX), **_WRAP_OPTIONS)
@@ -49,20 +49,28 @@ def _format_for_terminal(text: str, severity: Severity) -> str:
 
 
 def say_json(fields: dict[str, Any]) -> None:
-    """The same for a program: one object on one line of stderr."""
+    """Print one object on one line of stderr. An error of stderr itself is ignored."""
     with suppress(OSError):
         print(json.dumps(fields, ensure_ascii=False), file=sys.stderr, flush=True)
 
 
 def notifier(as_json: bool) -> Callable[[str], None]:
-    """How to say what does not end a command, for a person or a program."""
-    return (lambda text: say_json({"notice": text})) if as_json else say
+    """Return a function that prints notices: sentences that do not end the command."""
+    return _say_notice if as_json else say
+
+
+def _say_notice(text: str) -> None:
+    from chatctl.cli.streams import json_lines  # only here: most runs print no JSON on stderr
+
+    say_json(json_lines.notice(text))
 
 
 def report_error(text: str, reason: str, code: int, as_json: bool) -> int:
-    """Say what ended a command, for a person or a program; its exit code comes back."""
+    """Print the error that ended a command, and return its exit code."""
     if as_json:
-        say_json({"error": text, "reason": reason, "exit_code": code})
+        from chatctl.cli.streams import json_lines
+
+        say_json(json_lines.error(text, reason, code))
     else:
         say(text, Severity.ERROR)
     return code

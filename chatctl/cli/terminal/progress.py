@@ -1,4 +1,4 @@
-"""How far `send` is."""
+"""The progress line of `send`."""
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
@@ -13,7 +13,7 @@ class SendProgress(Progress):
     """A line on stderr; a context manager."""
 
     def __init__(self, total: int | None, no_color: bool) -> None:
-        """`total` is the bytes of the input, if that is known."""
+        """`total` is the number of bytes in the input, if known."""
         rich_console: Console = make_console(no_color, stderr=True)
         columns: list[ProgressColumn] = [
             SpinnerColumn(style=CHART_COLOUR),
@@ -29,7 +29,7 @@ class SendProgress(Progress):
         self._task = self.add_task("", total=total, done=0, rate=0.0)
 
     def show(self, confirmed: int, rate: float, bytes_read: int | None) -> None:
-        """So many records have a receipt, so many a second; of the input so many bytes are read, None for all."""
+        """Update the line. `rate` is in records per second. `bytes_read` is None when all input was read."""
         self.update(
             self._task,
             completed=self.tasks[0].total if bytes_read is None else bytes_read,

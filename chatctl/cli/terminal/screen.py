@@ -1,4 +1,4 @@
-"""One run of `stats --watch`: an answer every so many seconds, through restarts of the server."""
+"""The terminal: its size and kind, keys, the alternate screen, and how it is restored."""
 
 import asyncio
 import os
@@ -11,24 +11,34 @@ from typing import TextIO
 
 from chatctl.cli.streams.stdin import STDIN
 
-DUMB_TERMINALS = ("dumb", "unknown")
-"""Values of TERM: terminals that can show lines and no more."""
+DEFAULT_COLUMNS = 80
+_DUMB_TERMINALS = ("dumb", "unknown")  # values of TERM: terminals that can show lines only
+
+
+def is_dumb(unset: bool = False) -> bool:
+    """Return whether the terminal can show lines only; `unset` is the answer if TERM is not set."""
+    return os.environ.get("TERM", "dumb" if unset else "") in _DUMB_TERMINALS
+
+
+def has_light_background() -> bool:
+    """Return whether the terminal reports a white background. Few terminals report anything."""
+    return os.environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
 
 
 def terminal_columns(stream: TextIO) -> int:
-    """How wide the terminal is that a stream goes to; COLUMNS, if that is set; 80, if nobody knows."""
+    """Return the width of the stream's terminal: COLUMNS if it is set, and 80 if the width is unknown."""
     if (wanted := os.environ.get("COLUMNS", "")).isdecimal() and int(wanted):
         return int(wanted)
     with suppress(OSError, ValueError):
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    return 80
+        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_COLUMNS
+    return DEFAULT_COLUMNS
 
 
 SHOW_CURSOR = b"\x1b[?25h\n"
 
 
 def show_cursor() -> None:
-    """The progress may have hidden it."""
+    """Show the cursor again, which the progress line may have hidden."""
     if sys.stderr.isatty():
         os.write(sys.stderr.fileno(), SHOW_CURSOR)
 
@@ -36,9 +46,15 @@ def show_cursor() -> None:
 LEAVE_ALT_SCREEN = b"\x1b[?1049l\x1b[?25h"
 
 
+def leave_alt_screen() -> None:
+    """Return from the alternate screen, and show the cursor."""
+    with suppress(OSError):
+        os.write(sys.stdout.fileno(), LEAVE_ALT_SCREEN)
+
+
 @contextmanager
 def listen_for_keys(on_key: Callable[[bytes], None]) -> Iterator[None]:
-    """Hear of keys as they are pressed, if there is a keyboard."""
+    """Call `on_key` for each key pressed, if stdin is a terminal."""
     if not sys.stdin.isatty():
         yield
         return
@@ -47,7 +63,7 @@ def listen_for_keys(on_key: Callable[[bytes], None]) -> Iterator[None]:
     try:
         tty.setcbreak(STDIN)
         mode = termios.tcgetattr(STDIN)
-        mode[6][termios.VSUSP] = b"\0"  # stopped by Ctrl-Z, it would leave its screen to the shell
+        mode[6][termios.VSUSP] = b"\0"  # after Ctrl-Z the shell would be on our screen
         termios.tcsetattr(STDIN, termios.TCSANOW, mode)
         loop.add_reader(STDIN, lambda: _read_key(loop, on_key))
         yield
@@ -61,28 +77,22 @@ def _read_key(loop: asyncio.AbstractEventLoop, on_key: Callable[[bytes], None]) 
         if key := os.read(STDIN, 64):
             on_key(key)
             return
-    loop.remove_reader(STDIN)  # the terminal has gone
+    loop.remove_reader(STDIN)  # the terminal was closed
 
 
-def leave_alt_screen() -> None:
-    """Return from the alternate screen, and show the cursor."""
-    with suppress(OSError):
-        os.write(sys.stdout.fileno(), LEAVE_ALT_SCREEN)
-
-
-# Mouse, focus, paste and keys as they were, the cursor, and the screen that was there before.
-LEAVE_SCREEN = b"\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1004l\x1b[?2004l\x1b[<u\x1b[?25h\x1b[?1049l"
+# Turn off mouse, focus, paste and key reports, show the cursor, and leave the alternate screen.
+RESET_SCREEN = b"\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1004l\x1b[?2004l\x1b[<u\x1b[?25h\x1b[?1049l"
 
 
 @contextmanager
 def terminal_restorer() -> Iterator[Callable[[], None]]:
-    """Gives what makes the terminal usable again, for an end that leaves the app no time to do so."""
+    """Provide a function that makes the terminal usable again, for an exit that leaves the app no time to do so."""
     descriptor = sys.stdin.fileno()
     saved_attributes = termios.tcgetattr(descriptor)
 
     def restore() -> None:
         with suppress(OSError, termios.error):
-            os.write(sys.stderr.fileno(), LEAVE_SCREEN)
+            os.write(sys.stderr.fileno(), RESET_SCREEN)
             termios.tcsetattr(descriptor, termios.TCSANOW, saved_attributes)
 
     yield restore

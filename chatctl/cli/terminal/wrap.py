@@ -1,4 +1,4 @@
-"""How much room text takes at a terminal, and how it is put into lines that fit."""
+"""The width of text at a terminal, and wrapping."""
 
 import re
 
@@ -8,21 +8,21 @@ WORD_OR_SPACES = re.compile(r" +|[^ ]+")
 
 
 def terminal_cells(text: str) -> int:
-    """The columns that a text takes: never fewer than a terminal uses, whatever it makes of joined emoji."""
+    """Return the columns of a text, never fewer than a terminal uses, even if it does not join emoji."""
     if text.isascii():
         return len(text)
-    return sum(map(get_character_cell_size, text)) + text.count("\ufe0f")  # which may make the one before it wide
+    return sum(map(get_character_cell_size, text)) + text.count("\ufe0f")  # it may make the character before it wide
 
 
 def pad_text(text: str, width: int) -> str:
-    """The text with blanks behind it, up to so many columns."""
+    """Return the text padded with spaces to `width` columns."""
     return text + " " * (width - terminal_cells(text))
 
 
 def wrap_text(text: str, width: int) -> list[str]:
-    """Lines of at most `width` columns (at least 2), broken between words, or in them where one does not fit.
+    """Return lines of at most `width` columns (at least 2), broken between words, or in a word that is longer.
 
-    Blanks where a line is broken are left out.
+    Spaces at the end of a line are left out.
     """
     if terminal_cells(text) <= width:
         return [text]
@@ -43,7 +43,7 @@ def wrap_text(text: str, width: int) -> list[str]:
 
 
 def _split_word(word: str, width: int) -> list[str]:
-    """A word in pieces that fit."""
+    """Return a word in pieces of at most `width` columns."""
     if word.isascii():
         return [word[at : at + width] for at in range(0, len(word), width)]
     pieces: list[str] = []

@@ -8,14 +8,15 @@ import typer
 
 from chatctl.cli import options
 from chatctl.cli.streams.stdin import STDIN
-from chatctl.cli.terminal import escape
+from chatctl.cli.terminal.escape import escape_text
 from chatctl.cli.verify.report import VerifyReport
 from chatctl.net import address
 
-RECEIPTS_HELP = "A file of receipts as `chatctl send --json` prints them; - is stdin."
+RECEIPTS_HELP = "Read receipts from this file, as `chatctl send --json` prints them; - is stdin."
 ReceiptsArgument = Annotated[str, typer.Argument(metavar="RECEIPTS", help=RECEIPTS_HELP, show_default=False)]
-JsonOption = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="A JSON object for each fault; errors too.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", envvar="CHATCTL_QUIET", help="No summary.")]
+JSON_HELP = "Print a JSON object for each fault, and errors as JSON."
+JsonOption = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help=JSON_HELP)]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", envvar="CHATCTL_QUIET", help="Show no summary.")]
 
 
 def verify(
@@ -25,13 +26,12 @@ def verify(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Ask a server whether everything that has a receipt is stored as it says, and show what is not."""
+    """Check that every message in RECEIPTS is stored as its receipt says."""
     endpoint, seconds = options.parse_endpoint(server), options.parse_seconds("--timeout", timeout)
     try:
         descriptor = STDIN if file == "-" else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         if os.path.isdir(descriptor):
             raise IsADirectoryError(0, "it is a directory")
     except OSError as error:
-        name = escape.escape_text(file)
-        raise typer.BadParameter(f"cannot open {name}: {error.strerror}", param_hint="'RECEIPTS'") from None
+        raise options.bad("RECEIPTS", f"cannot open {escape_text(file)}: {error.strerror}") from None
     return asyncio.run(VerifyReport(as_json, quiet).run(endpoint, seconds, descriptor))

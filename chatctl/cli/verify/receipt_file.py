@@ -1,24 +1,22 @@
-"""Reading receipts, as `send --json` writes them: a JSON object on each line."""
+"""Reads receipts as `send --json` writes them, one in each line."""
 
-import json
 from collections.abc import AsyncIterator
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, NamedTuple
 
+from chatctl.cli.streams import json_lines
 from chatctl.cli.streams.stdin import read_chunks
+from chatctl.model import cursor
 from chatctl.model.claims import DIGEST_BYTES, MAX_SEQUENCE, Claim
 from chatctl.model.limits import MAX_NAME_BYTES, MAX_NUMBER, name_error
 from chatctl.model.records import ReceiptStatus
 
 MAX_LINE_BYTES = 1024 * 1024
-MAX_PREFIX_CHARS = 128  # of a cursor without its sequence; ours are much shorter
-STATUS_BY_NAME = {status.name.lower(): status for status in ReceiptStatus}
-CLAIM_FIELDS = itemgetter("room", "user", "sequence", "cursor", "sha256")
+MAX_PREFIX_CHARS = 128  # of a cursor without its sequence; those of a server are much shorter
 
 
 class ReceiptOrigin(NamedTuple):
-    """Whose receipt it is, in which line, and of which log."""
+    """The line of a receipt, and what identifies it there."""
 
     line: int
     number: int
@@ -27,14 +25,14 @@ class ReceiptOrigin(NamedTuple):
 
 
 class InvalidReceipt(NamedTuple):
-    """A line that is none, and why."""
+    """A line that is not a receipt, and the reason."""
 
     line: int
     error: str
 
 
 async def read_lines(descriptor: int) -> AsyncIterator[list[bytes | None]]:
-    """The lines of a file or pipe as they come, without their ends; None for one over the limit, which is not held."""
+    """Yield the lines of a file or pipe as they arrive, without newlines; None for a line over the limit."""
     tail: bytes | None = b""
     async for chunk in read_chunks(descriptor):
         first, *others = chunk.split(b"\n")
@@ -47,41 +45,38 @@ async def read_lines(descriptor: int) -> AsyncIterator[list[bytes | None]]:
 
 
 def parse_receipt(line_number: int, line: bytes | None) -> Claim | ReceiptStatus | InvalidReceipt:
-    """What line number `line_number` says: what is claimed to be stored (about a ReceiptOrigin), or the status of what is not."""
+    """Return what a receipt claims to be stored, with its ReceiptOrigin as context, or its status if nothing is."""
     if line is None:
         return InvalidReceipt(line_number, f"it has more than {MAX_LINE_BYTES} bytes")
     try:
-        receipt: Any = json.loads(line)
-        status = STATUS_BY_NAME[receipt["status"]]
-        number, input_id = receipt["number"], receipt["sender"]
-        if status is not ReceiptStatus.STORED and status is not ReceiptStatus.DUPLICATE:
-            return status
-        room, user, sequence, cursor, digest = CLAIM_FIELDS(receipt)
-        digest = bytes.fromhex(digest)
+        receipt = json_lines.read_receipt(line)
+        if isinstance(receipt, ReceiptStatus):
+            return receipt
+        number, input_id, room, user, sequence, cursor_text, digest = receipt
         if not _are_valid_names(room, user):
-            return InvalidReceipt(line_number, "its room or its user cannot be one")
-    except (ValueError, TypeError, LookupError, RecursionError):
+            return InvalidReceipt(line_number, "invalid room or user")
+    except json_lines.DAMAGED:
         return InvalidReceipt(line_number, "it is not an object as `chatctl send --json` writes it")
     if type(number) is not int or not 1 <= number <= MAX_NUMBER or not isinstance(input_id, str):
-        return InvalidReceipt(line_number, "its number or its sender cannot be one")
+        return InvalidReceipt(line_number, "invalid number or input id")
     if type(sequence) is not int or not 1 <= sequence <= MAX_SEQUENCE or len(digest) != DIGEST_BYTES:
-        return InvalidReceipt(line_number, "its sequence or its sha256 cannot be one")
-    prefix = _cursor_prefix(cursor, str(sequence))
+        return InvalidReceipt(line_number, "invalid sequence or sha256")
+    prefix = _cursor_prefix(cursor_text, sequence)
     if not prefix:
-        return InvalidReceipt(line_number, "its cursor is not that of its sequence")
+        return InvalidReceipt(line_number, "its cursor does not match its sequence")
     return Claim(sequence, room, user, digest, ReceiptOrigin(line_number, number, input_id, prefix))
 
 
-def _cursor_prefix(cursor: Any, digits: str) -> str:
-    """A cursor without its sequence; empty if it is none with this sequence."""
-    if not isinstance(cursor, str) or not cursor.endswith(digits) or not (cursor.isascii() and cursor.isprintable()):
+def _cursor_prefix(text: Any, sequence: int) -> str:
+    """Return a cursor without its sequence, or empty if it is not a cursor with this sequence."""
+    if not isinstance(text, str) or not (text.isascii() and text.isprintable()):
         return ""
-    prefix = cursor[: -len(digits)]
-    return "" if prefix[-1:].isdigit() or len(prefix) > MAX_PREFIX_CHARS else prefix
+    prefix = cursor.prefix_of(text)
+    return prefix if cursor.cursor_text(prefix, sequence) == text and len(prefix) <= MAX_PREFIX_CHARS else ""
 
 
 def _are_valid_names(room: str, user: str) -> bool:
-    """Whether a room and a user can be called so. Raises TypeError for what is no text."""
+    """Return whether a room and a user can have these names. Raises TypeError for other types."""
     return len(room) <= MAX_NAME_BYTES >= len(user) and _is_valid_name(room) and _is_valid_name(user)
 
 

@@ -1,22 +1,26 @@
-"""`chatctl verify`."""
+"""The report of `verify`: faults, lines without a receipt, and the summary."""
 
-import json
-import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from chatctl.cli.exit_codes import STATUS_OFFSET
-from chatctl.cli.terminal import escape, messages
+from chatctl.cli import errors
+from chatctl.cli.errors import Failure
+from chatctl.cli.exit_codes import FAILED
+from chatctl.cli.streams import json_lines
+from chatctl.cli.streams.stdout import write_or_discard
+from chatctl.cli.terminal import messages
+from chatctl.cli.terminal.escape import escape_name, escape_text
 from chatctl.cli.verify import receipt_file
 from chatctl.errors import ChatError, CursorOtherLog
-from chatctl.model.claims import Claims, FaultKind
+from chatctl.model.claims import Claim, Claims, FaultKind
+from chatctl.model.cursor import SEPARATOR
 from chatctl.model.records import ReceiptStatus
 from chatctl.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from chatctl.client import VerifyResult
+
 MAX_SHOWN_LINES = 20
 FAULT_TEXTS = {
     FaultKind.MISSING: "missing",
@@ -26,23 +30,23 @@ FAULT_TEXTS = {
 }
 COUNT_LABELS = {
     "verified": "verified",
-    **{kind.name.lower(): words.replace("has", "with") for kind, words in FAULT_TEXTS.items()},
+    **{kind.name.lower(): label.replace("has", "with") for kind, label in FAULT_TEXTS.items()},
     "rejected": "rejected",
     "unconfirmed": "unconfirmed",
 }
 
 
 class VerifyReport:
-    """Reads receipts, counts what became of them, and tells what is wrong as it is found."""
+    """Reads receipts, counts the answers, and reports each fault as it is found. Use it once: `run`."""
 
     def __init__(self, as_json: bool, quiet: bool) -> None:
         self._as_json, self._quiet = as_json, quiet
         self._counts = dict.fromkeys(COUNT_LABELS, 0)
         self._invalid_lines = 0
-        self._cursor_prefix = ""  # that of the first receipt
+        self._cursor_prefix = ""  # of the first receipt
 
     async def run(self, endpoint: Endpoint, seconds: float, descriptor: int) -> int:
-        """Verify everything; the exit code comes back, and all is told."""
+        """Verify and report everything, and return the exit code."""
         from chatctl.client.client import ChatClient
 
         failure: ChatError | OSError | None = None
@@ -59,80 +63,79 @@ class VerifyReport:
         return self._finish(failure)
 
     async def _read_claims(self, descriptor: int) -> AsyncIterator[Claims]:
-        """What the receipts claim, as it comes. Raises CursorOtherLog at a receipt of another log than the first."""
+        """Yield the claims of the receipts as they are read. Raises CursorOtherLog at a receipt of another log."""
         line_number = 0
         async for lines in receipt_file.read_lines(descriptor):
-            claims = []
+            claims: list[Claim] = []
             for line in lines:
                 line_number += 1
                 receipt = receipt_file.parse_receipt(line_number, line)
                 if isinstance(receipt, receipt_file.InvalidReceipt):
                     self._add_invalid(receipt)
                 elif isinstance(receipt, ReceiptStatus):
-                    self._counts[receipt.name.lower()] += 1
+                    self._counts[json_lines.STATUS_NAMES[receipt]] += 1
                 elif receipt.context.cursor_prefix == (self._cursor_prefix or receipt.context.cursor_prefix):
                     self._cursor_prefix = receipt.context.cursor_prefix
                     claims.append(receipt)
                 else:
                     yield Claims(self._cursor_prefix, claims)
-                    raise CursorOtherLog(
-                        f"line {line_number} is a receipt of the log {_log_id(receipt.context.cursor_prefix)}, those before it are of "
-                        f"{_log_id(self._cursor_prefix)}: verify the receipts of each log by themselves"
-                    )
+                    raise self._other_log_error(line_number, receipt.context.cursor_prefix)
             if claims:
                 yield Claims(self._cursor_prefix, claims)
+
+    def _other_log_error(self, line_number: int, cursor_prefix: str) -> CursorOtherLog:
+        return CursorOtherLog(
+            f"the receipt in line {line_number} belongs to the log {_log_id(cursor_prefix)}, "
+            f"those before it to {_log_id(self._cursor_prefix)}",
+            "verify the receipts of each log separately",
+        )
 
     def _add_invalid(self, invalid: receipt_file.InvalidReceipt) -> None:
         self._invalid_lines += 1
         if self._as_json:
-            self._write(json.dumps({"line": invalid.line, "fault": "no_receipt", "error": invalid.error}))
+            self._write(json_lines.fault_line({"line": invalid.line, "fault": "no_receipt", "error": invalid.error}))
         elif self._invalid_lines <= MAX_SHOWN_LINES:
-            messages.say(f"line {invalid.line} is no receipt: {invalid.error}")
+            messages.say(f"line {invalid.line} is not a receipt: {invalid.error}")
         elif self._invalid_lines == MAX_SHOWN_LINES + 1:
-            messages.say("further lines that are no receipts are counted, not shown; --json tells each")
+            messages.say("more lines are not receipts: --json shows all of them")
 
     def _add(self, result: "VerifyResult") -> None:
-        """Count what was answered, and show what does not hold."""
+        """Count the claims of an answer, and report its faults."""
         self._counts["verified"] += len(result.claims) - len(result.faults)
         for fault in result.faults:
-            sequence, room, user, _, origin = result.claims[fault.index]
             self._counts[fault.kind.name.lower()] += 1
-            if self._as_json:
-                names = {"sender": origin.sender, "sequence": sequence, "room": room, "user": user}
-                fields = {"line": origin.line, "number": origin.number, **names, "fault": fault.kind.name.lower()}
-                self._write(json.dumps(fields, ensure_ascii=False))
-            else:
-                input_id, room, user = map(escape.escape_name, (origin.sender, room, user))
-                facts = f"sender {input_id}, sequence {sequence}, room {room}, user {user}"
-                self._write(f"record {origin.number} ({facts}): {FAULT_TEXTS[fault.kind]}")
+            self._add_fault(result.claims[fault.index], fault.kind)
+
+    def _add_fault(self, claim: Claim, kind: FaultKind) -> None:
+        sequence, room, user, _, origin = claim
+        if self._as_json:
+            names = {"input_id": origin.input_id, "sequence": sequence, "room": room, "user": user}
+            self._write(
+                json_lines.fault_line({"line": origin.line, "number": origin.number, **names, "fault": kind.name.lower()})
+            )
+            return
+        input_id, room, user = map(escape_name, (origin.input_id, room, user))
+        facts = f"input id {input_id}, sequence {sequence}, room {room}, user {user}"
+        self._write(f"record {origin.number} ({facts}): {FAULT_TEXTS[kind]}\n")
 
     def _write(self, line: str) -> None:
-        try:
-            print(line, flush=True)
-        except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if not isinstance(error, BrokenPipeError):  # who read stdout has seen enough, but the exit code is still due
-                raise
+        if error := write_or_discard(line.encode()):
+            raise error
 
     def _finish(self, failure: ChatError | OSError | None) -> int:
-        """The last word on stderr: what ended the run before its time, and the summary. The exit code comes back."""
+        """Report the error that ended the run and the summary, and return the exit code."""
         has_faults = any(count for what, count in self._counts.items() if what != "verified")
-        # Of nothing nothing can be said: a send that failed early leaves no receipts.
-        code = int(has_faults or self._invalid_lines > 0 or not self._counts["verified"])
-        error = reason = ""
-        if isinstance(failure, OSError):
-            error, reason, code = f"cannot read or write: {failure.strerror}", "INPUT_OUTPUT", 1
-        elif failure:
-            error, reason, code = str(failure), failure.reason, STATUS_OFFSET + failure.code
+        # No receipts prove nothing: a send that failed early leaves none.
+        code = FAILED if has_faults or self._invalid_lines > 0 or not self._counts["verified"] else 0
+        text, reason, code = errors.describe(failure) if failure else Failure(code=code)
         if self._as_json:
-            if error or not self._quiet:
-                error_fields = {"error": error, "reason": reason, "exit_code": code} if error else {}
-                messages.say_json({**error_fields, "summary": self._summary()})
-        else:
-            if error:
-                messages.say(error, messages.Severity.ERROR)
-            if any(self._counts.values()) if error else not self._quiet:
-                messages.say(self._summary_text(), messages.Severity.ERROR if code else messages.Severity.SUCCESS)
+            if text or not self._quiet:
+                messages.say_json(json_lines.summary(self._summary(), text, reason, code))
+            return code
+        if text:
+            messages.say(text, messages.Severity.ERROR)
+        if any(self._counts.values()) if text else not self._quiet:
+            messages.say(self._summary_text(), messages.Severity.ERROR if code else messages.Severity.SUCCESS)
         return code
 
     def _summary(self) -> dict[str, Any]:
@@ -145,17 +148,16 @@ class VerifyReport:
         }
 
     def _summary_text(self) -> str:
+        if not self._invalid_lines and not any(self._counts.values()):
+            return "no receipts, so nothing is verified"
         counts = [f"{n:,} {COUNT_LABELS[what]}" for what, n in self._counts.items() if n or what == "verified"]
         if self._invalid_lines:
-            counts.append(f"{self._invalid_lines:,} no receipt{'s' if self._invalid_lines > 1 else ''}")
-        log = f" (log {escape.escape_text(_log_id(self._cursor_prefix))})" if self._cursor_prefix else ""
+            counts.append(f"{self._invalid_lines:,} not {'receipts' if self._invalid_lines > 1 else 'a receipt'}")
+        log = f" (log {escape_text(_log_id(self._cursor_prefix))})" if self._cursor_prefix else ""
         unstored = self._counts["missing"] or self._counts["unconfirmed"]
-        if not self._invalid_lines and not any(self._counts.values()):
-            return "there are no receipts, so nothing is verified"
-        hint = "; to store what is not there, send the same input again with the same --sender" if unstored else ""
+        hint = ": to store what is missing, send the same input again with the same --input-id" if unstored else ""
         return ", ".join(counts) + log + hint
 
 
 def _log_id(cursor_prefix: str) -> str:
-    """The log's id as people see it."""
-    return cursor_prefix.rstrip(":")
+    return cursor_prefix.removesuffix(SEPARATOR)

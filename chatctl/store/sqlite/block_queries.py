@@ -102,7 +102,7 @@ def _message_counts(db: sqlite3.Connection, table: str, names: Sequence[str]) ->
 
 
 def _input_conditions(db: sqlite3.Connection, input_id: str) -> list[Condition]:
-    """Return the conditions for the inputs with an id, or none if there is no such input.
+    """Return the conditions for the inputs with an id, or none if no input has it.
 
     The index of inputs is in the order of the numbers, so SQLite sorts all blocks of the input for every page. An input of
     many blocks is read through its user's index, which is in log order; it costs the other blocks of this user.

@@ -96,14 +96,14 @@ def _fill_page(
         first, last = max(block.first, after + 1), min(block.last, end)
         if first > last:
             continue
-        messages = last - first + 1
-        slice_bytes = block.bytes * messages // (block.last - block.first + 1)  # an estimate: the texts differ
+        messages, block_messages = last - first + 1, block.last - block.first + 1
+        slice_bytes = block.bytes * messages // block_messages  # an estimate: the texts differ
         if slices and size + slice_bytes > RESULT_BYTES:
             return slices, True
         fits = min(count, max(1, messages * RESULT_BYTES // max(1, slice_bytes)))
         if messages > fits:
             first, last = (last - fits + 1, last) if backwards else (first, first + fits - 1)
-        slices.append(block.clip(first, last))
+        slices.append(block if block_messages == messages <= fits else block.clip(first, last))
         size += slice_bytes
         count -= last - first + 1
         if messages > fits or count == 0:

@@ -115,7 +115,7 @@ def test_a_server_that_stays_away_is_given_up_and_one_that_comes_late_is_not(sta
     server.kill()
     person, program = (process.wait() for process in followed)
     assert person.code == program.code == 78
-    assert re.search(r"gave up after 0.5 s, wait longer with --timeout\n$", person.err)
+    assert re.search(r"gave up after 0.5 s: .*wait longer with --timeout\n$", person.err)
     *notices, said = program.stderr_objects
     assert all(list(notice) == ["notice"] for notice in notices)
     assert (said["reason"], said["exit_code"]) == ("UNAVAILABLE", 78)

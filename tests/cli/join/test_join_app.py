@@ -1,4 +1,4 @@
-"""The room, full-screen: every key and command, on a real server."""
+"""The full-screen `join` on a real server: every key and command."""
 
 import asyncio
 from subprocess import DEVNULL
@@ -10,7 +10,7 @@ HOSTILE = ["\x1b[31mred\x1b]0;t\x07", "\u202eevil\u2066", "[bold]b[/] [@click=ap
 
 
 def rows(who):
-    """The lines with messages on a screen, without the sidebar."""
+    """Return the lines with messages on a screen, without the sidebar."""
     return [line[20:] for line in who.screen_text.splitlines()[1:-2]]
 
 
@@ -47,7 +47,7 @@ async def test_older_messages_load_when_scrolling_up(address, room, send):
         await ann.until(lambda: ann.chat_screen.message_view.at_end)
 
 
-async def test_what_comes_does_not_move_who_has_scrolled_up(address, room, send):
+async def test_new_messages_do_not_move_a_screen_that_is_scrolled_up(address, room, send):
     send(*(f"old {number}" for number in range(100)))
     async with joined_app(address, room) as ann, joined_app(address, room, user="bob") as bob:
         await ann.press("pageup")
@@ -62,7 +62,7 @@ async def test_what_comes_does_not_move_who_has_scrolled_up(address, room, send)
         await ann.until_shown("new")
 
 
-async def test_keys_that_come_at_once_are_done_in_their_order(address, room):
+async def test_keys_typed_fast_are_handled_in_order(address, room):
     other = f"x {room}"
     async with joined_app(address, room, other) as ann:
         keys = [*"onw", "backspace", "e", "enter", *"two", "enter", "ctrl+n", *"three", "enter", "ctrl+p", *"rest", "ctrl+n"]
@@ -72,7 +72,7 @@ async def test_keys_that_come_at_once_are_done_in_their_order(address, room):
         assert (ann.chat_screen.current_room.name, ann.texts, ann.chat_screen.drafts) == (other, ["three"], {room: "rest"})
 
 
-async def test_a_click_takes_the_input_nothing_away(address, room):
+async def test_the_input_keeps_the_focus_after_clicks(address, room):
     async with joined_app(address, room) as ann:
         for where in ("MessageView", "Sidebar", "#status", "#header"):
             await ann.pilot.click(where)
@@ -116,7 +116,7 @@ async def test_unread_messages_are_counted_and_mentions_marked(address, room):
         assert "new messages" not in [line.text for line in ann.session.rooms[other].lines]
 
 
-async def test_what_comes_while_the_terminal_has_no_focus_is_unread(address, room):
+async def test_messages_are_unread_while_the_terminal_has_no_focus(address, room):
     async with joined_app(address, room) as ann, joined_app(address, room, user="bob") as bob:
         ann.app.app_focus = False
         await bob.send_text("are you there?")
@@ -127,7 +127,7 @@ async def test_what_comes_while_the_terminal_has_no_focus_is_unread(address, roo
         assert ann.texts == ["new messages", "are you there?"]
 
 
-async def test_every_room_has_its_draft(address, room):
+async def test_each_room_keeps_its_draft(address, room):
     async with joined_app(address, room, f"x {room}") as ann:
         await ann.insert_text("for the first")
         await ann.press("ctrl+n")
@@ -160,8 +160,8 @@ async def test_rooms_are_joined_and_left(address, room, say):
         assert ann.input_text == "/leave"
 
 
-async def test_who_is_here_is_shown(address, room):
-    async with joined_app(address, room, "quiet room") as ann:
+async def test_users_are_shown(address, room):
+    async with joined_app(address, room, "quiet room", size=(120, 24)) as ann:
         async with joined_app(address, room, user="bob"), joined_app(address, "bar", user="cleo"):
             await ann.until_shown("2 here", "\n bob")
             await ann.send_text("/who")
@@ -172,7 +172,7 @@ async def test_who_is_here_is_shown(address, room):
         await ann.send_text("/who bar")
         await ann.until_shown("no users in bar")
         assert "bob" not in ann.screen_text.split("no users in bar")[1]
-        assert ann.states == []  # nothing of it was sent
+        assert ann.states == []  # no command was sent as text
 
 
 async def test_the_rooms_of_the_server_are_listed(address, room, say):
@@ -258,7 +258,7 @@ async def test_the_theme_and_the_size_change_at_any_time(address, room, send):
             assert ann.chat_screen.query_one("Sidebar").display == (size[0] >= 60)
 
 
-async def test_a_flood_holds_nobody_up(address, room):
+async def test_keys_are_handled_during_a_flood(address, room):
     flood, typing = Process("send", "--room", room, server=address, stdout=DEVNULL), True
     async with joined_app(address, room) as ann:
 
@@ -283,7 +283,7 @@ async def test_a_flood_holds_nobody_up(address, room):
     assert run("history", "--room", room, "--grep", "meanwhile", "-o", "text", server=address).lines == ["meanwhile"]
 
 
-async def test_ctrl_d_quits_when_nothing_is_typed(address, room):
+async def test_ctrl_d_quits_if_the_input_is_empty(address, room):
     async with joined_app(address, room) as ann:
         await ann.insert_text("ab")
         await ann.press("home", "ctrl+d")
@@ -293,7 +293,7 @@ async def test_ctrl_d_quits_when_nothing_is_typed(address, room):
         assert ann.stream.undelivered() == []
 
 
-async def test_hostile_text_is_shown_and_not_obeyed(address, room):
+async def test_hostile_text_is_shown_and_not_interpreted(address, room):
     name = "[bold]\u202e[/] \u200broom"
     async with joined_app(address, room, name, user="[@click=app.quit]ann[/]\u202e") as ann:
         for text in HOSTILE:

@@ -1,4 +1,4 @@
-"""Where a message is written: nothing is sent but by Enter, and nothing that was written is lost."""
+"""The input: only Enter sends, and no text is lost."""
 
 import asyncio
 
@@ -13,12 +13,12 @@ def paste(room, text):
 
 
 async def write(room, pilot, text, *keys):
-    """A text as if typed, faster, and then keys."""
+    """Insert a text as if it had been typed, then press keys."""
     room.composer.insert(text)
     await pilot.press(*keys)
 
 
-async def test_enter_sends_and_begins_anew():
+async def test_enter_sends_and_clears_the_input():
     async with message_view() as (room, pilot):
         await pilot.press(*"hello", "enter")
         assert room.submitted == ["hello"]
@@ -28,7 +28,7 @@ async def test_enter_sends_and_begins_anew():
         assert room.composer.text == "  "
 
 
-async def test_four_keys_begin_a_line():
+async def test_four_keys_start_a_new_line():
     async with message_view() as (room, pilot):
         for key in ("ctrl+j", "alt+enter", "shift+enter", "ctrl+enter"):
             await write(room, pilot, "a", key, "b")
@@ -51,7 +51,7 @@ async def test_it_grows_to_six_rows():
         assert room.screen_rows[-1].startswith("z")  # the last row, where the cursor is
 
 
-async def test_a_paste_goes_in_as_it_is_and_is_not_sent():
+async def test_a_paste_is_inserted_without_control_characters_and_not_sent():
     pasted = "\r\n".join(f"line {number}\tof \x1b[31mred\x07 \x9btext" for number in range(1000))
 
     async with message_view() as (room, pilot):
@@ -88,7 +88,7 @@ async def test_earlier_inputs_are_recalled_and_the_draft_is_kept():
         await pilot.press("down")
         assert room.composer.text == "draft"
         await pilot.press("up", "up")
-        assert room.composer.text == "first!"  # what was changed is kept as well, until something is sent
+        assert room.composer.text == "first!"  # changes of an earlier input are kept until the next send
         await pilot.press("enter", "up", "up", "up")
         assert room.submitted[-1] == "first!"
         assert room.composer.text == "first"
@@ -106,10 +106,10 @@ async def test_up_and_down_move_inside_a_text_of_several_rows():
         await pilot.press("down")
         assert room.composer.text == "oneX\ntwoY"
         await write(room, pilot, "w " * 60, "up", "Z")
-        assert "Zw " in room.composer.text or "Z w" in room.composer.text  # a long line has rows as well
+        assert "Zw " in room.composer.text or "Z w" in room.composer.text  # a wrapped line has rows, too
 
 
-async def test_so_many_inputs_are_kept():
+async def test_the_number_of_inputs_kept_is_bounded():
     async with message_view() as (room, _pilot):
         for number in range(MAX_RECALLED_TEXTS + 10):
             room.composer.load_text(str(number))
@@ -119,7 +119,7 @@ async def test_so_many_inputs_are_kept():
         assert room.composer.text == "10"
 
 
-async def test_tab_completes_and_goes_round():
+async def test_tab_completes_and_cycles():
     asked = []
 
     def complete(word, at_start):
@@ -145,14 +145,14 @@ async def test_tab_completes_and_goes_round():
         assert room.composer.text.endswith("zzz\nanton ann ")
 
 
-async def test_tab_without_anything_to_complete_does_nothing():
+async def test_tab_without_a_match_does_nothing():
     async with message_view() as (room, pilot):
         await pilot.press("a", "tab", "b")
         assert room.composer.text == "ab"
         assert room.composer.has_focus
 
 
-async def test_keys_of_the_room_leave_the_text_alone():
+async def test_scroll_keys_do_not_change_the_input():
     async with message_view(LineBuffer(stored_line(n, "text") for n in range(100))) as (room, pilot):
         await write(room, pilot, "draft")
         for key in ("pageup", "pagedown", "shift+up", "shift+down", "ctrl+home", "ctrl+end"):
@@ -162,7 +162,7 @@ async def test_keys_of_the_room_leave_the_text_alone():
             assert room.composer.cursor_location == (0, 5), key
 
 
-async def test_what_comes_leaves_the_draft_alone():
+async def test_new_messages_do_not_change_the_draft():
     source = LineBuffer()
 
     async with message_view(source) as (room, pilot):
@@ -178,7 +178,7 @@ async def test_what_comes_leaves_the_draft_alone():
         assert room.composer.cursor_location == (0, 5)
 
 
-async def test_editing_keys_people_know():
+async def test_common_editing_keys():
     async with message_view() as (room, pilot):
         await write(room, pilot, "one two three", "ctrl+w")
         assert room.composer.text == "one two "

@@ -1,4 +1,4 @@
-"""`chatctl join` as a process: line by line, and at a terminal how it starts and ends."""
+"""`chatctl join` as a process: line by line, and how it starts and ends at a terminal."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ from tests.support.waiting import until
 
 
 class JoinTerminal(Terminal):
-    """A terminal of 80 columns and 24 lines with a room on it."""
+    """A terminal of 80 columns and 24 lines that runs `chatctl join`."""
 
     def __init__(self, address, *arguments, zone="UTC"):
         super().__init__()
@@ -29,7 +29,7 @@ class JoinTerminal(Terminal):
         until(lambda: all(word in self.shown.text for word in words))
 
     def end(self):
-        """The exit code, and what was said after the screen was as before."""
+        """Return the exit code, and what was printed after the terminal was restored."""
         code = self.process.wait().code
         assert termios.tcgetattr(self.descriptor) == self.before
         _, left, said = self.close().rpartition("\x1b[?1049l")
@@ -53,7 +53,7 @@ def screen(address, room):
 
 @pytest.fixture
 def join(address, room):
-    """Starts `chatctl join` with pipes; what is under way ends with the test."""
+    """Start `chatctl join` with pipes. The process ends with the test."""
     started = []
 
     def join(*arguments, user="ann", server=address, **streams):
@@ -66,7 +66,7 @@ def join(address, room):
         process.popen.wait()
 
 
-def test_lines_are_sent_and_messages_come_out(join, room, address):
+def test_lines_are_sent_and_messages_are_printed(join, room, address):
     ann, bob = join("--last", "9"), join("--last", "9", user="bob")
     ann.write("hi bob\n/quit\n")
     until(lambda: "/quit" in bob.out.text)
@@ -80,7 +80,7 @@ def test_lines_are_sent_and_messages_come_out(join, room, address):
     assert (done.code, [line.partition("  ")[2] for line in done.lines]) == (0, rows)
 
 
-def test_a_file_is_sent_whole_and_confirmed_line_by_line(join, room, address):
+def test_every_line_of_a_file_is_sent_and_printed(join, room, address):
     lines = [f"line {number}" for number in range(20_000)]
     ann = join("--json")
     ann.write("".join(f"{line}\n" for line in lines))
@@ -91,7 +91,7 @@ def test_a_file_is_sent_whole_and_confirmed_line_by_line(join, room, address):
     assert history.out == done.out
 
 
-def test_it_begins_with_the_last_ones_of_its_rooms(join, send, say):
+def test_last_prints_the_last_messages_of_its_rooms(join, send, say):
     send("one", "two", "three")
     say("a", "b", "c", room="other")
     send("four")
@@ -104,18 +104,18 @@ def test_it_begins_with_the_last_ones_of_its_rooms(join, send, say):
     assert all("Z  " in line for line in done.lines)
 
 
-def test_what_cannot_be_sent_is_told_by_its_number(start_server, join):
+def test_a_line_that_cannot_be_sent_is_named_by_its_number(start_server, join):
     server = start_server("--text-bytes", "10")
     ann = join(server=server.address)
     ann.write(b"good\nmuch too long\nno \xff UTF\nfine\n")
     done = ann.close().wait()
     assert done.code == 1
     assert [line.rpartition(": ")[2] for line in done.lines] == ["good", "fine"]
-    assert "line 2 was not stored: it has 13 bytes, the limit is 10" in done.err
-    assert "line 3 was not stored: it is not UTF-8" in done.err
+    assert "line 2 was not stored: the text has 13 bytes, the limit is 10" in done.err
+    assert "line 3 was not stored: not UTF-8" in done.err
 
 
-def test_it_goes_on_over_a_restart(start_server, join):
+def test_it_continues_after_a_restart_of_the_server(start_server, join):
     server = start_server()
     ann = join(server=server.address)
     ann.write("before\n")
@@ -126,12 +126,12 @@ def test_it_goes_on_over_a_restart(start_server, join):
     start_server(store=server.store, listen=server.address)
     until(lambda: "meanwhile" in ann.out.text)
     done = ann.close().wait()
-    assert (done.code, done.err.splitlines()[-1]) == (0, "chatctl: the server answers again")
+    assert (done.code, done.err.splitlines()[-1]) == (0, f"chatctl: {server.address} answers again")
     assert [line.rpartition(": ")[2] for line in done.lines] == ["before", "meanwhile"]
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_what_has_no_receipt_is_told_when_it_gives_up(start_server, join, room, as_json):
+def test_texts_without_a_receipt_are_printed_when_it_gives_up(start_server, join, room, as_json):
     server = start_server()
     ann = join("--timeout", "1", *["--json"] * as_json, server=server.address)
     ann.write("before\n")
@@ -149,7 +149,7 @@ def test_what_has_no_receipt_is_told_when_it_gives_up(start_server, join, room, 
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_and_nothing_is_lost_silently(join, number, code):
+def test_a_signal_ends_it_and_unsent_input_is_reported(join, number, code):
     ann = join()
     ann.write("whole\nhalf")
     until(lambda: "whole" in ann.out.text)
@@ -169,7 +169,7 @@ def test_a_closed_stdout_ends_it_quietly(address, room):
     assert (done.code, done.err) == (0, "")
 
 
-def test_nobody_there_ends_it_with_78(join):
+def test_without_a_server_it_ends_with_78(join):
     done = join("--timeout", "1", server="127.0.0.1:1").close().wait()
     assert done.code == 78
     assert "no chatctl server answers at 127.0.0.1:1" in done.err
@@ -179,15 +179,15 @@ def test_nobody_there_ends_it_with_78(join):
     ("arguments", "word"),
     [(["--user", ""], "the user is empty"), (["--theme", "pink"], "'pink'")],
 )
-def test_wrong_usage_is_told(join, arguments, word):
+def test_a_usage_error_is_reported(join, arguments, word):
     done = join(*arguments).close().wait()
     assert done.code == 2
     assert word in done.err
 
 
-def test_the_rooms_may_come_from_the_environment(address, room):
-    done = run("join", "--json", piped="hi\n", server=address, env={"CHATCTL_ROOM": f"{room},two rooms"})
-    assert (done.code, [(message["room"], message["user"]) for message in done.objects]) == (0, [(room, "tess")])
+def test_the_room_may_come_from_the_environment(address):
+    done = run("join", "--json", piped="hi\n", server=address, env={"CHATCTL_ROOM": "one, room"})
+    assert (done.code, [(message["room"], message["user"]) for message in done.objects]) == (0, [("one, room", "tess")])
 
 
 def test_at_a_terminal_it_is_full_screen(screen, address, room):
@@ -200,7 +200,7 @@ def test_at_a_terminal_it_is_full_screen(screen, address, room):
     assert run("history", "--room", room, "-o", "text", server=address).lines == ["hello"]
 
 
-def test_utc_is_for_the_full_screen_too(screen, room, send):
+def test_utc_applies_to_the_full_screen(screen, room, send):
     send("when?")
     ann = screen(room, "--utc", "--no-color", zone="Asia/Kolkata")
     ann.until_shown("when?")
@@ -210,7 +210,7 @@ def test_utc_is_for_the_full_screen_too(screen, room, send):
     assert ann.end() == (0, "")
 
 
-def test_with_plain_a_terminal_is_only_lines(screen, room):
+def test_plain_is_line_by_line_at_a_terminal(screen, room):
     ann = screen(room, "--plain")
     ann.type("hello\n")
     ann.until_shown("ann: hello")
@@ -219,7 +219,7 @@ def test_with_plain_a_terminal_is_only_lines(screen, room):
     assert "\x1b[?1049h" not in ann.close()
 
 
-def test_ctrl_c_tells_the_draft(screen, room):
+def test_ctrl_c_prints_the_draft(screen, room):
     ann = screen()
     ann.until_shown("connected")
     ann.type("unfin\x1b[201~ished")
@@ -229,7 +229,7 @@ def test_ctrl_c_tells_the_draft(screen, room):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_restores_the_terminal_and_tells_what_has_no_receipt(start_server, screen, number, code):
+def test_a_signal_restores_the_terminal_and_prints_texts_without_a_receipt(start_server, screen, number, code):
     server = start_server()
     ann = screen("lobby", server=server.address)
     ann.until_shown("connected")
@@ -238,12 +238,12 @@ def test_a_signal_restores_the_terminal_and_tells_what_has_no_receipt(start_serv
     ann.type("lost?\r")
     ann.until_shown("lost?")
     ann.process.signal(number)
-    ann.until_shown("1 text has no receipt yet")
-    ann.process.signal(number)  # at once
+    ann.until_shown("1 message has no receipt yet")
+    ann.process.signal(number)  # the second signal ends it at once
     assert ann.end() == (code, "chatctl: no receipt, so it may or may not be stored (room lobby):\nlost?\n")
 
 
-def test_quitting_without_a_receipt_fails(start_server, screen):
+def test_quit_without_a_receipt_exits_with_1(start_server, screen):
     server = start_server()
     ann = screen("lobby", server=server.address)
     ann.until_shown("connected")
@@ -256,7 +256,7 @@ def test_quitting_without_a_receipt_fails(start_server, screen):
     assert "(room lobby):\nlost?\n" in said
 
 
-def test_an_error_is_told_after_the_screen_is_restored(start_server, screen):
+def test_an_error_is_printed_after_the_screen_is_restored(start_server, screen):
     server = start_server()
     ann = screen("lobby", server=server.address)
     ann.until_shown("connected")
@@ -268,10 +268,12 @@ def test_an_error_is_told_after_the_screen_is_restored(start_server, screen):
     assert "another log" in said
 
 
-def test_a_terminal_that_vanishes_ends_it(address, room):
+def test_it_ends_when_its_terminal_is_closed(address, room):
     master, slave = os.openpty()
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
-    process = Process("join", room, server=address, env={"TERM": "xterm-256color"}, **streams)  # not of its session
+    process = Process(
+        "join", room, server=address, env={"TERM": "xterm-256color"}, **streams
+    )  # not the controlling terminal, so without SIGHUP
     os.close(slave)
     shown = b""
     while b"connected" not in shown:

@@ -1,4 +1,4 @@
-"""The text of others folded into rows: nothing is lost, nothing is too wide, nothing is torn apart."""
+"""Wrapping to rows: no text is lost, no row is too wide, no grapheme is split."""
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +20,7 @@ def rows(text, width):
 
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join), st.integers(2, 200))
 @settings(max_examples=300, deadline=None)
-def test_all_of_a_text_is_in_its_rows_and_no_row_is_too_wide(text, width):
+def test_rows_contain_the_whole_text_and_are_not_too_wide(text, width):
     shown = rows(text, width)
     assert max(map(cell_len, shown)) <= width
     assert "".join("".join(shown).split()) == "".join(sanitize(text).split())
@@ -28,7 +28,7 @@ def test_all_of_a_text_is_in_its_rows_and_no_row_is_too_wide(text, width):
 
 @given(st.text(max_size=60), st.integers(2, 60))
 @settings(max_examples=200, deadline=None)
-def test_any_text_is_shown_without_a_control_character(text, width):
+def test_rows_contain_no_control_characters(text, width):
     shown = rows(text, width)
     assert max(map(cell_len, shown)) <= width
     assert not set("".join(shown)) & {*map(chr, range(32)), "\x7f", "\x9b", "\u202e", "\u2066", "\u2028", "\u2029"}
@@ -62,7 +62,7 @@ def test_rows(text, width, expected):
     assert rows(text, width) == expected
 
 
-def test_marks_do_not_pile_up_and_joiners_do_not_swallow_letters():
+def test_combining_characters_are_bounded_and_joiners_hide_no_letters():
     assert rows("Z" + "\u0336" * 500 + "!", 10) == ["Z" + "\u0336" * 8 + "!"]
     assert rows("\u200d".join("swallowed"), 20) == ["swallowed"]
     assert cell_len(sanitize("\u200d".join("👩" * 100))) == 200
@@ -74,7 +74,7 @@ def test_a_text_of_64_kib_is_wrapped_whole():
     assert len(rows("\n" * 65_535 + "x", 20)) == 65_536
 
 
-def test_what_was_wrapped_last_is_kept_and_the_rest_is_not():
+def test_the_cache_keeps_the_texts_wrapped_last():
     wrap = WrapCache(chars=3000)
     first = wrap("first", 20)
     assert wrap("first", 20) is first
@@ -82,7 +82,7 @@ def test_what_was_wrapped_last_is_kept_and_the_rest_is_not():
     for number in range(30):
         wrap(f"{number}" * 100, 20)
     assert wrap("first", 20) is not first
-    long = wrap("x" * 65_536, 20)  # beyond the bound by itself
+    long = wrap("x" * 65_536, 20)  # longer than the bound of the cache
     assert wrap("x" * 65_536, 20) is long
 
 
@@ -97,12 +97,12 @@ def test_what_was_wrapped_last_is_kept_and_the_rest_is_not():
         ("a\u0430nn\u2060", "a\u0430nn\\u2060"),
         ("ann\u3164", r"ann\u3164"),
         ("ann\ufe0f", r"ann\ufe0f"),
-        ("e\u0301va", r"e\u0301va"),  # "éva" is somebody else
+        ("e\u0301va", r"e\u0301va"),  # differs from "éva"
         ("q\u0303\u0303\u0303", "q\u0303\u0303\\u0303"),
         ("ann\u202e", r"ann\u202e"),
         ("a\xa0b", r"a\xa0b"),
         ("\x1b[0m", r"\x1b[0m"),
     ],
 )
-def test_nobody_looks_like_somebody_else(name, shown):
+def test_different_names_look_different(name, shown):
     assert escape_name(name) == shown

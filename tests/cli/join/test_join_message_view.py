@@ -1,4 +1,4 @@
-"""The messages of a room as they are on the screen."""
+"""The message view: what it draws, and how it scrolls."""
 
 import asyncio
 import re
@@ -67,7 +67,7 @@ async def test_a_conversation():
         ]
 
 
-async def test_a_date_where_the_day_changes():
+async def test_a_date_precedes_the_first_message_of_a_day():
     source = LineBuffer(
         [
             stored_line(1, "a"),
@@ -126,7 +126,7 @@ async def test_hostile_text_is_shown_and_never_interpreted(width):
             assert r"\u202egnp.exe" in seen
 
 
-async def test_blanks_reach_the_end_of_a_line_whose_characters_a_terminal_takes_for_narrower():
+async def test_blanks_reach_the_edge_even_if_the_terminal_draws_characters_narrower():
     async with message_view(LineBuffer([stored_line(1, "❤️ " * 10 + "👨‍👩‍👧‍👦" * 5 + "漢字")])) as (room, _pilot):
         drawn = room.screen_strips[room.messages.size.height - 1]
         narrow = drawn.text.replace("\ufe0f", "").replace("\u200d", "")
@@ -144,14 +144,14 @@ async def test_a_text_of_64_kib_is_scrolled_through():
         assert room.rows[-2].endswith("the end")
         await pilot.press("shift+up", "pageup")
         assert set(room.rows[-1].split()[-1]) == {"x"}
-        assert "ann" in room.rows[0]  # whose it is
+        assert "ann" in room.rows[0]  # the first row names the user
         await pilot.press("ctrl+home")
         assert room.rows[2].split()[-1].startswith("begin")
         await pilot.press("ctrl+end")
         assert room.rows[-1].endswith("after")
 
 
-async def test_a_mention_and_what_was_searched_for_stand_out():
+async def test_mentions_and_matches_are_highlighted():
     source = LineBuffer(
         [stored_line(1, "nothing"), stored_line(2, "a needle and a NEEDLE and ne" + "e" * 40 + "dle", mention=True)]
     )
@@ -165,7 +165,7 @@ async def test_a_mention_and_what_was_searched_for_stand_out():
         assert found == ["needle", "NEEDLE"]
 
 
-async def test_a_needle_is_found_where_a_row_ends():
+async def test_a_match_is_highlighted_across_rows():
     source = LineBuffer([stored_line(1, "x" * 23 + "needle")])
 
     async with message_view(source, needle="needle", size=(41, 6)) as (room, _pilot):
@@ -175,7 +175,7 @@ async def test_a_needle_is_found_where_a_row_ends():
         assert found == [["nee"], ["dle"]]
 
 
-async def test_a_user_has_a_colour_for_the_dark_and_one_for_the_light():
+async def test_a_user_has_a_colour_in_each_theme():
     async with message_view(LineBuffer([stored_line(1, "hello")])) as (room, pilot):
 
         def colour():
@@ -189,7 +189,20 @@ async def test_a_user_has_a_colour_for_the_dark_and_one_for_the_light():
         assert colour() != dark
 
 
-async def test_keys_and_the_wheel_scroll():
+async def test_five_users_have_five_colours():
+    users = ["ann", "bob", "cara", "dan", "佐藤"]
+    async with message_view(LineBuffer([stored_line(n, "hello", user=user) for n, user in enumerate(users, 1)])) as (
+        room,
+        _,
+    ):
+        colours = [
+            next(style.color for text, style, _ in strip if user in text)
+            for strip, user in zip(room.strips[-len(users) :], users, strict=True)
+        ]
+        assert len(set(colours)) == len(users)
+
+
+async def test_keys_and_wheel_scroll():
     source = LineBuffer(numbered(1, 100))
 
     async with message_view(source) as (room, pilot):
@@ -220,7 +233,7 @@ async def test_keys_and_the_wheel_scroll():
         assert (False, 100 - height + 1) in room.positions
 
 
-async def test_what_comes_is_followed_at_the_end_and_moves_nothing_elsewhere():
+async def test_new_lines_are_followed_at_the_end_and_move_nothing_elsewhere():
     source = LineBuffer(numbered(100, 160))
 
     async with message_view(source) as (room, pilot):
@@ -254,7 +267,7 @@ async def test_what_comes_is_followed_at_the_end_and_moves_nothing_elsewhere():
         assert texts(room)[-1] == "400"
 
 
-async def test_older_lines_are_wanted_near_the_oldest():
+async def test_older_lines_are_requested_near_the_oldest():
     async with message_view(LineBuffer(numbered(1, 100))) as (room, pilot):
         await pilot.press("pageup", "pagedown")
         assert room.older_requests == 0
@@ -280,7 +293,7 @@ async def test_a_resize_keeps_the_bottom_line():
             key = source.anchor[0]
 
 
-async def test_another_source_has_its_own_place():
+async def test_each_source_keeps_its_scroll_position():
     first, second = LineBuffer(numbered(1, 100)), LineBuffer(numbered(500, 600))
 
     async with message_view(first) as (room, pilot):
@@ -322,7 +335,7 @@ async def test_many_changes_cost_one_drawing():
         assert len(drawn) < 3 * once
 
 
-async def test_a_flood_does_not_keep_what_is_typed_from_showing():
+async def test_typed_text_is_shown_during_a_flood():
     source = LineBuffer(numbered(1, 10))
 
     async with message_view(source) as (room, pilot):
@@ -350,7 +363,7 @@ async def test_a_flood_does_not_keep_what_is_typed_from_showing():
             task.cancel()
 
 
-def test_nothing_to_show_yet():
+def test_a_view_without_a_source_is_at_the_end():
     room = MessageViewApp()
     assert room.messages.at_end
     assert room.messages.lines_below == 0

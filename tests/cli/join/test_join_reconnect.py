@@ -1,4 +1,4 @@
-"""The room, full-screen: without a server, and what is refused."""
+"""The full-screen `join` without a server, and after rejected input."""
 
 import signal
 
@@ -7,7 +7,7 @@ from tests.support.cli import run
 from tests.support.tui import joined_app
 
 
-async def test_what_is_typed_without_a_server_goes_out_once(start_server):
+async def test_texts_sent_without_a_server_are_stored_once(start_server):
     server = start_server()
     async with joined_app(server.address, "lobby") as ann:
         await ann.send_text("before")
@@ -27,7 +27,7 @@ async def test_what_is_typed_without_a_server_goes_out_once(start_server):
     assert history.lines == ["before", "meanwhile", "and more"]
 
 
-async def test_nothing_is_missed_while_the_server_is_away(start_server):
+async def test_no_message_is_missed_during_a_restart(start_server):
     server = start_server()
     async with joined_app(server.address, "lobby") as ann:
         server.kill()
@@ -38,7 +38,7 @@ async def test_nothing_is_missed_while_the_server_is_away(start_server):
         assert ann.session.last_error is None
 
 
-async def test_what_cannot_be_joined_or_left_is_told(address, room):
+async def test_invalid_commands_stay_in_the_input_with_a_hint(address, room):
     async with joined_app(address, room) as ann:
         for typed, told in [
             (f"/join {'x' * 200}", "longer than 128 bytes"),
@@ -86,7 +86,7 @@ async def test_quit_waits_for_receipts(address, room):
         assert ann.stream.undelivered() == []
 
 
-async def test_leaving_without_a_server_leaves_what_has_no_receipt(start_server):
+async def test_leaving_without_a_server_keeps_texts_without_a_receipt(start_server):
     server = start_server()
     async with joined_app(server.address, "lobby") as ann:
         server.kill()
@@ -94,14 +94,14 @@ async def test_leaving_without_a_server_leaves_what_has_no_receipt(start_server)
         await ann.send_text("lost?")
         await ann.insert_text("a draft")
         await ann.press("ctrl+c")
-        await ann.until_shown("1 text has no receipt yet")
+        await ann.until_shown("1 message has no receipt yet")
         await ann.press("enter", "ctrl+c")
         await ann.until(lambda: ann.app.return_value == 130)
         assert [list(outcome.texts) for outcome in ann.stream.undelivered()] == [["lost?"]]
         assert ann.chat_screen.drafts == {"lobby": "a draft"}
 
 
-async def test_another_log_ends_it(start_server):
+async def test_a_server_with_another_log_ends_it(start_server):
     server = start_server()
     async with joined_app(server.address, "lobby") as ann:
         server.kill()
@@ -111,7 +111,7 @@ async def test_another_log_ends_it(start_server):
         assert ann.app.failure.code == 9
 
 
-async def test_with_a_timeout_it_gives_up(start_server):
+async def test_it_gives_up_after_the_timeout(start_server):
     server = start_server()
     async with joined_app(server.address, "lobby", timeout=1) as ann:
         server.process.send_signal(signal.SIGKILL)
@@ -119,7 +119,7 @@ async def test_with_a_timeout_it_gives_up(start_server):
         assert isinstance(ann.app.failure, Unavailable | TimedOut)
 
 
-async def test_a_search_without_a_server_is_done_when_there_is_one(start_server):
+async def test_a_search_without_a_server_runs_after_the_reconnect(start_server):
     server = start_server()
     async with joined_app(server.address, "lobby") as ann:
         await ann.send_text("a needle in here")
@@ -133,7 +133,7 @@ async def test_a_search_without_a_server_is_done_when_there_is_one(start_server)
         await ann.until(lambda: ann.texts == ["a needle in here"])
 
 
-async def test_who_comes_without_a_server_is_told_why_there_is_nothing(start_server):
+async def test_starting_without_a_server_shows_the_error(start_server):
     server = start_server()
     server.kill()
     async with joined_app(server.address, "lobby", wait_loaded=False) as ann:
@@ -144,7 +144,7 @@ async def test_who_comes_without_a_server_is_told_why_there_is_nothing(start_ser
         await ann.until(lambda: ("early", "stored") in ann.states)
 
 
-async def test_what_was_refused_is_replaced_by_what_is_typed_instead(address, room):
+async def test_typing_replaces_an_invalid_command(address, room):
     async with joined_app(address, room, "other room") as ann:
         await ann.send_text("/nonsense")
         await ann.until_shown("unknown command /nonsense")
@@ -158,7 +158,7 @@ async def test_what_was_refused_is_replaced_by_what_is_typed_instead(address, ro
         await ann.until(lambda: "unknown command" not in ann.screen_text)
 
 
-async def test_the_rooms_at_the_side_can_be_hidden(address, room):
+async def test_the_sidebar_can_be_hidden(address, room):
     async with joined_app(address, room) as ann:
         await ann.until_shown("ann (you)")
         await ann.press("f2")
@@ -168,7 +168,7 @@ async def test_the_rooms_at_the_side_can_be_hidden(address, room):
         assert ann.input_text == ""
 
 
-async def test_whoever_was_heard_and_rooms_of_the_server_complete(address, room, say):
+async def test_users_who_wrote_and_rooms_of_the_server_are_completed(address, room, say):
     say("hello", room=room, user="carol")
     say("hello", room="zebra crossing", user="dan")
     async with joined_app(address, room) as ann:

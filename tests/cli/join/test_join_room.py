@@ -1,4 +1,4 @@
-"""What the room holds: in log order, each message once, bounded, and nothing that is pending lost. No screen, no server."""
+"""The lines of a room: in log order, each message once, bounded, pending texts kept. No screen, no server."""
 
 import re
 
@@ -36,24 +36,24 @@ def texts(view):
     return [line.text for line in view.lines]
 
 
-@given(st.lists(st.tuples(st.sampled_from(["come", "older", "put"]), st.integers(1, 60), st.integers(1, 5)), max_size=40))
-def test_lines_are_in_order_and_each_is_there_once(steps):
+@given(st.lists(st.tuples(st.sampled_from(["add", "older", "pending"]), st.integers(1, 60), st.integers(1, 5)), max_size=40))
+def test_lines_are_in_order_and_unique(steps):
     room, expected, pending = watched(), set(), []
     for what, first, count in steps:
         sequences = range(first, first + count)
-        if what == "put":
+        if what == "pending":
             room.add_pending(len(pending) + 1, f"mine {len(pending) + 1}", TIME)
             pending.append(f"mine {len(pending) + 1}")
             continue
         expected |= set(sequences)
         lines = [stored(sequence) for sequence in sequences]
-        room.add(lines) if what == "come" else room.prepend(lines, at_start=False)
+        room.add(lines) if what == "add" else room.prepend(lines, at_start=False)
     assert [line.key for line in room.lines[: len(expected)]] == [(sequence, 0) for sequence in sorted(expected)]
     assert texts(room)[len(expected) :] == pending
     assert room.oldest_sequence == min(expected, default=0)
 
 
-def test_what_is_pending_settles_where_its_receipt_says():
+def test_a_pending_text_moves_to_the_sequence_of_its_receipt():
     room = watched()
     room.receive([run_of(1, "one")])
     for number, text in enumerate(["mine", "mine too"], 1):
@@ -66,7 +66,7 @@ def test_what_is_pending_settles_where_its_receipt_says():
     assert {line.state for line in room.lines} == {"stored"}
 
 
-def test_what_comes_before_its_receipt_is_there_once():
+def test_a_message_received_before_its_receipt_is_kept_once():
     room = watched()
     room.add_pending(1, "mine", TIME)
     room.receive([run_of(1, "mine", user="ann")])
@@ -74,7 +74,7 @@ def test_what_comes_before_its_receipt_is_there_once():
     assert [(line.key, line.state) for line in room.lines] == [((1, 0), "stored")]
 
 
-def test_what_is_rejected_stays_with_the_reason():
+def test_a_rejected_text_stays_with_the_reason():
     room = watched()
     room.receive([run_of(7, "seven")])
     room.add_pending(1, "mine", TIME)
@@ -88,7 +88,7 @@ def test_what_is_rejected_stays_with_the_reason():
     ]
 
 
-def test_no_more_than_the_bound_is_held_and_the_oldest_go():
+def test_the_oldest_lines_above_the_bound_are_dropped():
     room = watched()
     room.add_pending(1, "mine", TIME)
     for first in range(1, 9_501, 500):
@@ -111,7 +111,7 @@ def test_long_texts_are_bounded_by_their_length():
     assert len(room.lines) > 20
 
 
-def test_who_has_scrolled_up_keeps_more_but_not_everything():
+def test_the_bound_is_higher_while_scrolled_up():
     room = watched()
     room.anchor = (1, 0), 0
     for first in range(1, 40_001, 1000):
@@ -123,7 +123,7 @@ def test_who_has_scrolled_up_keeps_more_but_not_everything():
     assert len(room.lines) == scrollback.MAX_LINES_AT_END
 
 
-def test_older_messages_go_in_front_until_there_are_none():
+def test_older_messages_are_prepended_up_to_the_start():
     room = watched()
     room.receive([run_of(50, "fifty")])
     room.prepend([stored(sequence) for sequence in (48, 49, 50)], at_start=False)
@@ -133,7 +133,7 @@ def test_older_messages_go_in_front_until_there_are_none():
     assert (room.oldest_sequence, room.at_start) == (1, True)
 
 
-def test_what_nobody_looks_at_is_unread_and_marked_where_it_begins():
+def test_messages_in_a_hidden_room_are_unread_and_marked():
     room = watched()
     room.receive([run_of(1, "seen")])
     room.set_visible(False)
@@ -144,7 +144,7 @@ def test_what_nobody_looks_at_is_unread_and_marked_where_it_begins():
     assert [line.text for line in room.lines if line.mention] == ["Ann: are you there?"]
     room.set_visible(True)
     assert (room.unread, room.unread_mentions) == (0, 0)
-    assert UNREAD_NOTICE in texts(room), "it stays while it is looked at"
+    assert UNREAD_NOTICE in texts(room), "it stays while the room is visible"
     room.set_visible(False)
     assert UNREAD_NOTICE not in texts(room)
 
@@ -161,26 +161,26 @@ def test_a_mention_is_the_name_as_a_word(text):
 
 
 @pytest.mark.parametrize("text", ["", "annual", "joann", "ann_2", "an n"])
-def test_a_part_of_a_word_is_no_mention(text):
+def test_a_part_of_a_word_is_not_a_mention(text):
     assert not mention_matcher("ann")(text)
 
 
-def test_a_name_that_looks_like_a_pattern_is_only_a_name():
+def test_a_name_is_not_a_pattern():
     assert mention_matcher("a.*(n")("hey a.*(n you")
     assert not mention_matcher("a.n")("abn")
 
 
-def test_a_search_takes_what_matches_in_its_room():
+def test_a_search_keeps_the_matches_in_its_room():
     search = Search("lobby", "ann", "STRASSE")
     search.receive([run_of(1, "Hauptstraße 1", "no"), run_of(3, "strasse", room="ops")])
     assert texts(search) == ["Hauptstraße 1"]
 
 
-def test_older_ones_that_come_too_late_leave_no_gap():
+def test_older_messages_that_arrive_too_late_are_ignored():
     room = watched()
     room.add([stored(n) for n in range(5000, 5010)])
     asked = room.oldest_sequence
-    room.add([stored(n) for n in range(5010, 9000)])  # so many that those asked for would not be next to what is held
+    room.add([stored(n) for n in range(5010, 9000)])  # more than the bound, so the requested ones would leave a gap
     assert room.oldest_sequence > asked
     room.prepend([stored(n) for n in range(4800, 5000)], False, asked)
     assert room.oldest_sequence > asked
@@ -189,7 +189,7 @@ def test_older_ones_that_come_too_late_leave_no_gap():
     assert keys == list(range(keys[0], 9000))
 
 
-def test_a_room_that_nobody_looks_at_holds_no_more_than_its_newest():
+def test_trim_keeps_only_the_newest_lines():
     room = watched()
     room.anchor = ((1, 0), 0)
     room.add([stored(n) for n in range(1, 9000)])
@@ -199,7 +199,7 @@ def test_a_room_that_nobody_looks_at_holds_no_more_than_its_newest():
     assert room.anchor is None
 
 
-def test_notices_stay_between_the_messages_they_came_between():
+def test_notices_keep_their_position_between_messages():
     box = Scrollback()
     box.add_notice("first of all", TIME)
     box.add([stored(5)])
@@ -209,7 +209,7 @@ def test_notices_stay_between_the_messages_they_came_between():
     assert texts(box) == ["first of all", "text", "one", "two", "text"]
 
 
-def test_the_last_heard_are_remembered():
+def test_the_users_who_wrote_last_are_kept():
     room = watched()
     for at in range(600):
         room.receive([run_of(at + 1, "hi", user=f"user {at}")])
@@ -249,7 +249,7 @@ def test_an_invalid_command_raises_an_error_with_the_reason(typed, word):
         slash_commands.parse(typed, COMMANDS)
 
 
-def test_rooms_with_spaces_are_named_in_quotes():
+def test_quotes_enclose_names_with_spaces():
     assert slash_commands.split_names('lobby "war room"') == ["lobby", "war room"]
     assert slash_commands.split_names("ann's") == ["ann's"]
 

@@ -1,4 +1,4 @@
-"""`chatctl join` as a process at a real terminal: what people see there, whatever others write and whatever breaks."""
+"""`chatctl join` as a process at a real terminal: what users see, also of hostile texts and broken connections."""
 
 import re
 from contextlib import ExitStack
@@ -11,7 +11,7 @@ from tests.support.tcp_proxy import proxy_in_thread
 from tests.support.tmux import Pane
 from tests.support.waiting import until
 
-# What Textual writes all along: where the cursor is, colours, and what is to be shown at once.
+# What Textual writes with every drawing: cursor positions, colours, and the start and end of an update.
 DRAWING = re.compile(r"\x1b\[[0-9;]*[Hm]|\x1b\[\?2026[hl]|\x1b\[\?25[hl]|\r?\n")
 
 
@@ -23,7 +23,7 @@ def room(request):
 
 @pytest.fixture
 def join(address, room):
-    """Puts people into the test's own room, or into others, each at a terminal of their own."""
+    """Start `chatctl join` for a user, in a terminal of its own."""
     with ExitStack() as stack:
 
         def join(user, *arguments, server=address, **named):
@@ -44,7 +44,7 @@ def stored(room, server):
 
 
 def is_gone(pid):
-    """Whether a process has ended."""
+    """Return whether a process has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
@@ -52,7 +52,7 @@ def is_gone(pid):
 
 
 def numbers(pane):
-    """Those of the messages on the screen, from the top."""
+    """Return the numbers of the messages on the screen, from the top."""
     return [int(number) for number in re.findall(r"\bnumber (\d+)", pane.screen)]
 
 
@@ -76,7 +76,7 @@ def test_two_people_talk_and_see_the_same(join, address, room):
     ann.shows("1 here")
 
 
-def test_resizing_loses_and_doubles_nothing(join, send):
+def test_resizing_loses_and_repeats_no_message(join, send):
     texts = [f"number {number} of a hundred, in some more words than fit a narrow terminal" for number in range(100)]
     send(*texts)
     ann = join("ann")
@@ -86,7 +86,7 @@ def test_resizing_loses_and_doubles_nothing(join, send):
     last = numbers(ann)[-1]
 
     def is_whole(rows):
-        """Whether the screen has an unbroken part of all texts, which ends in the line that was the last one."""
+        """Return whether the screen shows consecutive texts that end with the same one as before."""
         _, *shown, draft, status = ann.lines
         column = max(line.find("number ") for line in shown)
         part = " ".join(line[column:] for line in shown)
@@ -104,7 +104,7 @@ def test_resizing_loses_and_doubles_nothing(join, send):
     until(lambda: numbers(ann)[-1:] == [99])
 
 
-def test_what_is_typed_without_a_server_settles_once_in_one_order(start_server, join):
+def test_texts_sent_without_a_server_are_stored_once_in_one_order(start_server, join):
     server = start_server()
     ann, bob = people = [join(user, "lobby", server=server.address) for user in ("ann", "bob")]
     say(ann, "before")
@@ -124,7 +124,7 @@ def test_what_is_typed_without_a_server_settles_once_in_one_order(start_server, 
         pane.shows(" connected", "2 here")
 
 
-def test_ctrl_c_restores_the_terminal_and_tells_the_draft(join, room):
+def test_ctrl_c_restores_the_terminal_and_prints_the_draft(join, room):
     script = 'before=$(stty -g); "$@"; echo "it ended with $?"; [ $(stty -g) = $before ] && exec cat -v'
     ann = join("ann", command=("sh", "-c", script, "sh", *CHATCTL))
     assert [ann.format_value(flag) for flag in ("alternate_on", "mouse_any_flag")] == ["1", "1"]
@@ -171,7 +171,7 @@ def test_older_messages_load_and_are_searched(join, send):
     seen = [-1]
 
     def is_further():
-        """Whether the screen shows what comes next; half drawn it does not."""
+        """Return whether the screen shows the next messages completely."""
         found = numbers(ann)
         whole = found and found == list(range(found[0], found[-1] + 1)) and seen[-1] < found[-1]
         seen.extend(number for number in found if whole and number not in seen)
@@ -202,16 +202,18 @@ def test_another_room_has_unread_messages_and_a_mention(join, say, room):
     assert re.search(r"^ +typed$", ann.shows("typed"), re.MULTILINE), "the keys are not in the text"
 
 
-def test_a_connection_that_swallows_everything_is_noticed_and_left(join, address, room):
+def test_a_connection_that_drops_all_data_is_replaced(join, address, room):
     with proxy_in_thread(address) as (proxy, loop):
-        ann = join("ann", room, server=proxy.address, env={"CHATCTL_TIMEOUT": "6s"})  # after half of it a stream is suspect
+        ann = join(
+            "ann", room, server=proxy.address, env={"CHATCTL_TIMEOUT": "6s"}
+        )  # a stream without a response is given up after half of it
         say(ann, "before")
         until(lambda: stored(room, address) == ["before"])
         proxy.blackholed.update(range(1, 100))
         say(ann, "into nothing")
         ann.shows("…", "reconnecting: ", "into nothing")
         proxy.blackholed.clear()
-        loop.call_soon_threadsafe(proxy.abort_connections)
+        loop.call_soon_threadsafe(proxy.cut)
         ann.hides("…")
         ann.shows(" connected")
     assert stored(room, address) == ["before", "into nothing"]
@@ -231,7 +233,7 @@ HOSTILE = {
 }
 
 
-def test_hostile_texts_and_names_are_shown_and_not_obeyed(address, join, tmp_path):
+def test_hostile_texts_and_names_are_shown_and_not_interpreted(address, join, tmp_path):
     ann = join("ann", "safe", ROOM, columns=100, rows=30)
     title = ann.format_value("pane_title")
     ann.log(tmp_path / "drawn")
@@ -252,4 +254,4 @@ def test_hostile_texts_and_names_are_shown_and_not_obeyed(address, join, tmp_pat
     assert (ann.format_value("pane_title"), ann.format_value("alternate_on")) == (title, "1")
     drawn = DRAWING.sub("", (tmp_path / "drawn").read_text())
     assert "漢字" in drawn
-    assert {character for character in drawn if not character.isprintable()} == {"\u200b", "\u200d"}  # which do no harm
+    assert {character for character in drawn if not character.isprintable()} == {"\u200b", "\u200d"}  # these are harmless

@@ -1,4 +1,4 @@
-"""What is on the screen stays where it is, whatever comes above or below it: against a list of all rows."""
+"""The viewport against a model: a list of all rows. Lines added above or below move nothing on the screen."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -20,7 +20,7 @@ def height(line):
 
 
 class Scrolling(RuleBasedStateMachine):
-    """A room of lines 1 to 5 rows high, and how many rows of it should be below the screen (None: it follows)."""
+    """A room with lines of 1 to 5 rows, and the number of rows below the screen (None: it follows new lines)."""
 
     def __init__(self):
         super().__init__()
@@ -86,7 +86,7 @@ TestScrolling = Scrolling.TestCase
 TestScrolling.settings = settings(max_examples=120, stateful_step_count=25, deadline=None)
 
 
-def test_the_place_of_a_line_that_is_gone_is_that_of_the_one_before():
+def test_a_dropped_bottom_line_is_replaced_by_the_one_before():
     room = Room()
     room.lines = [Line((n, 0), 0, "u", "t") for n in range(1, 30)]
     room.anchor = (20, 0), 0
@@ -96,10 +96,10 @@ def test_the_place_of_a_line_that_is_gone_is_that_of_the_one_before():
     assert room.anchor == ((19, 0), 0)
 
 
-def test_a_line_that_has_fewer_rows_than_before_is_still_on_the_screen():
+def test_a_line_with_fewer_rows_than_before_stays_on_the_screen():
     room = Room()
     room.lines = [Line((n, 0), 0, "u", "t") for n in range(1, 30)]
     room.anchor = (20, 0), 8
     shown = Viewport(room, lambda _: 3, 5).visible_rows()
     assert room.anchor == ((20, 0), 2)
-    assert shown == (17, 19, 2)  # one row of it, the three before, and one of the three before those
+    assert shown == (17, 19, 2)  # its one row, three rows of the line before, one of the line before that

@@ -158,7 +158,7 @@ def test_each_line_is_delivered_as_it_comes(address, room, stored):
 
 def test_there_is_a_receipt_for_each_record_in_order(send, address, room):
     texts = [f"{number} ä" for number in range(1, 1201)]
-    done = send("--json", "--user", "ann", "--sender", "job 7", piped="\n".join(texts))
+    done = send("--json", "--user", "ann", "--input-id", "job 7", piped="\n".join(texts))
     assert done.code == 0
     assert [receipt["number"] for receipt in done.objects] == list(range(1, 1201))
     history = run("history", "--json", "--room", room, server=address).objects
@@ -168,17 +168,17 @@ def test_there_is_a_receipt_for_each_record_in_order(send, address, room):
             "status": "stored",
             "room": room,
             "user": "ann",
-            "sender": "job 7",
+            "input_id": "job 7",
             **{key: message[key] for key in ("sequence", "time", "cursor")},
             "sha256": sha256(text.encode()).hexdigest(),
         }
-    (last,) = done.said
+    (last,) = done.stderr_objects
     assert last["summary"]["stored"] == last["summary"]["records"] == 1200
-    assert (last["summary"]["room"], last["summary"]["sender"]) == (room, "job 7")
+    assert (last["summary"]["room"], last["summary"]["input_id"]) == (room, "job 7")
 
 
 def test_the_same_again_stores_nothing_twice_and_gives_the_first_receipts(send, stored):
-    again = ("--json", "--sender", "again")
+    again = ("--json", "--input-id", "again")
     first = send(*again, piped=b"a\n\xff\nc\n").objects
     done = send(*again, piped=b"a\n\xff\nc\nd\n")
     assert [receipt["status"] for receipt in first] == ["stored", "rejected", "stored"]
@@ -191,17 +191,47 @@ def test_the_same_again_stores_nothing_twice_and_gives_the_first_receipts(send, 
 
 
 def test_another_text_or_room_under_the_same_number_is_a_conflict(send, address, stored):
-    sender = "conflict"
-    assert send("--sender", sender, piped=b"a\nb\n").code == 0
-    text = send("--sender", sender, "--json", piped=b"a\nB\n")
+    input_id = "conflict"
+    assert send("--input-id", input_id, piped=b"a\nb\n").code == 0
+    text = send("--input-id", input_id, "--json", piped=b"a\nB\n")
     assert text.code == 1
     assert [receipt["status"] for receipt in text.objects] == ["duplicate", "rejected"]
-    assert sender in text.objects[1]["error"]
-    assert "sender" in text.objects[1]["error"].replace(sender, "")
-    other = run("send", "--room", "elsewhere", "--sender", sender, "a", server=address)
+    assert input_id in text.objects[1]["error"]
+    assert "input id" in text.objects[1]["error"].replace(input_id, "")
+    other = run("send", "--room", "elsewhere", "--input-id", input_id, "a", server=address)
     assert other.code == 1
-    assert sender in other.err
+    assert input_id in other.err
     assert stored() == ["a", "b"]
+
+
+def test_a_text_that_is_stored_already_says_that_nothing_new_was_sent(send):
+    first = send("--input-id", "greeting", "--json", "hello")
+    assert (first.code, [list(said) for said in first.stderr_objects]) == (0, [["summary"]])
+    sequence = first.objects[0]["sequence"]
+    notice = (
+        f"nothing new was sent: record 1 of input id 'greeting' was stored before, as sequence {sequence}: "
+        "use another --input-id for a new message"
+    )
+    again = send("--input-id", "greeting", "hello")
+    assert (again.code, again.err.splitlines()[0]) == (0, f"chatctl: {notice}")
+    assert send("--input-id", "greeting", "--quiet", "hello").err == f"chatctl: {notice}\n"
+    assert send("--input-id", "greeting", "--json", "hello").stderr_objects[0] == {"notice": notice}
+    assert "nothing new" not in send("--input-id", "greeting", piped=b"hello\n").err
+
+
+def test_sender_is_the_deprecated_name_of_input_id(send):
+    notice = "--sender is deprecated: use --input-id"
+    done = send("--sender", "job", "a")
+    assert (done.code, done.err.splitlines()[0]) == (0, f"chatctl: {notice}")
+    assert "input id job)" in done.err
+    done = send("--sender", "job", "--input-id", "job", "--json", piped=b"a\n")
+    assert [receipt["status"] for receipt in done.objects] == ["duplicate"]
+    assert done.stderr_objects[0] == {"notice": notice}
+    assert send("--sender", "job", "--quiet", piped=b"a\n") == (0, "", "")
+    done = send("--sender", "job", "--input-id", "other", "a")
+    assert (done.code, done.out) == (2, "")
+    for words in ("--sender", "--input-id"):
+        assert words in done.err
 
 
 def test_quiet_says_nothing_but_what_went_wrong(send):
@@ -213,10 +243,10 @@ def test_quiet_says_nothing_but_what_went_wrong(send):
     assert "stored" not in done.err
 
 
-def test_the_summary_names_counts_sequences_room_and_sender(send, room):
-    done = send("--user", "ann", "--sender", f"job {room}", "--json", piped=b"a\nb\n")
+def test_the_summary_names_counts_sequences_room_and_input_id(send, room):
+    done = send("--user", "ann", "--input-id", f"job {room}", "--json", piped=b"a\nb\n")
     first, last = (receipt["sequence"] for receipt in done.objects)
-    (line,) = send("--user", "ann", "--sender", f"job {room}", piped=b"a\nb\nc\n").err.splitlines()
+    (line,) = send("--user", "ann", "--input-id", f"job {room}", piped=b"a\nb\nc\n").err.splitlines()
     for words in ("1 stored", "2 duplicate", room, "ann", f"job {room}", f"{first} to {last + 1}"):
         assert words in line
 

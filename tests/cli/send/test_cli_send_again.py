@@ -35,7 +35,7 @@ def restarted(start_server, server):
 def test_a_sender_killed_at_any_moment_is_run_again_with_nothing_doubled(server, moment):
     lines = [f"{number} " + "x" * 50 for number in range(1, 15_001)]
     piped = "\n".join(lines)
-    job = ("send", "--json", "--sender", "job")
+    job = ("send", "--json", "--input-id", "job")
     process = Process(*job, server=server.address)
     process.write(piped[: len(piped) * moment // 15_000 + 60_000])
     until(lambda: len(process.out.lines) >= moment)
@@ -54,16 +54,16 @@ def test_a_sender_killed_at_any_moment_is_run_again_with_nothing_doubled(server,
 
 
 def test_the_same_number_with_another_text_or_room_is_a_conflict_that_names_all(server):
-    job = ("send", "--sender", "job")
+    job = ("send", "--input-id", "job")
     assert run(*job, "--room", "den", piped=b"a\nb\n", server=server.address).code == 0
     text = run(*job, "--room", "den", piped=b"a\nc\n", server=server.address)
     room = run(*job, "--room", "lobby", piped=b"a\nb\n", server=server.address)
     assert (text.code, room.code) == (1, 1)
-    assert "record 2 was rejected" in text.err
-    for words in ("'b'", "'c'", "'job'", "--sender"):
+    assert "record 2 rejected: " in text.err
+    for words in ("'b'", "'c'", "'job'", "--input-id"):
         assert words in text.err
-    assert "records 1 to 2 were rejected" in room.err
-    for words in ("'den'", "'lobby'", "'job'", "--sender"):
+    assert "records 1 to 2 rejected: " in room.err
+    for words in ("'den'", "'lobby'", "'job'", "--input-id"):
         assert words in room.err
     assert history(server) == ["a", "b"]
 
@@ -73,7 +73,7 @@ def test_the_same_number_with_another_text_or_room_is_a_conflict_that_names_all(
 
 def test_a_restart_in_mid_pipe_is_told_and_survived(start_server):
     server = start_server()
-    process = Process("send", "--sender", "job", server=server.address)
+    process = Process("send", "--input-id", "job", server=server.address)
     process.write("before\n")
     until(lambda: history(server) == ["before"])
     server.kill()
@@ -163,7 +163,7 @@ def test_when_it_gives_up_it_says_where_reading_stopped(start_server, kind):
     arguments, separator, records = INPUTS[kind]
     data = separator.join([b"first", *records])
     server = start_server()
-    process = Process("send", "--sender", "job", "--json", "--timeout", "1s", *arguments, server=server.address)
+    process = Process("send", "--input-id", "job", "--json", "--timeout", "1s", *arguments, server=server.address)
     process.write(b"first" + separator)
     until(lambda: process.out.lines)
     server.kill()
@@ -178,7 +178,7 @@ def test_when_it_gives_up_it_says_where_reading_stopped(start_server, kind):
     assert data[:byte].endswith(separator)
     assert data[byte:] == separator.join([b"first", *records][record:])
     server = start_server(listen=server.address, store=server.store)
-    run("send", "--sender", "job", "--quiet", *arguments, piped=data, server=server.address)
+    run("send", "--input-id", "job", "--quiet", *arguments, piped=data, server=server.address)
     cut = separator.decode()[-1]
     valid = [text for text in data.decode(errors="replace").split(cut) if "\ufffd" not in text and len(text) < 65_537]
     assert history(server) == valid
@@ -199,7 +199,7 @@ def feed(process, data):
 
 def test_for_people_it_says_all_of_it(start_server):
     server = start_server()
-    process = Process("send", "--sender", "my job", "--timeout", "3s", server=server.address)
+    process = Process("send", "--input-id", "my job", "--timeout", "3s", server=server.address)
     process.write("a\n")
     until(lambda: history(server) == ["a"])
     server.kill()
@@ -211,8 +211,11 @@ def test_for_people_it_says_all_of_it(start_server):
     assert "gave up after 3 s" in error
     assert "--timeout" in error
     assert summary.startswith("chatctl: 1 stored, 1 unconfirmed (room lobby")
-    assert stopped == "chatctl: reading stopped after record 2, at byte 4 of the input; 4 bytes of the next were read, too"
-    assert "--sender 'my job'" in advice
+    assert (
+        stopped
+        == "chatctl: reading stopped after record 2, at byte 4 of the input; 4 bytes of the next record were read, too"
+    )
+    assert "--input-id 'my job'" in advice
 
 
 def test_a_store_that_stays_full_is_given_up_with_72(start_server, tmp_path):
@@ -220,11 +223,11 @@ def test_a_store_that_stays_full_is_given_up_with_72(start_server, tmp_path):
         assert run("send", "first", server=server.address).code == 0
         fill()
         lines = [f"{number} " + "x" * 10_000 for number in range(30)]
-        job = ("send", "--sender", "job", "--timeout", "0.5s")
+        job = ("send", "--input-id", "job", "--timeout", "0.5s")
         full = run(*job, piped="\n".join(lines), server=server.address)
         assert full.code == 72
-        assert full.err.count("space") == 2  # when it began, and in the end
-        process = Process("send", "--sender", "job", "--timeout", "0", server=server.address)
+        assert full.err.count("no space left") == 2  # when it began, and in the end
+        process = Process("send", "--input-id", "job", "--timeout", "0", server=server.address)
         process.write("\n".join(lines))
         process.close()
         until(lambda: "space" in process.err.text)

@@ -78,7 +78,7 @@ def test_a_second_interrupt_ends_it_even_when_nobody_reads_its_receipts(address,
 
 
 def test_when_the_server_dies_every_record_has_a_state(server, room):
-    process = Process("send", "--json", "--room", room, "--sender", "me", "--timeout", "3s", server=server.address)
+    process = Process("send", "--json", "--room", room, "--input-id", "me", "--timeout", "3s", server=server.address)
     process.write("stored\n" * 1000)
     until(lambda: len(process.out.lines) == 1000)
     server.process.send_signal(signal.SIGSTOP)
@@ -89,7 +89,7 @@ def test_when_the_server_dies_every_record_has_a_state(server, room):
     assert done.code == 78
     assert numbers(done) == list(range(1, 1501))
     assert [receipt["status"] for receipt in done.objects] == ["stored"] * 1000 + ["unconfirmed"] * 500
-    assert {(receipt["sender"], receipt["room"]) for receipt in done.objects} == {("me", room)}
+    assert {(receipt["input_id"], receipt["room"]) for receipt in done.objects} == {("me", room)}
     (said,) = done.stderr_objects
     assert (said["reason"], said["exit_code"]) == ("UNAVAILABLE", 78)
     assert server.address in said["error"]
@@ -97,7 +97,7 @@ def test_when_the_server_dies_every_record_has_a_state(server, room):
 
 
 def test_without_json_the_advice_is_to_send_again_with_the_sender(server, room):
-    process = Process("send", "--room", room, "--sender", "me", "--timeout", "3s", server=server.address)
+    process = Process("send", "--room", room, "--input-id", "me", "--timeout", "3s", server=server.address)
     process.write("stored\n")
     until(lambda: texts(room, server.address))
     server.process.send_signal(signal.SIGSTOP)
@@ -106,7 +106,7 @@ def test_without_json_the_advice_is_to_send_again_with_the_sender(server, room):
     server.kill()
     done = process.wait()
     assert (done.code, done.out) == (78, "")
-    for words in ("1 stored", "1 unconfirmed", "sender me", "again", "--sender"):
+    for words in ("1 stored", "1 unconfirmed", "input id me", "again", "--input-id"):
         assert words in done.err
 
 
@@ -115,7 +115,7 @@ def test_a_server_that_stops_answering_is_given_up_and_nothing_that_was_read_is_
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     process = Process(
-        "send", "--json", "--room", room, "--sender", "me", "--timeout", "1s", server=server.address, stdin=reading
+        "send", "--json", "--room", room, "--input-id", "me", "--timeout", "1s", server=server.address, stdin=reading
     )
     written = os.write(writing, b"first\n")
     until(lambda: len(process.out.lines) == 1)
@@ -136,7 +136,7 @@ def test_a_server_that_stops_answering_is_given_up_and_nothing_that_was_read_is_
     records = 1 + (taken - len(b"first\n")) // len(rest)
     assert records > 10_000
     assert numbers(done) == list(range(1, records + 1))
-    again = run("send", "--room", room, "--sender", "me", piped=b"first\n" + rest * (records - 1), server=server.address)
+    again = run("send", "--room", room, "--input-id", "me", piped=b"first\n" + rest * (records - 1), server=server.address)
     assert again.code == 0
     assert texts(room, server.address) == ["first"] + ["x" * 99] * (records - 1)
 
@@ -168,7 +168,7 @@ BAD_NAMES = {
 }
 
 
-@pytest.mark.parametrize("option", ["--room", "--user", "--sender"])
+@pytest.mark.parametrize("option", ["--room", "--user", "--input-id"])
 @pytest.mark.parametrize("kind", BAD_NAMES)
 def test_a_name_that_cannot_be_is_wrong_usage(address, option, kind):
     name, words = BAD_NAMES[kind]
@@ -181,7 +181,7 @@ def test_a_name_that_cannot_be_is_wrong_usage(address, option, kind):
 
 def test_the_longest_names_are_good(address):
     name = "ä" * 64
-    assert run("send", "--room", name, "--user", name, "--sender", name, "hello", server=address).code == 0
+    assert run("send", "--room", name, "--user", name, "--input-id", name, "hello", server=address).code == 0
 
 
 NO_USER = "import os; os.getuid = lambda: 4_242_424; from chatctl.__main__ import main; main()"

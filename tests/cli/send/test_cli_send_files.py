@@ -50,9 +50,9 @@ def left(files):
 def test_the_receipts_are_those_of_json_byte_for_byte(send, receipts, piped, left):
     done = send("--json", "--receipts", receipts, piped=piped)
     assert receipts.read_text() == done.out
-    sender = ("--sender", done.said[-1]["summary"]["sender"])
-    again = send(*sender, "--json", piped=piped)
-    assert send(*sender, "--receipts", receipts, piped=piped).out == ""
+    named = ("--input-id", done.stderr_objects[-1]["summary"]["input_id"])
+    again = send(*named, "--json", piped=piped)
+    assert send(*named, "--receipts", receipts, piped=piped).out == ""
     assert receipts.read_text() == again.out
     assert left() == ["receipts"]
 
@@ -187,7 +187,7 @@ def test_each_file_is_one_of_its_own(send, files, other):
     (files / "link").symlink_to("receipts")
     done = send("--receipts", files / "receipts", "--rejects", f"{files}/{other}", "hello")
     assert done.code == 2
-    assert "twice" in done.err
+    assert "another option" in done.err
     assert os.listdir(files) == ["link"]
 
 

@@ -54,7 +54,7 @@ def test_rejects_are_the_input_that_is_not_stored_byte_for_byte(send, rejects, s
 )
 def test_what_the_server_rejects_stands_in_the_order_of_the_input(send, room, rejects, split, end, last):
     texts = [f"{n} \r\u2028😀".encode() for n in range(900)]
-    assert send("--split", split, "--sender", room, piped=end.join(texts) + end).code == 0
+    assert send("--split", split, "--input-id", room, piped=end.join(texts) + end).code == 0
     for n in range(0, 900, 3):
         texts[n] = b"\xff" + texts[n] if n % 2 else b"other " + texts[n]  # not UTF-8, or a conflict
     if last.startswith("not"):
@@ -62,7 +62,7 @@ def test_what_the_server_rejects_stands_in_the_order_of_the_input(send, room, re
     else:
         texts[-1] += b"?"
     tail = b"" if "without" in last else end
-    done = send("--split", split, "--sender", room, "--rejects", rejects, piped=end.join(texts) + tail)
+    done = send("--split", split, "--input-id", room, "--rejects", rejects, piped=end.join(texts) + tail)
     assert done.code == 1
     assert rejects.read_bytes() == end.join([*texts[0:899:3], texts[-1]]) + tail
 
@@ -70,8 +70,8 @@ def test_what_the_server_rejects_stands_in_the_order_of_the_input(send, room, re
 def test_a_text_of_the_command_line_is_rejected_as_it_was_written(send, room, rejects):
     assert send("--rejects", rejects, b"caf\xe9", "and more").code == 1
     assert rejects.read_bytes() == b"caf\xe9 and more"
-    assert send("--sender", room, "one").code == 0
-    assert send("--sender", room, "--rejects", rejects, "another").code == 1
+    assert send("--input-id", room, "one").code == 0
+    assert send("--input-id", room, "--rejects", rejects, "another").code == 1
     assert rejects.read_bytes() == b"another"
 
 

@@ -32,7 +32,7 @@ def left_behind(server, kept, piped, *arguments, first=b"", timeout="1s"):
     process = Process(
         "send",
         "--json",
-        "--sender",
+        "--input-id",
         "s",
         "--timeout",
         timeout,
@@ -51,8 +51,8 @@ def left_behind(server, kept, piped, *arguments, first=b"", timeout="1s"):
     return process.wait()
 
 
-def record(number, text, room="lobby", user="tess", sender="s"):
-    return json.dumps({"number": number, "room": room, "user": user, "sender": sender, "text": text}) + "\n"
+def record(number, text, room="lobby", user="tess", input_id="s"):
+    return json.dumps({"number": number, "room": room, "user": user, "input_id": input_id, "text": text}) + "\n"
 
 
 def test_what_is_unconfirmed_is_kept_and_sent_under_its_numbers_whatever_is_in_it(start_server, kept):
@@ -64,7 +64,7 @@ def test_what_is_unconfirmed_is_kept_and_sent_under_its_numbers_whatever_is_in_i
     assert done.code == 78
     expected = [*enumerate(texts, 3), (len(texts) + 4, "after a hole")]
     assert [(r["number"], r["text"]) for r in map(json.loads, kept.read_bytes().split(b"\n")[:-1])] == expected
-    assert {(r["room"], r["user"], r["sender"]) for r in map(json.loads, kept.read_bytes().split(b"\n")[:-1])} == {
+    assert {(r["room"], r["user"], r["input_id"]) for r in map(json.loads, kept.read_bytes().split(b"\n")[:-1])} == {
         ("den", "ann", "s")
     }
     server = start_server(listen=server.address, store=server.store)
@@ -74,18 +74,33 @@ def test_what_is_unconfirmed_is_kept_and_sent_under_its_numbers_whatever_is_in_i
     assert history(server.address, "den") == ["stored", *texts, "after a hole"]
     assert kept.read_bytes() == b""
     assert run("send", "--json", "--resume", kept, server=server.address) == (0, "", "")
-    assert "nothing is left" in run("send", "--resume", kept, server=server.address).err
+    assert "no unconfirmed records in" in run("send", "--resume", kept, server=server.address).err
 
 
 def test_every_character_comes_through(address, room, kept):
-    kept.write_text("".join(record(n, text, room=room, sender=room) for n, text in enumerate(TEXTS, 1)))
+    kept.write_text("".join(record(n, text, room=room, input_id=room) for n, text in enumerate(TEXTS, 1)))
     assert run("send", "--resume", kept, server=address).code == 0
     assert history(address, room) == TEXTS
     kept.write_text(
-        "".join(record(n, text, room=room, sender=room).replace("\\u", "\\u") for n, text in enumerate(TEXTS, 1))
+        "".join(record(n, text, room=room, input_id=room).replace("\\u", "\\u") for n, text in enumerate(TEXTS, 1))
     )
     again = run("send", "--json", "--resume", kept, server=address)
     assert {status for _, status in statuses(again)} == {"duplicate"}
+
+
+UNCONFIRMED_OF_0_1_0 = """\
+{"number":3,"room":"ROOM","user":"ann","sender":"job 7","text":"größer"}
+{"number":4,"room":"ROOM","user":"ann","sender":"job 7","text":"\\u001b[2J"}
+{"number":9,"room":"ROOM","user":"ann","sender":"job 7","text":"last"}
+"""
+
+
+def test_unconfirmed_records_of_version_0_1_0_are_sent(address, room, kept):
+    kept.write_text(UNCONFIRMED_OF_0_1_0.replace("ROOM", room), encoding="utf-8")
+    done = run("send", "--json", "--resume", kept, server=address)
+    assert (done.code, statuses(done)) == (0, [(3, "stored"), (4, "stored"), (9, "stored")])
+    assert {(receipt["user"], receipt["input_id"]) for receipt in done.objects} == {("ann", "job 7")}
+    assert history(address, room) == ["größer", "\x1b[2J", "last"]
 
 
 def test_a_resume_without_a_server_loses_nothing_from_its_file(start_server, kept):
@@ -124,7 +139,7 @@ main()
 
 
 def test_an_interrupt_between_the_welcome_and_the_first_record_forgets_nothing(address, room, kept):
-    kept.write_text(record(1, "a", room=room, sender=room))
+    kept.write_text(record(1, "a", room=room, input_id=room))
     arguments = ("send", "--resume", kept, "--unconfirmed", kept)
     done = run(*arguments, server=address, command=[sys.executable, "-c", INTERRUPTED])
     assert done.code == 130
@@ -154,8 +169,8 @@ def test_a_resume_that_breaks_in_the_middle_keeps_the_rest(start_server, kept):
 
 
 def test_what_the_server_rejects_of_a_resume_goes_to_the_rejects(address, room, kept, tmp_path):
-    assert run("send", "--room", room, "--sender", room, "one", server=address).code == 0
-    kept.write_text(record(1, "other", room=room, sender=room) + record(2, "two", room=room, sender=room))
+    assert run("send", "--room", room, "--input-id", room, "one", server=address).code == 0
+    kept.write_text(record(1, "other", room=room, input_id=room) + record(2, "two", room=room, input_id=room))
     rejects = tmp_path / "rejects"
     done = run("send", "--json", "--resume", kept, "--unconfirmed", kept, "--rejects", rejects, server=address)
     assert done.code == 1
@@ -177,7 +192,7 @@ GARBAGE = {
     "no json": "hello\n",
     "a list": "[1]\n",
     "half a line": record(2, "b")[:-5],
-    "no text": '{"number": 2, "room": "lobby", "user": "tess", "sender": "s"}\n',
+    "no text": '{"number": 2, "room": "lobby", "user": "tess", "input_id": "s"}\n',
     "a number as text": record(2, 5),
     "nothing as text": record(2, None),
     "a text as number": record("2", "b"),
@@ -189,7 +204,7 @@ GARBAGE = {
     "brackets": "[" * 200_000 + "\n",
     "digits": '{"number": ' + "9" * 10_000 + "}\n",
     "an empty line": "\n",
-    "another sender": record(2, "b", sender="t"),
+    "another input id": record(2, "b", input_id="t"),
     "another user": record(2, "b", user="bob"),
     "another room": record(2, "b", room="den"),
     "the same number": record(1, "b"),
@@ -211,7 +226,7 @@ def test_a_file_that_holds_anything_else_is_refused_by_its_line_and_left_alone(a
         assert [path.name for path in kept.parent.iterdir()] == ["kept"]
 
 
-@pytest.mark.parametrize("name", ["room", "user", "sender"])
+@pytest.mark.parametrize("name", ["room", "user", "input_id"])
 def test_names_that_cannot_be_are_refused_before_anything_is_written(address, kept, name):
     content = record(1, "a", **{name: "a\nb"})
     kept.write_text(content)
@@ -224,7 +239,7 @@ def test_what_cannot_be_resumed_is_told(address, kept, tmp_path):
     assert "UTF-8" in run("send", "--resume", kept, server=address).err
     assert "No such file" in run("send", "--resume", tmp_path / "nothing", server=address).err
     assert "directory" in run("send", "--resume", tmp_path, server=address).err
-    for more in ("text", "--sender=x"):
+    for more in ("text", "--input-id=x"):
         done = run("send", "--resume", kept, more, server=address)
         assert done.code == 2
         assert "excludes" in done.err
@@ -244,7 +259,7 @@ def test_a_text_of_the_command_line_is_kept_and_sent_again(start_server, kept):
 
 
 def test_a_file_can_be_resumed_through_a_pipe(address, room, kept):
-    kept.write_text(record(1, "a", room=room, sender=room))
+    kept.write_text(record(1, "a", room=room, input_id=room))
     command = ["sh", "-c", f'"$@" --resume /dev/stdin < {kept}', "sh", *CHATCTL]
     assert run("send", command=command, server=address).code == 0
     assert history(address, room) == ["a"]

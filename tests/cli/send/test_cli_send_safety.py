@@ -52,7 +52,7 @@ def test_what_was_read_of_a_line_that_did_not_end_is_told(address, room):
     until(lambda: texts(room, address) == ["one"] and not unread(process.popen.stdin))
     done = process.signal(signal.SIGTERM).wait()
     assert done.code == 143
-    assert "after record 1, at byte 4 of the input; 4 bytes of the next were read, too" in done.err
+    assert "after record 1, at byte 4 of the input; 4 bytes of the next record were read, too" in done.err
 
 
 def test_without_a_server_it_says_that_nothing_was_read(tmp_path):
@@ -128,4 +128,4 @@ def test_an_interrupted_run_names_its_sender_also_when_it_is_quiet(address, room
     until(lambda: texts(room, address) == ["one"])
     done = process.signal(signal.SIGINT).wait()
     assert done.code == 130
-    assert "send the same input again with --sender" in done.err
+    assert "send the same input again with --input-id" in done.err

@@ -183,7 +183,7 @@ def test_a_full_disk_ends_a_send_with_72_and_with_space_again_it_goes_on(start_s
         assert run("send", "first", server=server.address).code == 0
         fill()
         lines = [f"{number} " + "x" * 10_000 for number in range(30)]
-        job = ("send", "--json", "--sender", "job", "--timeout", "1s")
+        job = ("send", "--json", "--input-id", "job", "--timeout", "1s")
         full = run(*job, piped="\n".join(lines), server=server.address)
         assert full.code == 72
         assert [receipt["number"] for receipt in full.objects] == list(range(1, len(full.objects) + 1))

@@ -1,15 +1,12 @@
 """`chatctl stats`, and what every client says when something else than a chatctl server answers, or nothing."""
 
-import socket
 import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 
-import grpc
 import pytest
 
 from chatctl.version import full_version
 from tests.support.cli import run
+from tests.support.fake_servers import server_with_handlers
 from tests.support.servers import ServerFactory
 
 SPOKEN = {("den", "ann"): 3, ("den", "bob"): 2, ("war room", "ann"): 1}
@@ -63,26 +60,19 @@ def test_figures_for_people(address):
 
 
 @pytest.fixture
-def silent():
-    """Something that takes connections and never says a word."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-
-
-@pytest.fixture
 def web():
     """A web server."""
-    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    command = ["python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         yield "127.0.0.1:" + process.stdout.readline().split(" port ")[1].split()[0]
         process.kill()
 
 
 @pytest.mark.parametrize(("command", "code"), [(("send", "hi"), 78), (("send",), 78), (("stats",), 68), (("history",), 68)])
-def test_silence_is_given_up(silent, command, code):
-    done = run(*command, "--timeout", "0.5s", server=silent, piped=b"a\n")
+def test_silence_is_given_up(silent_address, command, code):
+    done = run(*command, "--timeout", "0.5s", server=silent_address, piped=b"a\n")
     assert (done.code, done.out) == (code, "")
-    for words in (silent, "0.5 s", "--timeout"):
+    for words in (silent_address, "0.5 s", "--timeout"):
         assert words in done.err
 
 
@@ -95,13 +85,10 @@ def test_another_kind_of_server_is_no_server(web, command):
 
 @pytest.mark.parametrize("command", [("send", "hi", "--json"), ("stats", "--json"), ("history", "--json")])
 def test_another_grpc_service_is_no_chatctl(command):
-    other = grpc.server(ThreadPoolExecutor(1))
-    port = other.add_insecure_port("127.0.0.1:0")
-    other.start()
-    done = run(*command, server=f"127.0.0.1:{port}")
-    other.stop(None).wait()
+    with server_with_handlers({}) as other:
+        done = run(*command, server=other)
     assert done.code == 64 + 12
-    assert "no chatctl server" in done.stderr_objects[-1]["error"]
+    assert "is not a chatctl server" in done.stderr_objects[-1]["error"]
     assert done.stderr_objects[-1]["exit_code"] == done.code
 
 

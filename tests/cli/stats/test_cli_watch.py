@@ -11,7 +11,7 @@ import termios
 import pytest
 
 from chatctl import __version__
-from chatctl.cli.stats.command import with_default_interval
+from chatctl.cli.stats.command import prepare
 from tests.support.cli import Process, run
 from tests.support.tmux import Pane
 from tests.support.waiting import until
@@ -97,7 +97,7 @@ def test_watch_takes_a_number_or_none(words):
         given = ["stats", "--utc", *f"{name}{words}".split(" ")]
         bare = words in ("", " --json", " -s x:1")
         expected = f"--watch=2{words}" if bare else f"{name}{words}"
-        assert with_default_interval(given) == ["stats", "--utc", *expected.split(" ")]
+        assert prepare(given) == ["stats", "--utc", *expected.split(" ")]
 
 
 def test_an_interval_that_is_none_is_told(busy):
@@ -154,7 +154,7 @@ def test_a_frozen_server_is_given_up_with_78(start_server):
     finally:
         served.process.send_signal(signal.SIGCONT)
     assert done.code == 78
-    assert "has not answered for 0.6 s" in done.err
+    assert f"no response from {served.address} for 0.6 s" in done.err
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ import os
 import random
 import shutil
 import signal
-import socket
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 
 from chatctl.v1 import chat_pb2 as pb
 from tests.support.cli import Process, Terminal, run
+from tests.support.fake_servers import server_with_handlers
 from tests.support.waiting import until
 
 
@@ -20,7 +19,7 @@ from tests.support.waiting import until
 def receipts(address, room):
     """The receipts of a hundred messages; objects to spoil."""
     lines = "".join(f"line {n}\n" for n in range(100))
-    return run("send", "--json", "--room", room, "--user", "ann", "--sender", room, piped=lines, server=address).objects
+    return run("send", "--json", "--room", room, "--user", "ann", "--input-id", room, piped=lines, server=address).objects
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def verify(address, tmp_path):
 
 def summary(done):
     """What the summary counts, without what is zero."""
-    return {what: count for what, count in done.said[-1]["summary"].items() if count}
+    return {what: count for what, count in done.stderr_objects[-1]["summary"].items() if count}
 
 
 def log_of(receipt):
@@ -54,7 +53,7 @@ def test_what_is_stored_verifies(verify, receipts):
 
 def test_duplicates_verify_in_any_order_and_from_stdin(address, room, receipts):
     lines = "".join(f"line {n}\n" for n in range(100))
-    again = run("send", "--json", "--room", room, "--user", "ann", "--sender", room, piped=lines, server=address).objects
+    again = run("send", "--json", "--room", room, "--user", "ann", "--input-id", room, piped=lines, server=address).objects
     assert {receipt["status"] for receipt in again} == {"duplicate"}
     random.Random(1).shuffle(again)
     piped = "\n".join(map(json.dumps, receipts + again))  # the last line without an end
@@ -77,7 +76,7 @@ def test_planted_faults_are_told_one_a_line(verify, receipts):
     done = verify(receipts, "--json")
     assert done.code == 1
     told = [(at, planted[at]) for at in sorted(planted)]
-    keys = ("number", "sender", "sequence", "room", "user")
+    keys = ("number", "input_id", "sequence", "room", "user")
     assert done.objects == [
         {"line": at + 1, **{key: receipts[at][key] for key in keys}, "fault": fault} for at, fault in told
     ]
@@ -88,15 +87,32 @@ def test_planted_faults_are_told_one_a_line(verify, receipts):
     assert (done.code, len(done.lines)) == (1, 40)
     for line, (at, fault) in zip(done.lines, told, strict=True):
         receipt = receipts[at]
-        named = f"sender {receipt['sender']}, sequence {receipt['sequence']}, room {receipt['room']}, user {receipt['user']}"
+        named = (
+            f"input id {receipt['input_id']}, sequence {receipt['sequence']}, room {receipt['room']}, user {receipt['user']}"
+        )
         assert line.startswith(f"record {receipt['number']} ({named}): ")
         assert fault.rpartition("_")[2] in line
     assert "60 verified, 10 missing, 10 in another room, 10 by another user, 10 with another text" in done.err
-    assert "--sender" in done.err
+    assert "--input-id" in done.err
+
+
+def test_receipts_of_version_0_1_0_verify(verify, receipts, address):
+    log = log_of(receipts[0])
+    lines = [
+        f'{{"number":1,"status":"stored","sequence":{receipts[0]["sequence"]},"room":"{receipts[0]["room"]}","user":"ann",'
+        f'"sender":"job 7","time":"2026-01-31T08:00:00.000000Z","cursor":"{log}:{receipts[0]["sequence"]}",'
+        '"sha256":"7ab2851d20c8cbfd2f8cb6b4d0335ac0ccf693ab30de305c5b6ef128c238a74e"}',
+        '{"number":2,"status":"rejected","room":"den","user":"ann","sender":"job 7","error":"it is not UTF-8"}',
+        f'{{"number":3,"status":"duplicate","sequence":999999999,"room":"den","user":"ann","sender":"job 7",'
+        f'"time":"2026-01-31T08:00:00.000000Z","cursor":"{log}:999999999","sha256":"{"0" * 64}"}}',
+    ]
+    done = verify([line.encode() for line in lines], "--json")
+    assert summary(done) == {"records": 3, "verified": 1, "missing": 1, "rejected": 1, "log": log}
+    assert [(fault["number"], fault["input_id"], fault["fault"]) for fault in done.objects] == [(3, "job 7", "missing")]
 
 
 def test_other_peoples_words_move_no_cursor(verify, receipts):
-    done = verify([receipts[0] | {"sender": "\x1b[2J\n", "user": "eve"}])
+    done = verify([receipts[0] | {"input_id": "\x1b[2J\n", "user": "eve"}])
     assert (done.code, len(done.lines)) == (1, 1)
     assert "\\x1b[2J\\n" in done.out
 
@@ -104,7 +120,7 @@ def test_other_peoples_words_move_no_cursor(verify, receipts):
 def test_what_was_rejected_or_never_confirmed_is_counted(verify, receipts, address, room):
     rejected = run("send", "--json", "--room", room, piped=b"good\n\xff\n", server=address).objects
     assert [receipt["status"] for receipt in rejected] == ["stored", "rejected"]
-    names = {"room": room, "user": "ann", "sender": "s"}
+    names = {"room": room, "user": "ann", "input_id": "s"}
     unconfirmed = {"number": 7, "status": "unconfirmed", **names, "sha256": "0" * 64}
     done = verify([*receipts, *rejected, unconfirmed], "--json")
     assert (done.code, done.out) == (1, "")
@@ -125,7 +141,7 @@ GARBAGE = {
     "null": b"null",
     "deep": b"[" * 100_000,
     "long integer": b'{"number":' + b"9" * 10_000 + b"}",
-    "over a mebibyte": b'{"number":1,"status":"rejected","sender":"s","x":"' + b"x" * (1 << 20) + b'"}',
+    "over a mebibyte": b'{"number":1,"status":"rejected","input_id":"s","x":"' + b"x" * (1 << 20) + b'"}',
     "many mebibytes": b"x" * (5 << 20),
 }
 
@@ -135,8 +151,8 @@ def test_a_line_that_is_no_receipt_is_shown_by_its_number_and_spoils_only_itself
     lines = [*receipts[:50], GARBAGE[kind], *receipts[50:]]
     done = verify(lines)
     assert (done.code, done.out) == (1, "")
-    assert "line 51 is no receipt: " in done.err
-    assert "100 verified, 1 no receipt (" in done.err
+    assert "line 51 is not a receipt: " in done.err
+    assert "100 verified, 1 not a receipt (" in done.err
     done = verify(lines, "--json")
     assert [(thing["line"], thing["fault"]) for thing in done.objects] == [(51, "no_receipt")]
     assert (summary(done)["verified"], summary(done)["no_receipt"]) == (100, 1)
@@ -149,7 +165,7 @@ def test_a_line_that_is_no_receipt_is_shown_by_its_number_and_spoils_only_itself
         {"number": 0}, {"number": "1"}, {"number": True}, {"number": 2**53},
         {"sequence": 0}, {"sequence": -1}, {"sequence": 1.0}, {"sequence": True}, {"sequence": "1"}, {"sequence": 2**63},
         {"room": ""}, {"room": None}, {"room": 5}, {"room": ["den"]}, {"room": "\ud800"}, {"room": "x" * 5000},
-        {"user": "a\nb"}, {"sender": None},
+        {"user": "a\nb"}, {"input_id": None},
         {"cursor": ""}, {"cursor": "7"}, {"cursor": None}, {"cursor": "LOG:"}, {"cursor": "LOG:1"},
         {"cursor": "\x1b[2J:SEQ"}, {"cursor": "x" * 500 + ":SEQ"},
         {"sha256": ""}, {"sha256": "0" * 63}, {"sha256": "0" * 66}, {"sha256": "g" * 64}, {"sha256": None}, {"sha256": 5},
@@ -168,21 +184,21 @@ def test_an_object_that_no_server_can_have_written_is_no_receipt(verify, receipt
 def test_many_lines_that_are_no_receipts_are_not_all_shown(verify):
     done = verify([b"x"] * 500)
     assert done.code == 1
-    assert done.err.count("is no receipt:") == 20
-    assert "0 verified, 500 no receipts" in done.err
+    assert done.err.count("is not a receipt:") == 20
+    assert "0 verified, 500 not receipts" in done.err
     assert len(verify([b"x"] * 500, "--json").objects) == 500
 
 
 def test_of_no_receipts_nothing_is_verified(verify):
     done = verify([])
-    assert (done.code, done.out, done.err) == (1, "", "chatctl: there are no receipts, so nothing is verified\n")
+    assert (done.code, done.out, done.err) == (1, "", "chatctl: no receipts, so nothing is verified\n")
 
 
 def test_receipts_of_another_log_are_refused(verify, receipts, server):
     done = verify(receipts, "--json", server=server.address)
     assert (done.code, done.out) == (73, "")
-    assert (done.said[-1]["reason"], done.said[-1]["exit_code"]) == ("CURSOR_OTHER_LOG", 73)
-    assert log_of(receipts[0]) in done.said[-1]["error"]
+    assert (done.stderr_objects[-1]["reason"], done.stderr_objects[-1]["exit_code"]) == ("CURSOR_OTHER_LOG", 73)
+    assert log_of(receipts[0]) in done.stderr_objects[-1]["error"]
     done = verify(receipts, server=server.address)
     assert (done.code, done.err.count("\n")) == (73, 1)
 
@@ -193,7 +209,7 @@ def test_a_later_receipt_of_another_log_is_refused_by_its_line(verify, receipts)
     done = verify([*receipts[:30], other, *receipts[31:]], "--json")
     assert done.code == 73
     assert [thing["fault"] for thing in done.objects] == ["other_user"]
-    (said,) = done.said
+    (said,) = done.stderr_objects
     assert (said["reason"], said["summary"]["verified"]) == ("CURSOR_OTHER_LOG", 29)
     for words in ("line 31", "0123456789ab", log_of(receipts[0])):
         assert words in said["error"]
@@ -201,10 +217,10 @@ def test_a_later_receipt_of_another_log_is_refused_by_its_line(verify, receipts)
 
 def test_a_lost_tail_of_the_log_is_reported_missing(start_server, tmp_path):
     server = start_server()
-    first = run("send", "--json", "--sender", "s", piped="a\nb\n", server=server.address).objects
+    first = run("send", "--json", "--input-id", "s", piped="a\nb\n", server=server.address).objects
     server.stop()  # which leaves no write-ahead log
     server = start_server(store=server.store)
-    again = run("send", "--json", "--sender", "s", piped="a\nb\nc\nd\n", server=server.address).objects
+    again = run("send", "--json", "--input-id", "s", piped="a\nb\nc\nd\n", server=server.address).objects
     assert [receipt["status"] for receipt in again] == ["duplicate", "duplicate", "stored", "stored"]
     server.kill()
     assert server.store.with_name(server.store.name + "-wal").stat().st_size > 0
@@ -217,7 +233,7 @@ def test_a_lost_tail_of_the_log_is_reported_missing(start_server, tmp_path):
     assert [(thing["number"], thing["fault"]) for thing in done.objects] == [(3, "missing"), (4, "missing")]
     assert summary(done)["verified"] == len(first) == 2
     # Sending again mends it, as the advice is; the receipts of before stay true only if all are stored where they were.
-    run("send", "--sender", "s", piped="a\nb\nc\nd\n", server=copy.address)
+    run("send", "--input-id", "s", piped="a\nb\nc\nd\n", server=copy.address)
     assert run("verify", str(tmp_path / "receipts"), server=copy.address).code == 0
 
 
@@ -251,15 +267,14 @@ def test_a_server_that_goes_away_in_the_middle_ends_it_with_what_is_known(server
     assert (done.stderr_objects[-1]["reason"], summary(done)["verified"]) == ("STOPPING", 1)
 
 
-def test_time_spent_waiting_for_receipts_does_not_count(address, receipts):
+def test_time_spent_waiting_for_receipts_does_not_count(address, receipts, silent_address):
     process = Process("verify", "-", "--json", "--timeout", "0.2s", server=address)
-    listener = socket.create_server(("127.0.0.1", 0))
-    silent = f"127.0.0.1:{listener.getsockname()[1]}"
     for receipt in receipts[:3]:
         process.write(json.dumps(receipt | {"user": "eve"}) + "\n")
         until(lambda receipt=receipt: len(process.out.lines) == receipt["number"])
-        assert run("stats", "--timeout", "0.5s", server=silent).code == 68  # its patience is over, and was the longer one
-    listener.close()
+        assert (
+            run("stats", "--timeout", "0.5s", server=silent_address).code == 68
+        )  # its patience is over, and was the longer one
     assert process.close().wait().code == 1
 
 
@@ -292,15 +307,11 @@ def test_ctrl_c_at_a_terminal_ends_it(address):
 
 def test_an_older_server_is_named_as_what_it_is(verify, receipts):
     answer = pb.GetStatsResponse(version="0.1.0", limits=pb.Limits(batch_messages=1000))
-    old = grpc.server(ThreadPoolExecutor(1))
     handler = grpc.unary_unary_rpc_method_handler(lambda *_: answer, None, pb.GetStatsResponse.SerializeToString)
-    old.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("chatctl.v1.ChatService", {"GetStats": handler})])
-    port = old.add_insecure_port("127.0.0.1:0")
-    old.start()
-    done = verify(receipts, server=f"127.0.0.1:{port}")
-    old.stop(None).wait()
+    with server_with_handlers({"GetStats": handler}) as old:
+        done = verify(receipts, server=old)
     assert (done.code, done.out) == (76, "")
-    for words in (f"127.0.0.1:{port}", "chatctl 0.1.0", "does not support verification", "upgrade"):
+    for words in (old, "chatctl 0.1.0", "does not support verification", "upgrade"):
         assert words in done.err
 
 

@@ -1,0 +1,53 @@
+"""Errors become sentences, reasons and exit codes here."""
+
+from typing import NamedTuple
+
+import typer
+
+from chatctl.cli.exit_codes import FAILED, INTERRUPTED, STATUS_OFFSET, USAGE
+from chatctl.cli.terminal import messages
+from chatctl.compat.typer_usage import UsageError, usage_message
+from chatctl.errors import ChatError, InvalidValue, ListenError, StoreOpenError, TimedOut, Unavailable
+
+REPORTED: tuple[type[BaseException], ...] = (
+    *(ChatError, StoreOpenError, ListenError, InvalidValue, UsageError, OSError),
+    *(KeyboardInterrupt, SystemExit, typer.Abort),
+)
+"""What may end a command. Any other exception is a bug, and ends with a traceback."""
+
+
+class Failure(NamedTuple):
+    """An error as a command reports it."""
+
+    text: str = ""
+    reason: str = ""
+    code: int = 0
+
+
+def report(error: BaseException, command: str, as_json: bool) -> int:
+    """Report an error that ended a command, one of REPORTED, and return the exit code."""
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return INTERRUPTED
+    if isinstance(error, (BrokenPipeError, SystemExit)):  # Typer turns the first into the second
+        return 0  # the reader of stdout has read enough
+    text, reason, code = describe(error)
+    if isinstance(error, UsageError) and not as_json:
+        text = f"{text}\nTry `{f'chatctl {command}'.rstrip()} --help`."
+    return messages.report_error(text, reason, code, as_json)
+
+
+def describe(error: BaseException) -> Failure:
+    """Return the sentence, reason and exit code of an error."""
+    if isinstance(error, ChatError):
+        return Failure(str(error), error.reason, STATUS_OFFSET + error.code)
+    if isinstance(error, OSError):  # such as a full disk behind stdout
+        return Failure(f"cannot read or write: {error.strerror}", "INPUT_OUTPUT", FAILED)
+    if isinstance(error, StoreOpenError | ListenError):
+        return Failure(str(error), "NOT_STARTED", FAILED)
+    text = usage_message(error) if isinstance(error, UsageError) else str(error)
+    return Failure(text, "USAGE", USAGE)
+
+
+def as_unavailable(error: ChatError) -> ChatError:
+    """Return the error of a command that retries: a timeout becomes Unavailable, so that giving up has one exit code."""
+    return Unavailable(error.message, error.hint) if isinstance(error, TimedOut) else error

@@ -1,0 +1,28 @@
+"""StreamHooks: what the owner of a ReliableStream can add to it."""
+
+from chatctl.errors import ChatError
+from chatctl.v1 import chat_pb2 as pb
+
+
+class StreamHooks:
+    """What the owner of a ReliableStream adds to it. By default it adds nothing.
+
+    The hooks of one stream are called in this order: `first_request`, `on_welcome`, then `next_request` and `on_response`
+    as needed, `on_disconnect` at a failure after which another stream is tried. None of them may wait.
+    """
+
+    def first_request(self, request: pb.SendAndReceiveMessageRequest) -> None:
+        """Complete the first request of a stream, which has the user and the input id."""
+
+    def next_request(self) -> pb.SendAndReceiveMessageRequest | None:
+        """Return a request to send before the next records, or None."""
+
+    def on_welcome(self) -> None:
+        """The server has accepted the stream."""
+
+    def on_response(self, response: pb.SendAndReceiveMessageResponse) -> bool:
+        """Take what is not a receipt. Return whether to read nothing more until `ReliableStream.resume_reading`."""
+        return False
+
+    def on_disconnect(self, error: ChatError) -> None:
+        """The stream broke, or the server cannot be reached."""

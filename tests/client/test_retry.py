@@ -1,0 +1,151 @@
+"""The retry loop: what is retried, what it says, and how it ends."""
+
+import asyncio
+
+import pytest
+
+from chatctl.client.call import NO_SERVER_HINT
+from chatctl.client.retry import MAX_BACKOFF_SECONDS, Attempts, RetryState
+from chatctl.client.watchdog import ResponseWatchdog
+from chatctl.errors import (
+    CursorOtherLog,
+    IncompatibleServer,
+    ServerStopping,
+    StoreFull,
+    TimedOut,
+    Unavailable,
+    UnexpectedStatus,
+)
+
+NO_SERVER = Unavailable("no chatctl server answers at here (refused)", NO_SERVER_HINT)
+
+
+@pytest.fixture
+def notices():
+    return []
+
+
+@pytest.fixture
+def state(notices):
+    return RetryState("here", 5, notices.append)
+
+
+def test_pauses_and_timeouts_stay_bounded_after_any_number_of_failures():
+    state = RetryState("here", 0, None)
+    for error in [Unavailable("gone"), TimedOut("silent")] * 2000:
+        assert 0 < state.record_failure(error) <= MAX_BACKOFF_SECONDS
+    assert state.call_timeout <= 30 * 2**10
+    state.responded()
+    assert state.call_timeout == 30
+
+
+def test_a_notice_has_no_hint_and_the_final_error_has_it(state, notices):
+    state.record_failure(NO_SERVER)
+    state.record_failure(NO_SERVER)
+    assert notices == ["no chatctl server answers at here (refused); trying again for up to 5 s"]
+    error = state.final_error()
+    assert (type(error), error.message) == (Unavailable, f"{NO_SERVER.message}; gave up after 5 s")
+    assert error.hint == f"{NO_SERVER_HINT}, or wait longer with --timeout"
+    state.recovered()
+    assert notices[1:] == ["here answers again"]
+
+
+def test_after_a_server_was_seen_there_is_no_hint_to_start_one(state):
+    state.server_seen = True
+    state.record_failure(NO_SERVER)
+    assert str(state.final_error()) == f"{NO_SERVER.message}; gave up after 5 s: wait longer with --timeout"
+
+
+def test_a_hint_of_the_server_stays_in_the_final_error(state):
+    state.server_seen = True
+    state.record_failure(StoreFull("no space left", "free space on its disk"))
+    assert str(state.final_error()) == (
+        "no space left; gave up after 5 s: free space on its disk, or wait longer with --timeout"
+    )
+
+
+def test_without_a_timeout_there_is_no_hint_to_wait_longer(notices):
+    state = RetryState("here", 0, notices.append)
+    state.record_failure(NO_SERVER)
+    assert notices == ["no chatctl server answers at here (refused); trying again until it answers"]
+    assert str(state.final_error()) == f"{NO_SERVER.message}; gave up: {NO_SERVER_HINT}"
+
+
+@pytest.mark.parametrize("error", [StoreFull("no space"), ServerStopping("stopping"), TimedOut("silent")])
+def test_the_final_error_keeps_its_type(state, error):
+    state.server_seen = True
+    state.record_failure(error)
+    assert type(state.final_error()) is type(error)
+    assert "--timeout" in state.final_error().hint
+
+
+def test_another_server_in_the_place_of_a_chatctl_server_is_retried_and_ends_as_unavailable(state):
+    other = UnexpectedStatus("here is not a chatctl server", 12)
+    assert not state.can_retry(other)
+    state.server_seen = True
+    assert state.can_retry(other)
+    state.record_failure(other)
+    assert type(state.final_error()) is Unavailable
+    assert state.final_error().message == "here is not a chatctl server; gave up after 5 s"
+
+
+def test_errors_that_another_call_does_not_change_are_not_retried(state):
+    state.server_seen = True
+    for error in (CursorOtherLog("another"), IncompatibleServer("newer", 12), ValueError("a bug"), None):
+        assert not state.can_retry(error)
+
+
+async def run(attempts, error):
+    """Fail every attempt."""
+    async for attempt in attempts:
+        with attempt:
+            raise error
+
+
+async def test_it_tries_until_an_attempt_succeeds(notices):
+    state, watchdog = RetryState("here", 0, notices.append), ResponseWatchdog(0, lambda: None)
+    count = 0
+    async for attempt in Attempts(state, watchdog):
+        with attempt:
+            count += 1
+            if count < 3:
+                raise Unavailable("gone")
+            state.recovered()
+    watchdog.close()
+    assert count == 3
+    assert notices == ["gone; trying again until it answers", "here answers again"]
+
+
+async def test_an_error_that_is_not_retried_leaves_the_loop():
+    state, watchdog = RetryState("here", 0, None), ResponseWatchdog(0, lambda: None)
+    with pytest.raises(CursorOtherLog):
+        await run(Attempts(state, watchdog), CursorOtherLog("another"))
+    watchdog.close()
+
+
+async def test_it_ends_with_the_final_error_once_it_is_over():
+    state, watchdog = RetryState("here", 0, None), ResponseWatchdog(0, lambda: None)
+    over = iter([False, True])
+    with pytest.raises(Unavailable, match="gone; gave up"):
+        await run(Attempts(state, watchdog, over.__next__), Unavailable("gone"))
+    watchdog.close()
+    assert not list(over)
+
+
+async def test_a_cancellation_at_the_moment_of_a_failure_is_not_lost():
+    state, watchdog = RetryState("here", 0, None), ResponseWatchdog(0, lambda: None)
+
+    async def fail_when_cancelled():
+        async for attempt in Attempts(state, watchdog):
+            with attempt:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    raise TimedOut("silent") from None
+
+    task = asyncio.create_task(fail_when_cancelled())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    watchdog.close()

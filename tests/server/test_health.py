@@ -1,0 +1,18 @@
+"""The health service: a watcher that disconnects."""
+
+import grpc
+from grpc_health.v1 import health_pb2
+
+from chatctl.server.health import HealthService
+from chatctl.server.stream_registry import StreamRegistry
+
+
+class DisconnectedCall:
+    """A call whose client left: gRPC then fails each write."""
+
+    async def write(self, response):
+        raise grpc.aio.InternalError('Failed "execute_batch"')
+
+
+async def test_a_health_watcher_that_leaves_during_a_write_is_not_a_server_error():
+    await HealthService(StreamRegistry(1)).Watch(health_pb2.HealthCheckRequest(), DisconnectedCall())
