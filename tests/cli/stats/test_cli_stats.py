@@ -1,6 +1,7 @@
 """`chatctl stats`, and what every client says when something else than a chatctl server answers, or nothing."""
 
 import subprocess
+import sys
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_figures_for_people(address):
 @pytest.fixture
 def web():
     """A web server."""
-    command = ["python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         yield "127.0.0.1:" + process.stdout.readline().split(" port ")[1].split()[0]
         process.kill()
