@@ -85,7 +85,7 @@ async def test_a_status_of_a_newer_server_is_not_retried():
 
     async with fake_send_server(answers) as address, send_task(address, timeout=5) as sent:
         sent.put_numbered(3)
-        with pytest.raises(IncompatibleServer, match="newer version"):
+        with pytest.raises(IncompatibleServer, match="newer version: upgrade"):
             await sent.finish()
     assert len(streams) == 1
 

@@ -1,6 +1,7 @@
 """`chatctl stats`, and the errors of every client when no chatctl server answers."""
 
 import subprocess
+import sys
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_stats_as_text(address):
 @pytest.fixture
 def web():
     """Return the address of a web server."""
-    command = ["python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         yield "127.0.0.1:" + process.stdout.readline().split(" port ")[1].split()[0]
         process.kill()
