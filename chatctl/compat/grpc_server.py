@@ -7,7 +7,7 @@ Symptoms without it:
 - grpc.aio decodes the name of a call in the loop that accepts all calls. An error there ends the loop: after one such call
   the server answers no client.
 - The requests of a call that the client has cancelled end as if it had closed its side. A handler that returns then leaks
-  106 to 121 B per stream; one that waits first is cancelled, and leaks 24 to 31 B.
+  106 to 121 B per stream. One that waits first is nearly always cancelled, and leaks 24 to 31 B.
 
 Delete each part when scripts/check-workarounds reports it fixed. A grpcio without these names serves without the workaround.
 """

@@ -6,7 +6,8 @@ Library: Typer 0.26 to 0.28, which contains its own copy of Click since 0.26. It
 Symptoms without it:
 - Typer exports BadParameter, but not UsageError, its base class. Unknown options and missing arguments could not be
   reported as other errors are.
-- An option cannot have an optional value (https://github.com/fastapi/typer/pull/872, not merged).
+- An option cannot have an optional value: Typer does not support Click's `flag_value`
+  (https://github.com/fastapi/typer/pull/872, closed).
 
 Delete each part when scripts/check-workarounds reports it fixed.
 """

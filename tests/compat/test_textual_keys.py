@@ -2,16 +2,18 @@
 
 import pytest
 from textual import events
+from textual._xterm_parser import XTermParser
 from textual.drivers import linux_driver
 
 from chatctl.compat import textual_keys
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def installed():
     textual_keys.install()
 
 
+@pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
     ("sent", "keys"),
     [
@@ -28,6 +30,7 @@ def test_keys_are_recognised_as_terminals_send_them(sent, keys):
     assert [event.key for part in (sent, "") for event in parser.feed(part)] == keys
 
 
+@pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("chunk", [1, 2, 3, 5, 6, 7, 100, 1000])
 def test_an_escape_in_a_paste_types_nothing(chunk):
     pasted = "make\x1b\rnow \x1b[31mred\x1b[0m\n\x1b\x1b[20\x1b]0;title\x07 " + "and more " * 9 + "\x1b"
@@ -37,3 +40,25 @@ def test_an_escape_in_a_paste_types_nothing(chunk):
     assert [event.text if isinstance(event, events.Paste) else event.key for event in events_seen] == [
         "a", pasted.replace("\x1b", ""), "enter", "up", "two", "b"
     ]  # fmt: skip
+
+
+def keys_of(sent):
+    """Return the keys that Textual reads without the workaround: `library_fault` tests run in a process of their own."""
+    parser = XTermParser()
+    return [getattr(event, "key", "a paste") for part in (sent, "") for event in parser.feed(part)]
+
+
+@pytest.mark.library_fault
+def test_without_it_alt_enter_is_read_as_enter(report_fault):
+    report_fault("textual_keys (Alt+Enter)", "textual", keys_of("\x1b\r") == ["enter"])
+
+
+@pytest.mark.library_fault
+def test_without_it_alt_with_a_digit_is_read_as_another_key(report_fault):
+    report_fault("textual_keys (Alt with a digit)", "textual", keys_of("\x1b1") != ["alt+1"])
+
+
+@pytest.mark.library_fault
+def test_without_it_an_escape_ends_a_paste(report_fault):
+    read = keys_of("\x1b[200~make\x1b\rnow\x1b[201~")
+    report_fault("textual_keys.PasteFilter", "textual", read != ["a paste"])

@@ -26,3 +26,9 @@ async def until_async(condition, description="the condition"):
             raise AssertionError(f"waited {TIMEOUT_SECONDS} s in vain for {text}")
         await asyncio.sleep(POLL_SECONDS)
     return found
+
+
+async def run_ready_tasks():
+    """Let the other tasks run until each of them waits for something from outside the event loop."""
+    for _ in range(100):
+        await asyncio.sleep(0)
