@@ -55,7 +55,13 @@ CASES = {
         "history -r {seed} -u tess --since 1h --until 2100-01-01T00:00:00Z --grep T --last 2 -o text", out="^two\nthree\n$"
     ),
     "history --after --limit": Case("history -r {seed} --after {cursor} --limit 1 -o text", out="^two\n$"),
-    # Here belongs `history --input-id`, with since="today" and unsupported_by=OLD: both servers ignore the field.
+    "history --input-id": Case(
+        "history -r {seed} --input-id {seed} --json",
+        out=r'"input_id":"seed","number":1,.*"number":3',
+        since="today",
+        unsupported="reading by input id",
+        unsupported_by=OLD,
+    ),
     "history --cursor-file": Case("history -r {seed} --cursor-file {folder}/c -o text", out=ALL, since="83eaff5"),
     "history -f --last": Case("history -f -r {seed} --last 1 --count 1 --json", out='"text":"three"', since="83eaff5"),
     "history -f --wait": Case("history -f -r {seed} --wait 0.5s -o text", out=ALL, err=r"0\.5 s", code=3, since="83eaff5"),
@@ -192,7 +198,5 @@ def test_whatever_an_old_server_does_not_know_in_a_request_has_a_case(old, relea
     new = {entry for entry in today - known if not entry.startswith(("VerifyMessagesRequest.", "Claim."))}
     assert new == set(NEW_TO[old])
     for case in NEW_TO[old].values():
-        if case == "history --input-id" and "--input-id" not in run("history", "--help").out:
-            continue  # no command sends the field yet
         assert old in CASES[case].unsupported_by
         assert CASES[case].unsupported
