@@ -8,7 +8,8 @@ Symptoms without it:
 - An error text contains addresses and layers of gRPC around the reason, such as "failed to connect to all addresses; last
   error: UNAVAILABLE: ipv4:127.0.0.1:7: ...".
 
-Delete `keep_server_status` when the pull request is released and is the lower bound of grpcio.
+Delete `keep_server_status` when the lower bound of grpcio contains the pull request, and `useful_details` when
+scripts/check-workarounds reports it fixed.
 """
 
 import re

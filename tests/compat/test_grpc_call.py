@@ -76,6 +76,6 @@ async def test_a_write_that_waits_for_a_connection_does_not_end_when_its_call_is
             call.cancel()
             await call.code()
             await run_ready_tasks()
-            report_fault("client.call.Call._on_timeout", "grpcio", not write.done())
+            report_fault("client.call.Call._writer_task", "grpcio", not write.done())
             write.cancel()
             await asyncio.wait({write})

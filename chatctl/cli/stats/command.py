@@ -11,6 +11,7 @@ from chatctl.cli import options
 from chatctl.cli.stats import lines
 from chatctl.cli.stats.request import StatsRequest
 from chatctl.cli.terminal import messages, screen
+from chatctl.compat.typer_usage import with_default_value
 from chatctl.net import address
 
 if TYPE_CHECKING:
@@ -53,12 +54,8 @@ def stats(
 
 
 def prepare(arguments: list[str]) -> list[str]:
-    """Return the arguments with a value after each --watch. Typer has no options with an optional value."""
-    ends = [*arguments[1:], "--"]
-    is_bare = [
-        word in ("--watch", "-w") and following.startswith("-") for word, following in zip(arguments, ends, strict=True)
-    ]
-    return [f"--watch={DEFAULT_INTERVAL}" if bare else word for word, bare in zip(arguments, is_bare, strict=True)]
+    """Return the arguments with a value after each --watch."""
+    return with_default_value(arguments, ("--watch", "-w"), DEFAULT_INTERVAL)
 
 
 def _watch_interval(text: str) -> float:
