@@ -1,9 +1,9 @@
 """Measure followers and senders of one room on one clock. Print figures as a JSON object.
 
-Arguments: `near RAW CHAT COUNT` (one sender and one follower of each kind, in turns of 25 messages). For the server of a KIND
-(`chat` or `raw`) at ADDRESS with process id PID: `many KIND ADDRESS PID FOLLOWERS SECONDS`, `burst KIND ADDRESS FOLLOWERS
-MESSAGES`, `idle ADDRESS PID FOLLOWERS SECONDS one|own` (one room for all, or one for each), `stalled ADDRESS FOLLOWERS SECONDS
-TURNS`, `house ADDRESS FOLLOWERS SECONDS`, and `talk ADDRESS SENDERS SECONDS`, the senders of `house`.
+Arguments: `near RAW CHAT COUNT` (one sender and one follower of each kind, in turns of 25 messages). For the server of a
+KIND (`chat` or `raw`) at ADDRESS with process id PID: `many KIND ADDRESS PID FOLLOWERS SECONDS`, `burst KIND ADDRESS
+FOLLOWERS MESSAGES`, `idle ADDRESS PID FOLLOWERS SECONDS one|own` (one room for all, or one for each), `stalled ADDRESS
+FOLLOWERS SECONDS TURNS`, `house ADDRESS FOLLOWERS SECONDS`, and `talk ADDRESS SENDERS SECONDS`, the senders of `house`.
 """
 
 import asyncio

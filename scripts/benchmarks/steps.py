@@ -29,7 +29,7 @@ STARTS_PER_ROUND = 5  # of each command in a round
 
 
 def send(server: Server, lines: Path) -> ProcessResult:
-    names = ["--room", "bench", "--user", "bench", "--sender", "bench"]
+    names = ["--room", "bench", "--user", "bench", "--input-id", "bench"]
     return run([CHATCTL, "send", "--server", server.address, *names, "--quiet"], lines)
 
 

@@ -14,7 +14,7 @@ NOBODY = "127.0.0.1:1"
 
 @pytest.fixture
 def said():
-    """What a command says on stderr, at a terminal of so many columns; its lines."""
+    """Return the lines that a command writes to stderr at a terminal of this width."""
 
     def said(*arguments, columns=80, server=None, code=0, piped=b"", **env):
         terminal = Terminal(columns)

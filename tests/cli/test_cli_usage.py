@@ -75,14 +75,14 @@ def test_the_input_id_is_never_taken_from_the_environment():
 )  # fmt: skip
 def test_a_variable_that_is_no_longer_read_is_named_in_a_notice(variable, option, commands):
     notice = f"CHATCTL_{variable} is set but no longer read: use {option}"
-    nobody = {f"CHATCTL_{variable}": "1", "CHATCTL_SERVER": "127.0.0.1:1", "CHATCTL_TIMEOUT": "0.1s"}
+    no_server = {f"CHATCTL_{variable}": "1", "CHATCTL_SERVER": "127.0.0.1:1", "CHATCTL_TIMEOUT": "0.1s"}
     for command in ("history", "join", "send", "stats"):
-        done = run(command, env=nobody)
+        done = run(command, env=no_server)
         assert (f"chatctl: {notice}\n" in done.err) is (command in commands)
         assert "Invalid" not in done.err
-    done = run(commands[0], "--json", env=nobody)
+    done = run(commands[0], "--json", env=no_server)
     assert done.stderr_objects[0] == {"notice": notice}
-    assert notice not in run(commands[0], "--json", env={**nobody, f"CHATCTL_{variable}": ""}).err
+    assert notice not in run(commands[0], "--json", env={**no_server, f"CHATCTL_{variable}": ""}).err
 
 
 def test_rooms_and_users_of_the_environment_filter_nothing(server):
@@ -171,12 +171,12 @@ def test_bash_is_told_how_a_word_may_end(typed, wanted):
 
 @pytest.mark.parametrize("arguments", [("send", "hi"), ("send", "hi", "--json"), ("stats",)])
 def test_that_nobody_hears_of_a_failure_does_not_make_it_a_success(arguments, tmp_path):
-    for nobody in ("a closed pipe", "a full disk"):
+    for stderr_is in ("a closed pipe", "a full disk"):
         reading, writing = os.pipe()
         os.close(reading)
         full = os.open("/dev/full", os.O_WRONLY)
-        stderr = writing if nobody == "a closed pipe" else full
-        command = [*CHATCTL, *arguments, "--server", f"unix:{tmp_path}/nobody"]
+        stderr = writing if stderr_is == "a closed pipe" else full
+        command = [*CHATCTL, *arguments, "--server", f"unix:{tmp_path}/no_server"]
         assert (
             subprocess.run(
                 command, stderr=stderr, env=clean_environment(env={"CHATCTL_TIMEOUT": "0.5s"}), timeout=TIMEOUT_SECONDS

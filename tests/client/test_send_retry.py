@@ -51,7 +51,7 @@ async def test_the_backoff_grows_even_without_records_to_send(monkeypatch):
 
     async with fake_send_server(breaks) as address, send_task(address) as sent:
         await until_async(lambda: len(waits) > 8)
-        await sent.finish()  # there is no receipt to wait for
+        await sent.finish()  # no receipt to wait for
     assert waits == sorted(waits)
     assert waits[-1] == MAX_BACKOFF_SECONDS
 
@@ -85,7 +85,7 @@ async def test_a_status_of_a_newer_server_is_not_retried():
 
     async with fake_send_server(answers) as address, send_task(address, timeout=5) as sent:
         sent.put_numbered(3)
-        with pytest.raises(IncompatibleServer, match="newer version"):
+        with pytest.raises(IncompatibleServer, match="newer version: upgrade"):
             await sent.finish()
     assert len(streams) == 1
 

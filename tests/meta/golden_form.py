@@ -29,7 +29,8 @@ def without_what_varies(text: str, names: Mapping[str, str], version: str) -> st
     for value in sorted(names, key=len, reverse=True):
         text = text.replace(value, names[value])
     if version:
-        text = re.sub(rf"(?<![\w.]){re.escape(version)}(?![\w.]*\w)", "VERSION", text)
+        release = re.escape(version.partition("+")[0])  # a checkout adds its commit, and whether it has changes
+        text = re.sub(rf"(?<![\w.]){release}(\+g[0-9a-f]+)?(\.dirty)?(?![\w.]*\w)", "VERSION", text)
     text = _TIMES.sub(lambda time: re.sub(r"\d", "0", time[0]), text)
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)

@@ -54,7 +54,7 @@ def at_a_terminal(place: Place) -> None:
     command = "serve --listen 127.0.0.1:0 --store sqlite:chat.db"
     server = place.start(command, terminal=True)
     place.tokens["SERVER"] = server.awaited(READY).partition(READY)[2]
-    server.awaited("keeps all")
+    server.awaited("messages are kept")
     stop(place, server, command)
 
 

@@ -118,8 +118,9 @@ def test_every_variable_is_documented():
 
 
 def test_every_variable_of_exec_is_documented(address, tmp_path):
-    assert program.run("send", "--room", "exec", "hello", server=address).returncode == 0
-    done = program.run("history", "--room", "exec", "--count", "1", "--exec", "env", server=address, folder=tmp_path)
+    assert program.run("send", "--room", "exec", "--input-id", "exec", "hello", server=address).returncode == 0
+    options = ("--room", "exec", "--input-id", "exec", "--count", "1")
+    done = program.run("history", *options, "--exec", "env", server=address, folder=tmp_path)
     names = set(re.findall(rf"^({program.MESSAGE}\w+)=", done.stdout, re.MULTILINE))
     table = {name for row in rows(section(REFERENCE, "Variables that `--exec` sets")) for name in codes(row[0])}
     assert names

@@ -61,5 +61,5 @@ def test_without_a_commit_it_is_the_number(package, broken):
 
 
 def test_no_command_looks_for_its_commit_before_it_is_asked():
-    code = "import sys; from chatctl.cli import run; run(['stats', '--help']); print('chatctl.version' in sys.modules)"
+    code = "import sys; from chatctl.cli.app import run; run(['stats', '--help']); print('chatctl.version' in sys.modules)"
     assert run(command=(sys.executable, "-c", code)).lines[-1] == "False"

@@ -87,7 +87,7 @@ async def test_a_date_precedes_the_first_message_of_a_day():
 async def test_text_is_aligned_and_two_columns_stay_empty():
     words = "several words and 漢字かな交じり文 and 👍🏽👨‍👩‍👧‍👦 and https://example.org/" + "path/" * 30
     source = LineBuffer(
-        [stored_line(1, words, user="somebody-with-a-long-name"), stored_line(2, words, user="bob", mention=True)]
+        [stored_line(1, words, user="a-user-with-a-long-name"), stored_line(2, words, user="bob", mention=True)]
     )
 
     async with message_view(source) as (room, pilot):

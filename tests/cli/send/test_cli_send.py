@@ -28,10 +28,10 @@ def stored(address, room):
 
 def test_words_are_one_message_and_stdin_is_left_alone(send, stored):
     reading, writing = os.pipe()
-    os.write(writing, b"for somebody else\n")
+    os.write(writing, b"for another reader\n")
     done = send("hello", "wide   world", "!", stdin=reading)
     os.close(writing)
-    assert os.read(reading, 100) == b"for somebody else\n"
+    assert os.read(reading, 100) == b"for another reader\n"
     os.close(reading)
     assert (done.code, done.out) == (0, "")
     assert "1 stored" in done.err

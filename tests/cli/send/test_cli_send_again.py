@@ -1,4 +1,4 @@
-"""`chatctl send` again, and again by itself: after it was killed, and while its server goes away and comes back."""
+"""`chatctl send` of the same input: run again after it was killed, and while its server restarts."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def test_the_same_number_with_another_text_or_room_is_a_conflict_that_names_all(
     assert history(server) == ["a", "b"]
 
 
-# --- the server goes away and comes back
+# --- the server goes away and returns
 
 
 def test_a_restart_in_mid_pipe_is_told_and_survived(start_server):
@@ -226,7 +226,7 @@ def test_a_store_that_stays_full_is_given_up_with_72(start_server, tmp_path):
         job = ("send", "--input-id", "job", "--timeout", "0.5s")
         full = run(*job, piped="\n".join(lines), server=server.address)
         assert full.code == 72
-        assert full.err.count("no space left") == 2  # when it began, and in the end
+        assert full.err.count("no space left") == 2  # at the start and at the end
         process = Process("send", "--input-id", "job", "--timeout", "0", server=server.address)
         process.write("\n".join(lines))
         process.close()

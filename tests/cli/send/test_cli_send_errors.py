@@ -154,7 +154,7 @@ def test_without_a_server_the_advice_is_to_start_one(unused_address, arguments):
 
 @pytest.fixture
 def unused_address():
-    with socket.socket() as held:  # bound, so that nobody else gets it, but nobody listens
+    with socket.socket() as held:  # bound, so that no other process gets it, but nothing listens
         held.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{held.getsockname()[1]}"
 

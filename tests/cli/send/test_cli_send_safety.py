@@ -1,4 +1,4 @@
-"""`chatctl send`: ways in which a user could lose something without a word, each found by somebody who tried."""
+"""`chatctl send`: cases in which input could be lost silently."""
 
 import json
 import os
@@ -56,11 +56,11 @@ def test_what_was_read_of_a_line_that_did_not_end_is_told(address, room):
 
 
 def test_without_a_server_it_says_that_nothing_was_read(tmp_path):
-    nobody = f"unix:{tmp_path}/nobody"
-    done = run("send", "--timeout", "0.2", piped="one\n", server=nobody)
+    no_server = f"unix:{tmp_path}/no_server"
+    done = run("send", "--timeout", "0.2", piped="one\n", server=no_server)
     assert done.code == 78
     assert "after record 0, at byte 0" in done.err
-    done = run("send", "--timeout", "0.2", "--json", piped="one\n", server=nobody)
+    done = run("send", "--timeout", "0.2", "--json", piped="one\n", server=no_server)
     assert done.stderr_objects[-1]["summary"]["stopped"] == {"record": 0, "byte": 0, "unfinished": 0}
 
 
@@ -96,10 +96,10 @@ def test_leftovers_go_to_no_other_log(server, start_server, tmp_path):
 
 
 def test_the_way_to_finish_names_the_server_if_that_is_needed(tmp_path):
-    kept, nobody = tmp_path / "kept", f"unix:{tmp_path}/nobody"
-    done = run("send", "--server", nobody, "--timeout", "0.2", "--unconfirmed", str(kept), "hello")
+    kept, no_server = tmp_path / "kept", f"unix:{tmp_path}/no_server"
+    done = run("send", "--server", no_server, "--timeout", "0.2", "--unconfirmed", str(kept), "hello")
     assert done.code == 78
-    assert f"chatctl send --resume {kept} --unconfirmed {kept} --server {nobody}`" in done.err
+    assert f"chatctl send --resume {kept} --unconfirmed {kept} --server {no_server}`" in done.err
 
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/stderr", "-"])

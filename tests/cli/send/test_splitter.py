@@ -1,4 +1,4 @@
-"""Input cut into records: whatever the bytes and however they come in, the same records."""
+"""Input split into records: the same records for any chunks of the same bytes."""
 
 import io
 from itertools import pairwise

@@ -15,7 +15,7 @@ from tests.support.waiting import until
 
 @contextlib.contextmanager
 def serving(*arguments, **more):
-    """A server under way; ready, and ended in the end."""
+    """A server that is ready; it ends with the test."""
     process = Process("serve", *arguments, **more)
     try:
         until(lambda: process.err.text.count(READY_PREFIX) or process.popen.poll() is not None)
@@ -120,7 +120,7 @@ def test_a_second_signal_cuts_it_short(start_server, tmp_path):
     """Over a unix socket: TCP would give up a client that does not read after 20 seconds."""
     server = start_server("--grace", "10h", "--log-level", "info", listen=f"unix:{tmp_path}/chat.sock")
     assert run("send", piped=b"x" * 60_000 + b"\n" + (b"y" * 60_000 + b"\n") * 200, server=server.address).code == 0
-    reader = Process("history", "--json", server=server.address, stdout=subprocess.PIPE)  # which nobody reads
+    reader = Process("history", "--json", server=server.address, stdout=subprocess.PIPE)  # that is not read
     assert reader.popen.stdout.read(1)
     reader.signal(signal.SIGSTOP)
     server.process.send_signal(signal.SIGTERM)

@@ -1,6 +1,7 @@
 """`chatctl stats`, and the errors of every client when no chatctl server answers."""
 
 import subprocess
+import sys
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_stats_as_text(address):
 @pytest.fixture
 def web():
     """Return the address of a web server."""
-    command = ["python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         yield "127.0.0.1:" + process.stdout.readline().split(" port ")[1].split()[0]
         process.kill()
@@ -95,7 +96,7 @@ def test_another_grpc_service_is_not_a_chatctl_server(command):
 
 @pytest.mark.parametrize("command", ["stats", "history"])
 def test_without_a_server_the_hint_is_to_start_one(tmp_path, command):
-    done = run(command, "--json", server=f"unix:{tmp_path}/nobody")
+    done = run(command, "--json", server=f"unix:{tmp_path}/no_server")
     assert (done.code, done.out) == (78, "")
     (said,) = done.stderr_objects
     assert (said["reason"], said["exit_code"]) == ("UNAVAILABLE", 78)

@@ -246,7 +246,7 @@ def test_a_file_that_cannot_be_opened_is_wrong_usage(address, tmp_path, name):
 
 
 def test_without_a_server_or_with_a_silent_one_it_gives_up(verify, receipts, server, tmp_path):
-    assert verify(receipts, server=f"unix:{tmp_path}/nobody").code == 78
+    assert verify(receipts, server=f"unix:{tmp_path}/no_server").code == 78
     server.process.send_signal(signal.SIGSTOP)
     done = verify(receipts, "--timeout", "0.5s", server=server.address)
     server.process.send_signal(signal.SIGCONT)
