@@ -44,7 +44,7 @@ class OutputFile:
             try:
                 self._file.write(data)
             except OSError as error:
-                self._record_error(error)
+                self.record_error(error)
 
     def close(self) -> None:
         """Move the file to its place."""
@@ -54,13 +54,13 @@ class OutputFile:
                 os.fsync(self._file.fileno())
                 self._part_path.rename(self.path)
         except OSError as error:
-            self._record_error(error)
+            self.record_error(error)
         if self.error and not self._in_place:
             self._part_path.unlink(missing_ok=True)
         try:
             self._file.close()  # this releases the lock
         except OSError as error:
-            self._record_error(error)
+            self.record_error(error)
 
     def discard(self) -> None:
         """Leave the old file in its place, unless this one was closed."""
@@ -68,7 +68,8 @@ class OutputFile:
             self.error = self.error or f"{self.path} is not written"
             self.close()
 
-    def _record_error(self, error: OSError) -> None:
+    def record_error(self, error: OSError) -> None:
+        """Keep the first error."""
         self.error = self.error or f"cannot write {self.path}: {error.strerror}"
 
 

@@ -5,6 +5,7 @@ import tempfile
 from collections import deque
 from collections.abc import Sequence
 
+from chatctl.cli import options
 from chatctl.cli.streams.files import OutputFile
 
 COPY_BYTES = 1024 * 1024
@@ -17,11 +18,15 @@ class RejectsFile:
     """
 
     def __init__(self, file: OutputFile, separator: bytes) -> None:
+        """Raises BadParameter if there is no place for the spool. A later error becomes that of the file."""
         self._file = file
         self._separator = separator
         self._record_sizes: deque[int] = deque()
         place = file.path.parent if file.path.is_file() or not file.path.exists() else None
-        self._spool = tempfile.TemporaryFile(dir=place, buffering=0)  # noqa: SIM115 (open until the process ends)
+        try:
+            self._spool = tempfile.TemporaryFile(dir=place, buffering=0)  # noqa: SIM115 (open until the process ends)
+        except OSError as error:
+            raise options.bad("--rejects", f"cannot write a temporary file for {file.path}: {error.strerror}") from None
         self._spool_offset = 0
 
     def spool(self, data: bytes) -> None:
@@ -30,7 +35,7 @@ class RejectsFile:
             while data:  # a disk that is nearly full may write a part
                 data = data[self._spool.write(data) :]
         except OSError as error:
-            self._file.error = self._file.error or f"cannot write {self._file.path}: {error.strerror}"
+            self._file.record_error(error)
 
     def end_record(self, size: int) -> None:
         """End a spooled record: the next `size` bytes."""
@@ -38,7 +43,12 @@ class RejectsFile:
 
     def write_next(self) -> None:
         """Copy the next spooled record into the file."""
-        size = self._record_sizes.popleft()
+        try:
+            self._copy(self._record_sizes.popleft())
+        except OSError as error:
+            self._file.record_error(error)
+
+    def _copy(self, size: int) -> None:
         while size and (data := os.pread(self._spool.fileno(), min(size, COPY_BYTES), self._spool_offset)):
             self._file.write(data)
             size -= len(data)

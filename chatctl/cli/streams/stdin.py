@@ -10,6 +10,19 @@ STDIN = 0
 CHUNK_BYTES = 256 * 1024
 
 
+class StdinError(OSError):
+    """Stdin cannot be read."""
+
+
+async def read_stdin() -> AsyncIterator[bytes]:
+    """Yield the bytes of stdin like `read_chunks`. Raises StdinError."""
+    try:
+        async for chunk in read_chunks(STDIN):
+            yield chunk
+    except OSError as error:
+        raise StdinError(error.errno, error.strerror) from error
+
+
 async def read_chunks(descriptor: int) -> AsyncIterator[bytes]:
     """Yield the bytes of a file, pipe, socket or terminal as they arrive, until its end."""
     if stat.S_ISREG(os.fstat(descriptor).st_mode):

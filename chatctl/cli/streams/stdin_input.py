@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chatctl.cli.streams.rejects import RejectsFile
 from chatctl.cli.streams.splitter import RecordSplitter, SplitResult
-from chatctl.cli.streams.stdin import STDIN, read_chunks, read_ready_byte, unread_size
+from chatctl.cli.streams.stdin import STDIN, read_ready_byte, read_stdin, unread_size
 
 if TYPE_CHECKING:
     from chatctl.client import RecordStream
 
 
 class StopPosition(NamedTuple):
-    """Where reading stopped: the number of whole records, their bytes, and the bytes read of the next record."""
+    """The place where reading stopped: the number of whole records, their bytes, and the bytes read of the next record."""
 
     record: int
     byte: int
@@ -41,7 +41,7 @@ class StdinInput:
         on_rejected_bytes = rejects.spool if rejects else lambda _: None
         self._splitter = splitter = RecordSplitter(self._split_at, stream.limits.text_bytes, on_rejected_bytes)
         try:
-            async for chunk in read_chunks(STDIN):
+            async for chunk in read_stdin():
                 self._record_count += put_results(stream, room, splitter.feed(chunk), rejects)
                 await stream.drain()
         except asyncio.CancelledError:

@@ -1,10 +1,16 @@
 """`chatctl send --rejects FILE`: the input that is known not to be stored, byte for byte and in its order."""
 
+import errno
+import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
+import typer
 
+from chatctl.cli.streams.files import OutputFile
+from chatctl.cli.streams.rejects import RejectsFile
 from tests.support.cli import MEASURED, run
 
 LONG = b"x" * 65_537
@@ -73,6 +79,37 @@ def test_a_text_of_the_command_line_is_rejected_as_it_was_written(send, room, re
     assert send("--input-id", room, "one").code == 0
     assert send("--input-id", room, "--rejects", rejects, "another").code == 1
     assert rejects.read_bytes() == b"another"
+
+
+UNREADABLE_SPOOL = """
+import errno, os, sys
+def pread(*_):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+os.pread = pread
+sys.argv[0] = "chatctl"
+from chatctl.__main__ import main
+main()
+"""
+
+
+def test_an_error_of_the_spool_names_the_file_and_ends_nothing(send, room, address, rejects):
+    command = [sys.executable, "-c", UNREADABLE_SPOOL]
+    done = send("--json", "--rejects", rejects, piped=b"a\n\xff\nb\n", command=command)
+    assert done.code == 1
+    assert [receipt["status"] for receipt in done.objects] == ["stored", "rejected", "stored"]
+    end = done.stderr_objects[-1]
+    assert (end["error"], end["reason"]) == (f"cannot write {rejects}: Input/output error", "OUTPUT")
+    assert list(rejects.parent.iterdir()) == []
+
+
+def test_a_spool_that_cannot_be_made_is_a_usage_error(monkeypatch, rejects):
+    def refuse(**_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(typer.BadParameter, match=f"{rejects}: Too many open files") as refused:
+        RejectsFile(OutputFile("--rejects", str(rejects)), b"\n")
+    assert "--rejects" in refused.value.param_hint
 
 
 HUGE = """
