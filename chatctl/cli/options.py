@@ -46,15 +46,28 @@ REMOVED_VARIABLES = {
     ),
     "stats": ("top", "watch"),
 }
-"""The options of each command that had an environment variable in 0.1.0. Delete it, and its notices, with 0.3.0."""
+"""The options of each command that had an environment variable in 0.1.0.
+
+Delete it, its notices and its use in `exec_command` with 0.3.0.
+"""
 
 
 def removed_variables(command: str) -> Iterator[str]:
     """Yield a notice for each variable that is set and that this command of 0.1.0 read."""
     for option in REMOVED_VARIABLES.get(command, ()):
-        variable = f"CHATCTL_{option.upper().replace('-', '_')}"
-        if os.environ.get(variable):
-            yield f"{variable} is set but no longer read: use --{option}"
+        if os.environ.get(name := variable_name(option)):
+            yield f"{name} is set but no longer read: use --{option}"
+
+
+def variable_name(option: str) -> str:
+    """Return the name of the environment variable of an option, which is written without its dashes in front."""
+    return f"CHATCTL_{option.upper().replace('-', '_')}"
+
+
+def is_given(context: typer.Context, parameter: str) -> bool:
+    """Return whether the command line has this option: a value from the environment does not count."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name.lower() == "commandline"  # Typer does not export the enum
 
 
 def bad(option: str, text: str) -> typer.BadParameter:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
+from chatctl.cli import options
 from chatctl.cli.terminal import escape, times
 from chatctl.errors import ExecFailed
 
@@ -17,10 +18,7 @@ MAX_VALUE_BYTES = 64 * 1024  # Linux allows twice that in one variable
 MESSAGE_VARIABLE_PREFIX = "CHATCTL_MESSAGE_"
 # The options of this run, which 0.1.0 also read from the environment: such a reader, started by the command, must not run
 # the command again.
-RUN_VARIABLES = {
-    b"CHATCTL_" + name
-    for name in b"AFTER COUNT CURSOR_FILE EXEC EXEC_RETRIES FOLLOW GREP LAST LIMIT SINCE UNTIL WAIT".split()
-}
+RUN_VARIABLES = {options.variable_name(option).encode() for option in options.REMOVED_VARIABLES["history"]}
 MAX_SHOWN_CHARS = 60  # of the command line, in an error
 TERMINAL_SIGNALS = (signal.SIGTTIN, signal.SIGTTOU)  # the kernel stops background processes that use the terminal with these
 

@@ -10,7 +10,7 @@ import typer
 
 from chatctl.cli import options
 from chatctl.cli.login import UserOption, login_name
-from chatctl.cli.send.inputs import RecordInput, ResumeInput, TextInput
+from chatctl.cli.send.inputs import RecordInput, ResumeInput, TextInput, validate_origin
 from chatctl.cli.send.output_files import open_output_files
 from chatctl.cli.send.report import SendReport
 from chatctl.cli.send.run import SendRun
@@ -22,7 +22,7 @@ from chatctl.net import address
 
 
 class SplitMode(StrEnum):
-    """What ends a record of stdin."""
+    """The end of a record of stdin."""
 
     LINE = "line"
     NONE = "none"
@@ -54,6 +54,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", envvar="CHATCTL_QUIE
 
 
 def send(
+    context: typer.Context,
     text: TextArgument = None,
     server: options.ServerOption = address.DEFAULT_SERVER,
     room: RoomOption = "lobby",
@@ -73,22 +74,23 @@ def send(
     """Send TEXT, or each line of stdin, and wait until each message is on disk."""
     seconds, endpoint = options.parse_seconds("--timeout", timeout), options.parse_endpoint(server)
     if sender is not None:
-        input_id = _deprecated_sender(sender, input_id, None if quiet else as_json)
+        input_id = _input_id_of_sender(sender, input_id)
+        if not quiet:
+            notices.notifier(as_json)("--sender is deprecated: use --input-id")
     message = " ".join(text) if text and text != ["-"] else None
     interactive = sys.stdin.isatty() and message is None and resume is None
     if resume is None:
         record_input: RecordInput = StdinInput(SEPARATORS[split], interactive) if message is None else TextInput(message)
         origin = Origin(room, login_name() if user is None else user, secrets.token_hex(8) if input_id is None else input_id)
-    elif text or input_id is not None:
-        raise options.bad("--resume", "it excludes TEXT and --input-id")
+    elif text or input_id is not None or any(options.is_given(context, name) for name in ("room", "user")):
+        raise options.bad("--resume", "it excludes TEXT, --room, --user and --input-id")
     elif records := read_unconfirmed(resume):
         record_input, origin = ResumeInput(resume, records), records.origin
     else:
         if not (as_json or quiet):
             notices.say(f"no unconfirmed records in {resume}")
         return 0
-    for option, name in zip(("--room", "--user", "--input-id"), origin, strict=True):
-        options.parse_name(option, name)
+    validate_origin(origin)
     show_progress = message is None and not interactive and not quiet and sys.stderr.isatty()
     with open_output_files({"--receipts": receipts, "--rejects": rejects, "--unconfirmed": unconfirmed}, resume) as files:
         shown_server = server if options.needs_server_option(server) else ""
@@ -97,10 +99,8 @@ def send(
         return asyncio.run(run.run(endpoint, seconds, show_progress, no_color))
 
 
-def _deprecated_sender(sender: str, input_id: str | None, as_json: bool | None) -> str:
-    """Return the input id given as --sender, and print a notice unless `as_json` is None."""
+def _input_id_of_sender(sender: str, input_id: str | None) -> str:
+    """Return the input id given as --sender. Raises BadParameter if --input-id has another value."""
     if input_id not in (None, sender):
         raise options.bad("--sender", "it is the old name of --input-id, which has another value: leave out --sender")
-    if as_json is not None:
-        notices.notifier(as_json)("--sender is deprecated: use --input-id")
     return sender

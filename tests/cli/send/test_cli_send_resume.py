@@ -239,10 +239,18 @@ def test_what_cannot_be_resumed_is_told(address, kept, tmp_path):
     assert "UTF-8" in run("send", "--resume", kept, server=address).err
     assert "No such file" in run("send", "--resume", tmp_path / "nothing", server=address).err
     assert "directory" in run("send", "--resume", tmp_path, server=address).err
-    for more in ("text", "--input-id=x"):
+    kept.write_text(record(1, "a"))
+    for more in ("text", "--input-id=x", "--room=lobby", "-rden", "--user=tess", "-uann"):
         done = run("send", "--resume", kept, more, server=address)
         assert done.code == 2
         assert "excludes" in done.err
+
+
+def test_the_room_and_user_of_the_environment_do_not_matter_to_a_resume(address, room, kept):
+    kept.write_text(record(1, "a", room=room, input_id=room))
+    done = run("send", "--json", "--resume", kept, server=address, env={"CHATCTL_ROOM": "den", "CHATCTL_USER": "ann"})
+    assert done.code == 0
+    assert [(receipt["room"], receipt["user"]) for receipt in done.objects] == [(room, "tess")]
 
 
 def test_a_text_of_the_command_line_is_kept_and_sent_again(start_server, kept):
