@@ -13,11 +13,11 @@ REPORTED: tuple[type[BaseException], ...] = (
     *(ChatError, StoreOpenError, ListenError, InvalidValue, UsageError, OSError),
     *(KeyboardInterrupt, SystemExit, typer.Abort),
 )
-"""What may end a command. Any other exception is a bug, and ends with a traceback."""
+"""The exceptions that may end a command. Any other is a bug, and ends with a traceback."""
 
 
-class Failure(NamedTuple):
-    """An error as a command reports it."""
+class Outcome(NamedTuple):
+    """The end of a command: the sentence and reason of its error, both empty without one, and the exit code."""
 
     text: str = ""
     reason: str = ""
@@ -36,16 +36,16 @@ def report(error: BaseException, command: str, as_json: bool) -> int:
     return notices.report_error(text, reason, code, as_json)
 
 
-def describe(error: BaseException) -> Failure:
+def describe(error: BaseException) -> Outcome:
     """Return the sentence, reason and exit code of an error."""
     if isinstance(error, ChatError):
-        return Failure(str(error), error.reason, STATUS_OFFSET + error.code)
+        return Outcome(str(error), error.reason, STATUS_OFFSET + error.code)
     if isinstance(error, OSError):  # such as a full disk behind stdout
-        return Failure(f"cannot read or write: {error.strerror}", "INPUT_OUTPUT", FAILED)
+        return Outcome(f"cannot read or write: {error.strerror}", "INPUT_OUTPUT", FAILED)
     if isinstance(error, StoreOpenError | ListenError):
-        return Failure(str(error), "NOT_STARTED", FAILED)
+        return Outcome(str(error), "NOT_STARTED", FAILED)
     text = usage_message(error) if isinstance(error, UsageError) else str(error)
-    return Failure(text, "USAGE", USAGE)
+    return Outcome(text, "USAGE", USAGE)
 
 
 def as_unavailable(error: ChatError) -> ChatError:

@@ -4,10 +4,13 @@ import os
 import shlex
 from typing import TYPE_CHECKING, Protocol
 
+from chatctl.cli import options
 from chatctl.cli.send.unconfirmed import UnconfirmedRecords
+from chatctl.cli.streams.json_lines import Origin
 from chatctl.cli.streams.rejects import RejectsFile
 from chatctl.cli.streams.splitter import decode_record
 from chatctl.cli.streams.stdin_input import StopPosition, put_results
+from chatctl.model.limits import MAX_NAME_BYTES
 
 if TYPE_CHECKING:
     from chatctl.client import RecordStream
@@ -19,7 +22,7 @@ class RecordInput(Protocol):
     separator: bytes
     """The bytes after each record of the input."""
     is_single_text: bool
-    """Whether the only record is a TEXT."""
+    """True if the only record is a TEXT."""
     unconfirmed_path: str
     """The file of unconfirmed records, or empty."""
     log: str
@@ -31,7 +34,7 @@ class RecordInput(Protocol):
         """Put all records, as fast as the stream takes them."""
 
     def unread_records(self) -> list[tuple[int, list[str]]]:
-        """Return the records that are known before a server is: texts, and the number of the first."""
+        """Return the records that are known before `feed`: runs of texts, each with the number of its first."""
 
     def is_unterminated(self, number: int) -> bool:
         """Return whether this is the last record, and it has no separator."""
@@ -101,6 +104,12 @@ class ResumeInput:
 
     def retry_hint(self, input_id: str) -> str:
         return ""
+
+
+def validate_origin(origin: Origin, max_name_bytes: int = MAX_NAME_BYTES) -> None:
+    """Raise BadParameter, which names the option, for a name that no server or not this one accepts."""
+    for option, name in zip(("--room", "--user", "--input-id"), origin, strict=True):
+        options.parse_name(option, name, max_name_bytes)
 
 
 def _is_utf8(text: str) -> bool:

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from chatctl.cli import failures
 from chatctl.cli.exit_codes import FAILED
-from chatctl.cli.failures import Failure
+from chatctl.cli.failures import Outcome
 from chatctl.cli.send.inputs import RecordInput
 from chatctl.cli.send.output_files import OutputFiles
 from chatctl.cli.send.unconfirmed import UnconfirmedRecords
 from chatctl.cli.streams import json_lines
 from chatctl.cli.streams.json_lines import Origin
 from chatctl.cli.streams.rejects import RejectsFile
+from chatctl.cli.streams.stdin import StdinError
 from chatctl.cli.streams.stdout import write_or_discard
 from chatctl.cli.terminal import notices
 from chatctl.cli.terminal.escape import escape_name, escape_text
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from chatctl.client import DeliveryReport, SendStream
     from chatctl.model.records import Receipt
 
-MAX_SHOWN_REJECTIONS = 20
 STORED, DUPLICATE = ReceiptStatus.STORED, ReceiptStatus.DUPLICATE
 REJECTED, UNCONFIRMED = ReceiptStatus.REJECTED, ReceiptStatus.UNCONFIRMED
 
@@ -42,7 +42,7 @@ class SendReport:
         self._fields, self._cursor_prefix = origin.fields(), ""
         self._unconfirmed = UnconfirmedRecords(origin, record_input.log)
         self._counts = dict.fromkeys(ReceiptStatus, 0)
-        self._rejections_shown = 0
+        self._rejection_notices = notices.LimitedNotices("more records were rejected: --json shows all of them")
         self._stdout_error = ""
         self._first_sequence = self._last_sequence = 0
 
@@ -94,14 +94,10 @@ class SendReport:
             self._say_rejection(receipt)
 
     def _say_rejection(self, receipt: "Receipt") -> None:
-        self._rejections_shown += 1
-        if self._rejections_shown > MAX_SHOWN_REJECTIONS:
-            if self._rejections_shown == MAX_SHOWN_REJECTIONS + 1:
-                notices.say("more records were rejected: --json shows all of them")
-            return
         last = receipt.number + receipt.count - 1
         what = f"record {receipt.number}" if receipt.count == 1 else f"records {receipt.number} to {last}"
-        notices.say(f"{'text' if self.record_input.is_single_text else what} rejected: {escape_text(receipt.error)}")
+        what = "text" if self.record_input.is_single_text else what
+        self._rejection_notices.say(f"{what} rejected: {escape_text(receipt.error)}")
 
     def _say_nothing_new(self, sequence: int) -> None:
         notices.notifier(self.as_json)(
@@ -114,14 +110,14 @@ class SendReport:
 
         `signal_code` is the exit code of a signal, or 0.
         """
-        text, reason, code = _describe(error)
+        text, reason, code = _outcome(error)
         if write_errors := self._close_files():
             text, reason, code = "; ".join(filter(None, (text, *write_errors))), reason or "OUTPUT", code or FAILED
         code = signal_code or code or (FAILED if self._counts[REJECTED] else 0)
         if not self.as_json:
             self._say_end(text, bool(error or signal_code))
         elif text or signal_code or not self._quiet:
-            notices.say_json(json_lines.summary(self._summary(), text, reason, code))
+            notices.say_json_summary(self._summary(), text, reason, code)
         return code
 
     def _close_files(self) -> list[str]:
@@ -178,10 +174,10 @@ class SendReport:
         return f"{', '.join(counts)} (room {room}, user {user}, {sequences}input id {input_id})"
 
 
-def _describe(error: ChatError | OSError | None) -> Failure:
-    """Return the sentence, reason and exit code of the error that ended a run, empty for None."""
+def _outcome(error: ChatError | OSError | None) -> Outcome:
+    """Return how a run ended: by this error, or with all records sent."""
     if error is None:
-        return Failure()
-    if isinstance(error, OSError):
-        return Failure(f"cannot read stdin: {error.strerror}", "INPUT", FAILED)
-    return failures.describe(failures.as_unavailable(error))
+        return Outcome()
+    if isinstance(error, StdinError):
+        return Outcome(f"cannot read stdin: {error.strerror}", "INPUT", FAILED)
+    return failures.describe(failures.as_unavailable(error) if isinstance(error, ChatError) else error)

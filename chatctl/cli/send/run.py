@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from chatctl.cli import options
+from chatctl.cli.send.inputs import validate_origin
 from chatctl.cli.send.report import SendReport
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.terminal import notices
@@ -63,8 +63,7 @@ class SendRun:
             ChatClient(endpoint, seconds, notify) as client,
             client.send(report.origin.user, report.origin.input_id, report.record_input.log) as stream,
         ):
-            for option, name in zip(("--room", "--user", "--input-id"), report.origin, strict=True):
-                options.parse_name(option, name, stream.limits.name_bytes)
+            validate_origin(report.origin, stream.limits.name_bytes)
             if self._prompt:
                 notices.say(self._prompt)
             report.set_log(stream)

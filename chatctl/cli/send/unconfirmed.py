@@ -44,7 +44,7 @@ def _read_records(path: str, lines: Iterable[str]) -> UnconfirmedRecords | None:
     for line_number, line in enumerate(lines, 1):
         try:
             number, origin, text, log = json_lines.read_unconfirmed(line)
-        except json_lines.DAMAGED:
+        except json_lines.LINE_ERRORS:
             raise _bad_file(f"line {line_number} of {path} is not a record that `send --unconfirmed` wrote") from None
         records = records or UnconfirmedRecords(origin, log)
         if (origin, log) != (records.origin, records.log):

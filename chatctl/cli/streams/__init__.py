@@ -1,1 +1,1 @@
-"""What programs see: stdin, stdout, files, signals and JSON Lines."""
+"""The interface for programs: stdin, stdout, files, signals and JSON Lines."""

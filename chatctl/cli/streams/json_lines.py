@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 STATUS_NAMES = {status: status.name.lower() for status in ReceiptStatus}
 STATUS_BY_NAME = {name: status for status, name in STATUS_NAMES.items()}
-DAMAGED = (ValueError, TypeError, LookupError, RecursionError)
-"""What reading a line raises that is not JSON, lacks a key, or has another type of value or endless brackets."""
+LINE_ERRORS = (ValueError, TypeError, LookupError, RecursionError)
+"""The errors of reading a line that is not JSON, lacks a key, has a value of another type, or has too many brackets."""
 
 
 # --- messages
@@ -91,7 +91,7 @@ _CLAIM_FIELDS = itemgetter("room", "user", "sequence", "cursor", "sha256")
 
 
 def read_receipt(line: bytes) -> ReceiptLine | ReceiptStatus:
-    """Return the receipt in a line, or only its status if nothing is stored. Raises one of DAMAGED."""
+    """Return the receipt in a line, or only its status if nothing is stored. Raises one of LINE_ERRORS."""
     receipt: Any = json.loads(line)
     status = STATUS_BY_NAME[receipt["status"]]
     number, input_id = receipt["number"], _input_id(receipt)
@@ -126,7 +126,7 @@ def unconfirmed_lines(number: int, texts: Sequence[str], origin: Origin, log: st
 
 
 def read_unconfirmed(line: str) -> UnconfirmedLine:
-    """Return the record in a line. Raises one of DAMAGED."""
+    """Return the record in a line. Raises one of LINE_ERRORS."""
     record: Any = json.loads(line)
     origin = Origin(record["room"], record["user"], _input_id(record))
     number, text, log = record["number"], record["text"], record.get("log", "")
@@ -142,21 +142,3 @@ def read_unconfirmed(line: str) -> UnconfirmedLine:
 def fault_line(fields: dict[str, Any]) -> str:
     """Return the line for a message that is not stored as its receipt says, or for a line without a receipt."""
     return json.dumps(fields, ensure_ascii=False) + "\n"
-
-
-# --- notices, errors and summaries, on stderr
-
-
-def notice(text: str) -> dict[str, Any]:
-    """Return the object for something that does not end the command."""
-    return {"notice": text}
-
-
-def error(text: str, reason: str, code: int) -> dict[str, Any]:
-    """Return the object for the error that ended a command."""
-    return {"error": text, "reason": reason, "exit_code": code}
-
-
-def summary(counts: dict[str, Any], text: str, reason: str, code: int) -> dict[str, Any]:
-    """Return the last object of a command that counts records, with its error unless `text` is empty."""
-    return {**(error(text, reason, code) if text else {}), "summary": counts}

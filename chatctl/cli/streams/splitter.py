@@ -32,7 +32,7 @@ class RecordSplitter:
         self._partial = b""  # of the next record
         self._oversize_bytes = 0  # of the next record, if it is too long and not held
         self.unterminated = False
-        """Whether the last record had no separator."""
+        """True if the last record had no separator."""
 
     @property
     def position(self) -> int:

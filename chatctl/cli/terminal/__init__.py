@@ -1,1 +1,1 @@
-"""What people see: escaping, colours, times, wrapping and messages at a terminal."""
+"""The interface for people: escaping, colours, times, wrapping and notices at a terminal."""

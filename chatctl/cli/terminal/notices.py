@@ -23,6 +23,7 @@ class Severity(StrEnum):
 
 
 NOTICE_PREFIX = "chatctl: "
+MAX_LIMITED_NOTICES = 20  # of one kind; with --json there is no limit
 _QUOTED_COMMAND = re.compile("`[^`]*`")
 _WRAP_OPTIONS: Any = {"break_long_words": False, "break_on_hyphens": False}
 
@@ -60,17 +61,39 @@ def notifier(as_json: bool) -> Callable[[str], None]:
 
 
 def _say_notice(text: str) -> None:
-    from chatctl.cli.streams import json_lines  # only here: most runs print no JSON on stderr
+    say_json({"notice": text})
 
-    say_json(json_lines.notice(text))
+
+class LimitedNotices:
+    """Prints the first notices of one kind, and then one that there are more."""
+
+    def __init__(self, more: str) -> None:
+        """`more` is the sentence for the first notice over the limit."""
+        self._more = more
+        self._count = 0
+
+    def say(self, text: str) -> None:
+        """Print a notice, unless the limit is reached."""
+        self._count += 1
+        if self._count <= MAX_LIMITED_NOTICES:
+            say(text)
+        elif self._count == MAX_LIMITED_NOTICES + 1:
+            say(self._more)
 
 
 def report_error(text: str, reason: str, code: int, as_json: bool) -> int:
     """Print the error that ended a command, and return its exit code."""
     if as_json:
-        from chatctl.cli.streams import json_lines
-
-        say_json(json_lines.error(text, reason, code))
+        say_json(_error_object(text, reason, code))
     else:
         say(text, Severity.ERROR)
     return code
+
+
+def say_json_summary(counts: dict[str, Any], text: str, reason: str, code: int) -> None:
+    """Print the last object of a command that counts records, with its error unless `text` is empty."""
+    say_json({**(_error_object(text, reason, code) if text else {}), "summary": counts})
+
+
+def _error_object(text: str, reason: str, code: int) -> dict[str, Any]:
+    return {"error": text, "reason": reason, "exit_code": code}

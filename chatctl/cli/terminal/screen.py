@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from chatctl.cli.streams.stdin import STDIN
-
 DEFAULT_COLUMNS = 80
 _DUMB_TERMINALS = ("dumb", "unknown")  # values of TERM: terminals that can show lines only
 
@@ -58,26 +56,27 @@ def listen_for_keys(on_key: Callable[[bytes], None]) -> Iterator[None]:
     if not sys.stdin.isatty():
         yield
         return
-    saved_mode = termios.tcgetattr(STDIN)
+    descriptor = sys.stdin.fileno()
+    saved_mode = termios.tcgetattr(descriptor)
     loop = asyncio.get_running_loop()
     try:
-        tty.setcbreak(STDIN)
-        mode = termios.tcgetattr(STDIN)
+        tty.setcbreak(descriptor)
+        mode = termios.tcgetattr(descriptor)
         mode[6][termios.VSUSP] = b"\0"  # after Ctrl-Z the shell would be on our screen
-        termios.tcsetattr(STDIN, termios.TCSANOW, mode)
-        loop.add_reader(STDIN, lambda: _read_key(loop, on_key))
+        termios.tcsetattr(descriptor, termios.TCSANOW, mode)
+        loop.add_reader(descriptor, lambda: _read_key(loop, descriptor, on_key))
         yield
     finally:
-        loop.remove_reader(STDIN)
-        termios.tcsetattr(STDIN, termios.TCSADRAIN, saved_mode)
+        loop.remove_reader(descriptor)
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, saved_mode)
 
 
-def _read_key(loop: asyncio.AbstractEventLoop, on_key: Callable[[bytes], None]) -> None:
+def _read_key(loop: asyncio.AbstractEventLoop, descriptor: int, on_key: Callable[[bytes], None]) -> None:
     with suppress(OSError):
-        if key := os.read(STDIN, 64):
+        if key := os.read(descriptor, 64):
             on_key(key)
             return
-    loop.remove_reader(STDIN)  # the terminal was closed
+    loop.remove_reader(descriptor)  # the terminal was closed
 
 
 # Turn off mouse, focus, paste and key reports, show the cursor, and leave the alternate screen.

@@ -55,7 +55,7 @@ def parse_receipt(line_number: int, line: bytes | None) -> Claim | ReceiptStatus
         number, input_id, room, user, sequence, cursor_text, digest = receipt
         if not _are_valid_names(room, user):
             return InvalidReceipt(line_number, "invalid room or user")
-    except json_lines.DAMAGED:
+    except json_lines.LINE_ERRORS:
         return InvalidReceipt(line_number, "it is not an object as `chatctl send --json` writes it")
     if type(number) is not int or not 1 <= number <= MAX_NUMBER or not isinstance(input_id, str):
         return InvalidReceipt(line_number, "invalid number or input id")

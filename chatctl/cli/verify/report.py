@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatctl.cli import failures
 from chatctl.cli.exit_codes import FAILED
-from chatctl.cli.failures import Failure
+from chatctl.cli.failures import Outcome
 from chatctl.cli.streams import json_lines
 from chatctl.cli.streams.stdout import write_or_discard
 from chatctl.cli.terminal import notices
@@ -21,7 +21,6 @@ from chatctl.net.endpoint import Endpoint
 if TYPE_CHECKING:
     from chatctl.client import VerifyResult
 
-MAX_SHOWN_LINES = 20
 FAULT_TEXTS = {
     FaultKind.MISSING: "missing",
     FaultKind.OTHER_ROOM: "in another room",
@@ -43,6 +42,7 @@ class VerifyReport:
         self._as_json, self._quiet = as_json, quiet
         self._counts = dict.fromkeys(COUNT_LABELS, 0)
         self._invalid_lines = 0
+        self._invalid_notices = notices.LimitedNotices("more lines are not receipts: --json shows all of them")
         self._cursor_prefix = ""  # of the first receipt
 
     async def run(self, endpoint: Endpoint, seconds: float, descriptor: int) -> int:
@@ -94,10 +94,8 @@ class VerifyReport:
         self._invalid_lines += 1
         if self._as_json:
             self._write(json_lines.fault_line({"line": invalid.line, "fault": "no_receipt", "error": invalid.error}))
-        elif self._invalid_lines <= MAX_SHOWN_LINES:
-            notices.say(f"line {invalid.line} is not a receipt: {invalid.error}")
-        elif self._invalid_lines == MAX_SHOWN_LINES + 1:
-            notices.say("more lines are not receipts: --json shows all of them")
+        else:
+            self._invalid_notices.say(f"line {invalid.line} is not a receipt: {invalid.error}")
 
     def _add(self, result: "VerifyResult") -> None:
         """Count the claims of an answer, and report its faults."""
@@ -127,10 +125,10 @@ class VerifyReport:
         has_faults = any(count for what, count in self._counts.items() if what != "verified")
         # No receipts prove nothing: a send that failed early leaves none.
         code = FAILED if has_faults or self._invalid_lines > 0 or not self._counts["verified"] else 0
-        text, reason, code = failures.describe(failure) if failure else Failure(code=code)
+        text, reason, code = failures.describe(failure) if failure else Outcome(code=code)
         if self._as_json:
             if text or not self._quiet:
-                notices.say_json(json_lines.summary(self._summary(), text, reason, code))
+                notices.say_json_summary(self._summary(), text, reason, code)
             return code
         if text:
             notices.say(text, notices.Severity.ERROR)
