@@ -91,19 +91,19 @@ def _is_set(variable: str) -> bool:
     return os.environ.get(variable, "").lower() in TRUE_VALUES
 
 
-def _options(arguments: list[str]) -> list[str]:
+def _option_arguments(arguments: list[str]) -> list[str]:
     """Return the arguments that can be options."""
     return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
 def _wants_no_color(arguments: list[str]) -> bool:
     """Return whether errors have no colours. Asked before the options are parsed, as parsing may fail."""
-    return "--no-color" in _options(arguments) or _is_set("CHATCTL_NO_COLOR")
+    return "--no-color" in _option_arguments(arguments) or _is_set("CHATCTL_NO_COLOR")
 
 
 def _wants_json(command: str, arguments: list[str]) -> bool:
     """Return whether errors are JSON. Asked before the options are parsed, as parsing may fail."""
-    given = _options(arguments)
+    given = _option_arguments(arguments)
     flags = {"--json", "--output=json", "-ojson"} & set(given)
     pairs = {("--output", "json"), ("-o", "json")} & set(pairwise(given))
     history = command == "history" and os.environ.get("CHATCTL_OUTPUT", "") == "json"

@@ -34,7 +34,7 @@ class _Interrupted(Exception):
 
 @dataclass(frozen=True)
 class HistoryRequest:
-    """What to read, and where. `timeout` and `wait` are in seconds."""
+    """The server and the query of a run. `timeout` and `wait` are in seconds."""
 
     endpoint: Endpoint
     timeout: float

@@ -102,7 +102,7 @@ class Composer(OrderedKeysTextArea, inherit_bindings=False):
 
     @property
     def _recalling(self) -> bool:
-        """Whether an earlier input is shown instead of the draft."""
+        """True if an earlier input is shown instead of the draft."""
         return self._recall_index < len(self._recall_texts) - 1
 
     def _set_recall(self, draft: str) -> None:

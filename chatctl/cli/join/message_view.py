@@ -69,7 +69,7 @@ class MessageView(Widget):
 
     @property
     def at_end(self) -> bool:
-        """Whether the newest line is at the bottom, and new lines are followed."""
+        """True if the newest line is at the bottom, and new lines are followed."""
         return self._source is None or self._source.anchor is None
 
     @property

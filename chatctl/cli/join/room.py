@@ -52,12 +52,12 @@ class Room(MessageList):
     def __init__(self, name: str, user: str) -> None:
         super().__init__(name, user)
         self.visible = False
-        """Whether the user sees the room; messages in a visible room are not unread."""
+        """True while the user sees the room; messages in a visible room are not unread."""
         self.unread = 0
         self.unread_mentions = 0
         """The number of unread messages that mention the user."""
         self.live = False
-        """Whether the server sends all new messages, so that older ones can be loaded without a gap."""
+        """True if the server sends all new messages, so that older ones can be loaded without a gap."""
         self.recent_users: dict[str, None] = {}
         """The users who wrote, the latest last."""
         self._unread_marker: tuple[int, int] | None = None

@@ -21,20 +21,20 @@ class Scrollback:
         self.lines: list[Line] = []
         self.anchor: tuple[tuple[int, int], int] | None = None
         self.at_start = False
-        """Whether no older messages exist."""
+        """True if no older messages exist."""
         self.loading = False
-        """Whether older messages are being loaded."""
+        """True while older messages are being loaded."""
         self.loaded = False
-        """Whether older messages were ever loaded."""
+        """True if older messages were ever loaded."""
         self.load_requested = False
-        """Whether older messages were requested on this stream."""
+        """True if older messages were requested on this stream."""
         self._trimmed_sequence = 0  # messages up to this sequence were dropped
         self._pending_count = 0  # of the lines at the end
         self._char_count = 0
 
     @property
     def full(self) -> bool:
-        """Whether the bounds leave no room for older lines."""
+        """True if the bounds leave no room for older lines."""
         return len(self.lines) >= MAX_LINES_SCROLLED or self._char_count >= MAX_CHARS_SCROLLED
 
     @property

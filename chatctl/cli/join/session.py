@@ -49,7 +49,7 @@ class Session:
         self.latency: float | None = None
         """Seconds of a round trip; None while unknown."""
         self.server_seen = False
-        """Whether the server was ever connected."""
+        """True if the server was ever connected."""
         self.pending_count = 0
         """The number of texts without a receipt."""
         self.listener: SessionListener | None = None

@@ -6,7 +6,7 @@ from chatctl.net.endpoint import Endpoint
 
 
 class StatsRequest(NamedTuple):
-    """What to ask, and where. `timeout` is in seconds; 0 means no limit. Without `rooms`, the `top` rooms are listed."""
+    """A request for statistics. `timeout` is in seconds; 0 means no limit. Without `rooms`, the `top` rooms are listed."""
 
     endpoint: Endpoint
     timeout: float
