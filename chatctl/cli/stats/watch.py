@@ -6,7 +6,7 @@ from contextlib import aclosing, nullcontext
 from signal import SIGWINCH
 from typing import TYPE_CHECKING, Protocol
 
-from chatctl.cli.errors import as_unavailable
+from chatctl.cli.failures import as_unavailable
 from chatctl.cli.stats.request import StatsRequest
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import on_stdout_closed
