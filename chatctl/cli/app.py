@@ -13,9 +13,9 @@ from itertools import pairwise
 
 import typer
 
-from chatctl.cli import errors, options
+from chatctl.cli import failures, options
 from chatctl.cli.streams import process
-from chatctl.cli.terminal import messages
+from chatctl.cli.terminal import notices
 
 app = typer.Typer(
     name="chatctl",
@@ -60,8 +60,8 @@ def run(arguments: list[str]) -> int:
     try:
         code = _run(command, arguments, as_json)
         sys.stdout.flush()
-    except errors.REPORTED as error:
-        return errors.report(error, command, as_json)
+    except failures.REPORTED as error:
+        return failures.report(error, command, as_json)
     return code if isinstance(code, int) else 0
 
 
@@ -71,7 +71,7 @@ def _run(command: str, arguments: list[str], as_json: bool) -> object:
     if not arguments and COMPLETION_VARIABLE not in os.environ:
         return _print_help()
     for notice in options.removed_variables(command):
-        messages.notifier(as_json)(notice)
+        notices.notifier(as_json)(notice)
     prepare = getattr(_module(command), "prepare", None) if command else None
     return app(args=prepare(arguments) if prepare else arguments, prog_name="chatctl", standalone_mode=False)
 

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chatctl.cli.streams.json_lines import message_lines
-from chatctl.cli.terminal import messages
+from chatctl.cli.terminal import notices
 from chatctl.client import HistoryPage
 from chatctl.errors import IncompatibleServer
 from chatctl.model.messages import Run
@@ -31,7 +31,7 @@ def test_a_rate_that_is_not_finite_becomes_zero(rate):
 
 
 def test_an_error_of_a_server_is_escaped_for_the_terminal(capsys):
-    messages.say("no \x1b]0;title\x07 of\u202e\n\tours")
+    notices.say("no \x1b]0;title\x07 of\u202e\n\tours")
     assert capsys.readouterr().err == "chatctl: no \\x1b]0;title\\x07 of\\u202e\n\tours\n"
 
 

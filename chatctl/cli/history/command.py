@@ -15,7 +15,7 @@ from chatctl.cli.history.exec_command import ExecCommand
 from chatctl.cli.history.run import HistoryRequest, HistoryRun
 from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.stdout import LinePrinter, Printer, text_lines
-from chatctl.cli.terminal import messages
+from chatctl.cli.terminal import notices
 from chatctl.model.limits import MAX_NUMBER
 from chatctl.model.messages import Query
 from chatctl.net import address
@@ -178,5 +178,5 @@ async def _run(
 ) -> int:
     command = None
     if exec_command is not None:
-        command = ExecCommand(exec_command, retries, str(request.endpoint), messages.notifier(request.as_json))
+        command = ExecCommand(exec_command, retries, str(request.endpoint), notices.notifier(request.as_json))
     return await HistoryRun(request, printer, command, cursor_file).run()

@@ -13,7 +13,7 @@ from chatctl.cli.history.exec_command import ExecMessage
 from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import STDOUT, Printer, on_stdout_closed
-from chatctl.cli.terminal import messages
+from chatctl.cli.terminal import notices
 from chatctl.errors import CursorBeyondHead, CursorMalformed, CursorOtherLog, CursorWriteError, ExecFailed
 from chatctl.model import cursor
 from chatctl.model.messages import HistoryPage, Query
@@ -57,7 +57,7 @@ class HistoryRun:
     ) -> None:
         """Either the printer or the command gets the messages. The cursor file, if any, is updated behind them."""
         self._request = request
-        self._notify = messages.notifier(request.as_json)
+        self._notify = notices.notifier(request.as_json)
         self._printer = printer
         self._command = command
         self._cursor_file = cursor_file
@@ -95,7 +95,7 @@ class HistoryRun:
         return self._signals.exit_code
 
     def _report_error(self, text: str, reason: str, code: int) -> int:
-        return messages.report_error(text, reason, code, self._request.as_json)
+        return notices.report_error(text, reason, code, self._request.as_json)
 
     def _wait_text(self) -> str:
         return f"no matching message arrived for {self._request.wait:g} s (--wait)"

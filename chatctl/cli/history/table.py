@@ -11,7 +11,7 @@ from rich.text import Text
 
 from chatctl.cli.terminal.console import make_console, print_renderable
 from chatctl.cli.terminal.escape import escape_name, escape_text
-from chatctl.cli.terminal.messages import say
+from chatctl.cli.terminal.notices import say
 from chatctl.cli.terminal.times import display_time
 
 if TYPE_CHECKING:

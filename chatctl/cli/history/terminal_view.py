@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chatctl.cli.terminal.colours import USER_COLOURS_8, USER_COLOURS_256, UserColours, colours_enabled, has_256_colours
 from chatctl.cli.terminal.escape import escape_name, escape_text
-from chatctl.cli.terminal.messages import say
+from chatctl.cli.terminal.notices import say
 from chatctl.cli.terminal.screen import terminal_columns
 from chatctl.cli.terminal.wrap import pad_text, terminal_cells, wrap_text
 

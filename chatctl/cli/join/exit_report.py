@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from chatctl.cli.terminal import escape, messages
+from chatctl.cli.terminal import escape, notices
 from chatctl.model.records import ReceiptStatus
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def report_unsent(reports: "Iterable[DeliveryReport]", drafts: Mapping[str, str]
         for text in report.texts:
             _print_text(reason, report.room, text, as_json)
         if error and not report.texts:  # the line was never a text
-            messages.notifier(as_json)(f"line {report.receipt.number} was not sent: {error}")
+            notices.notifier(as_json)(f"line {report.receipt.number} was not sent: {error}")
     for room, text in drafts.items():
         _print_text("typed, but not sent", room, text, as_json)
     return not undelivered
@@ -29,7 +29,7 @@ def report_unsent(reports: "Iterable[DeliveryReport]", drafts: Mapping[str, str]
 
 def _print_text(reason: str, room: str, text: str, as_json: bool) -> None:
     if as_json:
-        messages.say_json({"notice": reason, "room": room, "text": text})
+        notices.say_json({"notice": reason, "room": room, "text": text})
     else:
         # The text starts a line of its own and is not wrapped, so that it can be copied.
-        messages.say(f"{reason} (room {escape.escape_name(room)}):\n{escape.escape_text(text)}")
+        notices.say(f"{reason} (room {escape.escape_name(room)}):\n{escape.escape_text(text)}")

@@ -9,7 +9,7 @@ from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdin_input import StdinInput
 from chatctl.cli.streams.stdout import LinePrinter, on_stdout_closed
-from chatctl.cli.terminal import escape, messages, times
+from chatctl.cli.terminal import escape, notices, times
 from chatctl.client import Connected, DeliveryReport, Disconnected, HistoryPage, Query, RoomStream
 from chatctl.client.client import ChatClient
 from chatctl.model.limits import MAX_NUMBER
@@ -26,7 +26,7 @@ class LineMode:
     def __init__(self, user: str, rooms: Sequence[str], last: int, as_json: bool, utc: bool) -> None:
         """`last`: how many stored messages to print first."""
         self._user, self._rooms, self._last, self._as_json, self._utc = user, rooms, last, as_json, utc
-        self._notice = messages.notifier(as_json)
+        self._notice = notices.notifier(as_json)
         self._printer = LinePrinter(message_lines if as_json else self._format_page)
         self._stdin = StdinInput(b"\n", interactive=False)
         self._stream: RoomStream | None = None

@@ -17,7 +17,7 @@ from chatctl.cli.send.run import SendRun
 from chatctl.cli.send.unconfirmed import read_unconfirmed
 from chatctl.cli.streams.json_lines import Origin
 from chatctl.cli.streams.stdin_input import StdinInput
-from chatctl.cli.terminal import messages
+from chatctl.cli.terminal import notices
 from chatctl.net import address
 
 
@@ -85,7 +85,7 @@ def send(
         record_input, origin = ResumeInput(resume, records), records.origin
     else:
         if not (as_json or quiet):
-            messages.say(f"no unconfirmed records in {resume}")
+            notices.say(f"no unconfirmed records in {resume}")
         return 0
     for option, name in zip(("--room", "--user", "--input-id"), origin, strict=True):
         options.parse_name(option, name)
@@ -102,5 +102,5 @@ def _deprecated_sender(sender: str, input_id: str | None, as_json: bool | None) 
     if input_id not in (None, sender):
         raise options.bad("--sender", "it is the old name of --input-id, which has another value: leave out --sender")
     if as_json is not None:
-        messages.notifier(as_json)("--sender is deprecated: use --input-id")
+        notices.notifier(as_json)("--sender is deprecated: use --input-id")
     return sender

@@ -3,9 +3,9 @@
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from chatctl.cli import errors
-from chatctl.cli.errors import Failure
+from chatctl.cli import failures
 from chatctl.cli.exit_codes import FAILED
+from chatctl.cli.failures import Failure
 from chatctl.cli.send.inputs import RecordInput
 from chatctl.cli.send.output_files import OutputFiles
 from chatctl.cli.send.unconfirmed import UnconfirmedRecords
@@ -13,7 +13,7 @@ from chatctl.cli.streams import json_lines
 from chatctl.cli.streams.json_lines import Origin
 from chatctl.cli.streams.rejects import RejectsFile
 from chatctl.cli.streams.stdout import write_or_discard
-from chatctl.cli.terminal import messages
+from chatctl.cli.terminal import notices
 from chatctl.cli.terminal.escape import escape_name, escape_text
 from chatctl.errors import ChatError
 from chatctl.model.records import ReceiptStatus
@@ -97,14 +97,14 @@ class SendReport:
         self._rejections_shown += 1
         if self._rejections_shown > MAX_SHOWN_REJECTIONS:
             if self._rejections_shown == MAX_SHOWN_REJECTIONS + 1:
-                messages.say("more records were rejected: --json shows all of them")
+                notices.say("more records were rejected: --json shows all of them")
             return
         last = receipt.number + receipt.count - 1
         what = f"record {receipt.number}" if receipt.count == 1 else f"records {receipt.number} to {last}"
-        messages.say(f"{'text' if self.record_input.is_single_text else what} rejected: {escape_text(receipt.error)}")
+        notices.say(f"{'text' if self.record_input.is_single_text else what} rejected: {escape_text(receipt.error)}")
 
     def _say_nothing_new(self, sequence: int) -> None:
-        messages.notifier(self.as_json)(
+        notices.notifier(self.as_json)(
             f"nothing new was sent: record 1 of input id {self.origin.input_id!r} was stored before, "
             f"as sequence {sequence}: use another --input-id for a new message"
         )
@@ -121,7 +121,7 @@ class SendReport:
         if not self.as_json:
             self._say_end(text, bool(error or signal_code))
         elif text or signal_code or not self._quiet:
-            messages.say_json(json_lines.summary(self._summary(), text, reason, code))
+            notices.say_json(json_lines.summary(self._summary(), text, reason, code))
         return code
 
     def _close_files(self) -> list[str]:
@@ -133,17 +133,17 @@ class SendReport:
 
     def _say_end(self, error: str, unfinished: bool) -> None:
         if error:
-            messages.say(error, messages.Severity.ERROR)
+            notices.say(error, notices.Severity.ERROR)
         stopped = self.record_input.stop_position()
         if not (any(self._counts.values()) or stopped if error or unfinished else not self._quiet):
             return
         success = not (unfinished or error or self._counts[REJECTED] or self._counts[UNCONFIRMED])
-        messages.say(self._summary_text(), messages.Severity.SUCCESS if success else messages.Severity.INFO)
+        notices.say(self._summary_text(), notices.Severity.SUCCESS if success else notices.Severity.INFO)
         if unfinished and stopped:
             partial = f"; {stopped.unfinished} bytes of the next record were read, too" if stopped.unfinished else ""
-            messages.say(f"reading stopped after record {stopped.record}, at byte {stopped.byte} of the input{partial}")
+            notices.say(f"reading stopped after record {stopped.record}, at byte {stopped.byte} of the input{partial}")
         if unfinished and (stopped or self._counts[UNCONFIRMED]):
-            messages.say(f"to finish, {self._retry_hint()}: nothing is stored twice")
+            notices.say(f"to finish, {self._retry_hint()}: nothing is stored twice")
 
     def _retry_hint(self) -> str:
         hint, path = self.record_input.retry_hint(self.origin.input_id), self.record_input.unconfirmed_path
@@ -184,4 +184,4 @@ def _describe(error: ChatError | OSError | None) -> Failure:
         return Failure()
     if isinstance(error, OSError):
         return Failure(f"cannot read stdin: {error.strerror}", "INPUT", FAILED)
-    return errors.describe(errors.as_unavailable(error))
+    return failures.describe(failures.as_unavailable(error))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from chatctl.cli import options
 from chatctl.cli.send.report import SendReport
 from chatctl.cli.streams.signals import SignalHandler
-from chatctl.cli.terminal import messages
+from chatctl.cli.terminal import notices
 from chatctl.cli.terminal.screen import show_cursor
 from chatctl.errors import ChatError
 from chatctl.net.endpoint import Endpoint
@@ -58,7 +58,7 @@ class SendRun:
         from chatctl.client.client import ChatClient
 
         report = self._report
-        notify = None if report.as_json else messages.say
+        notify = None if report.as_json else notices.say
         async with (
             ChatClient(endpoint, seconds, notify) as client,
             client.send(report.origin.user, report.origin.input_id, report.record_input.log) as stream,
@@ -66,7 +66,7 @@ class SendRun:
             for option, name in zip(("--room", "--user", "--input-id"), report.origin, strict=True):
                 options.parse_name(option, name, stream.limits.name_bytes)
             if self._prompt:
-                messages.say(self._prompt)
+                notices.say(self._prompt)
             report.set_log(stream)
             feed_task = asyncio.ensure_future(self._feed(stream))
             try:

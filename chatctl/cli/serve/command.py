@@ -13,7 +13,7 @@ import typer
 from chatctl.cli import options
 from chatctl.cli.exit_codes import STATUS_OFFSET
 from chatctl.cli.serve.log_setup import LogFormat, LogLevel, set_up_logging
-from chatctl.cli.terminal import escape, messages
+from chatctl.cli.terminal import escape, notices
 from chatctl.config import values
 from chatctl.config.settings import ServeSettings
 from chatctl.errors import InvalidValue, StoreFailed
@@ -124,7 +124,7 @@ def _print_start(addresses: Sequence[str], store: str, as_json: bool) -> None:
         for address in addresses:
             print(f"listening on {address}", file=sys.stderr, flush=True)
         if sys.stderr.isatty():
-            messages.say(f"messages are kept in {escape.escape_text(store)}; Ctrl-C stops the server")
+            notices.say(f"messages are kept in {escape.escape_text(store)}; Ctrl-C stops the server")
     if as_json:
         with suppress(OSError):
             print(json.dumps({"listening": list(addresses), "store": store, "pid": os.getpid()}), flush=True)

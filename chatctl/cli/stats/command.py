@@ -10,7 +10,7 @@ import typer
 from chatctl.cli import options
 from chatctl.cli.stats import lines
 from chatctl.cli.stats.request import StatsRequest
-from chatctl.cli.terminal import messages, screen
+from chatctl.cli.terminal import notices, screen
 from chatctl.compat.typer_usage import with_default_value
 from chatctl.net import address
 
@@ -68,7 +68,7 @@ def _watch_interval(text: str) -> float:
 async def _fetch(request: StatsRequest, as_json: bool) -> "ServerStats":
     from chatctl.client.client import ChatClient
 
-    async with ChatClient(request.endpoint, request.timeout, None if as_json else messages.say) as client:
+    async with ChatClient(request.endpoint, request.timeout, None if as_json else notices.say) as client:
         return await client.stats(request.top, request.rooms)
 
 

@@ -47,7 +47,7 @@ def _print_summary(console: Console, server_stats: "ServerStats") -> None:
     version, store, log_id = map(escape_text, (server_stats.version, server_stats.store, server_stats.log))
     limits_text = (
         f"text {format_size(limits.text_bytes)}, name {limits.name_bytes} bytes, streams {limits.streams:,}, "
-        f"frame {limits.batch_messages:,} messages and {format_size(limits.batch_bytes)}"
+        f"batch {limits.batch_messages:,} messages and {format_size(limits.batch_bytes)}"
     )
     for label, value in (
         ("messages", f"{log.num_messages:,}"),

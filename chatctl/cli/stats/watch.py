@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from chatctl.cli.stats.request import StatsRequest
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import on_stdout_closed
-from chatctl.cli.terminal import messages
+from chatctl.cli.terminal import notices
 from chatctl.cli.terminal.screen import leave_alt_screen, listen_for_keys
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class StatsLineView(nullcontext["StatsLineView"]):
     def __init__(self, format_line: "Callable[[ServerStats], str]", as_json: bool) -> None:
         super().__init__(self)
         self._format_line = format_line
-        self.notify = messages.notifier(as_json)
+        self.notify = notices.notifier(as_json)
 
     def show(self, server_stats: "ServerStats") -> None:
         print(self._format_line(server_stats), flush=True)

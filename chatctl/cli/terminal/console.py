@@ -9,7 +9,7 @@ PIPE_COLUMNS = 1000  # a pipe has no width to keep to
 
 
 class _PipeAwareConsole(Console):
-    """Raises BrokenPipeError when stdout is closed; `cli.errors` has its exit code."""
+    """Raises BrokenPipeError when stdout is closed; `cli.failures` has its exit code."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from chatctl.cli import errors
-from chatctl.cli.errors import Failure
+from chatctl.cli import failures
 from chatctl.cli.exit_codes import FAILED
+from chatctl.cli.failures import Failure
 from chatctl.cli.streams import json_lines
 from chatctl.cli.streams.stdout import write_or_discard
-from chatctl.cli.terminal import messages
+from chatctl.cli.terminal import notices
 from chatctl.cli.terminal.escape import escape_name, escape_text
 from chatctl.cli.verify import receipt_file
 from chatctl.errors import ChatError, CursorOtherLog
@@ -50,7 +50,7 @@ class VerifyReport:
         from chatctl.client.client import ChatClient
 
         failure: ChatError | OSError | None = None
-        notify = None if self._as_json else messages.say
+        notify = None if self._as_json else notices.say
         try:
             async with (
                 ChatClient(endpoint, seconds, notify) as client,
@@ -95,9 +95,9 @@ class VerifyReport:
         if self._as_json:
             self._write(json_lines.fault_line({"line": invalid.line, "fault": "no_receipt", "error": invalid.error}))
         elif self._invalid_lines <= MAX_SHOWN_LINES:
-            messages.say(f"line {invalid.line} is not a receipt: {invalid.error}")
+            notices.say(f"line {invalid.line} is not a receipt: {invalid.error}")
         elif self._invalid_lines == MAX_SHOWN_LINES + 1:
-            messages.say("more lines are not receipts: --json shows all of them")
+            notices.say("more lines are not receipts: --json shows all of them")
 
     def _add(self, result: "VerifyResult") -> None:
         """Count the claims of an answer, and report its faults."""
@@ -127,15 +127,15 @@ class VerifyReport:
         has_faults = any(count for what, count in self._counts.items() if what != "verified")
         # No receipts prove nothing: a send that failed early leaves none.
         code = FAILED if has_faults or self._invalid_lines > 0 or not self._counts["verified"] else 0
-        text, reason, code = errors.describe(failure) if failure else Failure(code=code)
+        text, reason, code = failures.describe(failure) if failure else Failure(code=code)
         if self._as_json:
             if text or not self._quiet:
-                messages.say_json(json_lines.summary(self._summary(), text, reason, code))
+                notices.say_json(json_lines.summary(self._summary(), text, reason, code))
             return code
         if text:
-            messages.say(text, messages.Severity.ERROR)
+            notices.say(text, notices.Severity.ERROR)
         if any(self._counts.values()) if text else not self._quiet:
-            messages.say(self._summary_text(), messages.Severity.ERROR if code else messages.Severity.SUCCESS)
+            notices.say(self._summary_text(), notices.Severity.ERROR if code else notices.Severity.SUCCESS)
         return code
 
     def _summary(self) -> dict[str, Any]:

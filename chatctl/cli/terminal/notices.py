@@ -22,7 +22,7 @@ class Severity(StrEnum):
     ERROR = "1;31"
 
 
-MESSAGE_PREFIX = "chatctl: "
+NOTICE_PREFIX = "chatctl: "
 _QUOTED_COMMAND = re.compile("`[^`]*`")
 _WRAP_OPTIONS: Any = {"break_long_words": False, "break_on_hyphens": False}
 
@@ -31,7 +31,7 @@ def say(text: str, severity: Severity = Severity.INFO) -> None:
     """Print a sentence on stderr. An error of stderr itself is ignored."""
     text = escape_lines(text)  # it may contain text of a server
     with suppress(OSError):
-        output = _format_for_terminal(text, severity) if sys.stderr.isatty() else MESSAGE_PREFIX + text
+        output = _format_for_terminal(text, severity) if sys.stderr.isatty() else NOTICE_PREFIX + text
         print(output, file=sys.stderr, flush=True)
 
 
@@ -39,10 +39,10 @@ def _format_for_terminal(text: str, severity: Severity) -> str:
     """Wrap the text between words, but not in a `command`, so that it can be copied."""
     first, *more = [_QUOTED_COMMAND.sub(lambda quoted: quoted[0].replace(" ", "\0"), line) for line in text.split("\n")]
     columns = terminal_columns(sys.stderr)
-    lines = wrap(first, columns, initial_indent=MESSAGE_PREFIX, subsequent_indent=" " * len(MESSAGE_PREFIX), **_WRAP_OPTIONS)
+    lines = wrap(first, columns, initial_indent=NOTICE_PREFIX, subsequent_indent=" " * len(NOTICE_PREFIX), **_WRAP_OPTIONS)
     output = "\n".join([*lines, *more]).replace("\0", " ")
     return (
-        f"\x1b[{severity}m{MESSAGE_PREFIX.rstrip()}\x1b[0m{output[len(MESSAGE_PREFIX) - 1 :]}"
+        f"\x1b[{severity}m{NOTICE_PREFIX.rstrip()}\x1b[0m{output[len(NOTICE_PREFIX) - 1 :]}"
         if colours_enabled(sys.stderr)
         else output
     )

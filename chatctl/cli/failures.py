@@ -5,7 +5,7 @@ from typing import NamedTuple
 import typer
 
 from chatctl.cli.exit_codes import FAILED, INTERRUPTED, STATUS_OFFSET, USAGE
-from chatctl.cli.terminal import messages
+from chatctl.cli.terminal import notices
 from chatctl.compat.typer_usage import UsageError, usage_message
 from chatctl.errors import ChatError, InvalidValue, ListenError, StoreOpenError, TimedOut, Unavailable
 
@@ -33,7 +33,7 @@ def report(error: BaseException, command: str, as_json: bool) -> int:
     text, reason, code = describe(error)
     if isinstance(error, UsageError) and not as_json:
         text = f"{text}\nTry `{f'chatctl {command}'.rstrip()} --help`."
-    return messages.report_error(text, reason, code, as_json)
+    return notices.report_error(text, reason, code, as_json)
 
 
 def describe(error: BaseException) -> Failure:
