@@ -61,7 +61,7 @@ class ChatError(ChatctlError):
     code: int = 2
     """The number of the gRPC status (https://grpc.io/docs/guides/status-codes/)."""
     reason: ClassVar[str] = "UNKNOWN"
-    """A stable word for programs, unique in the tree."""
+    """A stable word for programs: UNKNOWN, or a word that no other class has."""
 
 
 class InvalidRequest(ChatError):
@@ -150,6 +150,9 @@ class UnexpectedStatus(ChatError):
 
 class IncompatibleServer(UnexpectedStatus):
     """The response does not follow the contract as this client knows it. Only clients raise it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, 12, hint)
 
 
 class StoreOpenError(ChatctlError):

@@ -7,21 +7,20 @@ from typing import Any
 
 import grpc
 
+from chatctl.client.call_errors import NO_SERVER_HINT, TRY_AGAIN_HINT, timeout_error
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.compat.grpc_call import keep_server_status, useful_details
-from chatctl.errors import ChatError, IncompatibleServer, TimedOut, Unavailable, UnexpectedStatus
+from chatctl.errors import ChatError, TimedOut, Unavailable, UnexpectedStatus
 from chatctl.wire import status
 
 CANCELLED, UNKNOWN, UNIMPLEMENTED, INTERNAL = 1, 2, 12, 13
-
-NO_SERVER_HINT = "start one with `chatctl serve`, or name another with --server"
 
 
 class Call:
     """A gRPC call in progress. One task may read and one may write at a time. Always `close` it.
 
-    Every method but `close` raises the error that the server sent, Unavailable, or TimedOut after `timeout` seconds without
-    a response that is due.
+    `response` and `read` raise the error that the server sent, Unavailable, or TimedOut after `timeout` seconds without a
+    response that is due.
     """
 
     def __init__(self, server: str, grpc_call: Any, timeout: float, notify: Callable[[str], None] | None) -> None:
@@ -112,7 +111,7 @@ class Call:
             return status.error_from_status(code, details, trailers)
         detail = useful_details(details)
         if code == CANCELLED:  # what gRPC answers to a call that arrives while its server stops
-            return Unavailable(f"{self.server} stopped during the call", "try again")
+            return Unavailable(f"{self.server} stopped during the call", TRY_AGAIN_HINT)
         if self._responded and code in (UNKNOWN, INTERNAL, Unavailable.code):  # chatctl's server would send a reason
             return Unavailable(f"the connection to {self.server} broke ({detail})")
         if code == Unavailable.code:
@@ -122,18 +121,3 @@ class Call:
                 f"{self.server} is not a chatctl server, or runs an incompatible version ({detail})", code
             )
         return status.error_from_status(code, details, trailers)
-
-
-def timeout_error(server: str, seconds: float) -> TimedOut:
-    """Return the error for a server that has not responded for `seconds`."""
-    return TimedOut(
-        f"no response from {server} for {seconds:g} s",
-        "check that a chatctl server is listening there, or wait longer with --timeout",
-    )
-
-
-def outdated_server_error(server: str, feature: str, version: str = "") -> IncompatibleServer:
-    """Return the error for a server that is too old for what this client needs."""
-    name = f"chatctl {version}" if version else "an older chatctl"
-    message = f"{server} runs {name}, which does not support {feature}"
-    return IncompatibleServer(message, UNIMPLEMENTED, "upgrade the server")

@@ -9,7 +9,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from chatctl.client.call import UNIMPLEMENTED, Call, outdated_server_error
+from chatctl.client.call import UNIMPLEMENTED, Call
+from chatctl.client.call_errors import outdated_server_error
 from chatctl.client.connector import Connector
 from chatctl.errors import UnexpectedStatus
 from chatctl.model.cursor import prefix_of
@@ -40,8 +41,6 @@ class ChatClient:
         called with a sentence when a response takes over 2 s, and when something is retried. Raises InvalidValue.
         """
         self.endpoint = Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint
-        self._timeout = timeout
-        self._notify = notify
         self._connector = Connector(self.endpoint, timeout, notify)
         self._channel = open_channel(self.endpoint)
         self._stub = chat_pb2_grpc.ChatServiceStub(self._channel)
@@ -59,7 +58,7 @@ class ChatClient:
         await self._channel.close()
 
     def _wrap_call(self, grpc_call: Any) -> Call:
-        return Call(str(self.endpoint), grpc_call, self._timeout, self._notify)
+        return Call(str(self.endpoint), grpc_call, self._connector.timeout, self._connector.notify)
 
     async def stats(self, top: int = 0, rooms: Sequence[str] = ()) -> ServerStats:
         """Return statistics, with the `top` rooms and users by messages (0 is 100), or with the given rooms.
@@ -77,7 +76,8 @@ class ChatClient:
     ) -> AsyncGenerator[ServerStats, None]:
         """Yield statistics every `interval` seconds. Close the iterator to stop.
 
-        Connects again for as long as the timeout allows. Raises what `stats` raises, and Unavailable after the timeout.
+        Connects again for as long as the timeout allows. Raises what `stats` raises, but a TransientError only after the
+        timeout.
         """
         from chatctl.client.stats_poller import StatsPoller
 
@@ -144,7 +144,7 @@ class ChatClient:
         from chatctl.client.room_stream import RoomStream
 
         # Without notices: `events` has the changes of the connection.
-        stream = RoomStream(Connector(self.endpoint, self._timeout, None), user, rooms)
+        stream = RoomStream(Connector(self.endpoint, self._connector.timeout, None), user, rooms)
         try:
             yield stream
         finally:

@@ -6,7 +6,8 @@ from contextlib import aclosing
 from dataclasses import replace
 from types import TracebackType
 
-from chatctl.client.call import Call, outdated_server_error
+from chatctl.client.call import Call
+from chatctl.client.call_errors import outdated_server_error
 from chatctl.client.connector import Connector
 from chatctl.client.retry import Attempts, RetryState
 from chatctl.client.watchdog import ResponseWatchdog
@@ -95,9 +96,8 @@ class Follower:
         ) as call:
 
             def on_response(expecting: bool) -> None:
-                self._retry_state.server_seen = True
-                self._retry_state.recovered()
                 self._retry_state.responded()
+                self._retry_state.recovered()
                 self._watchdog.reset(expecting)
                 call.watchdog.reset(expecting)
 
@@ -116,7 +116,7 @@ class Follower:
 
     @property
     def _call_timeout(self) -> float:
-        return min(self._retry_state.call_timeout, self._watchdog.remaining)
+        return self._retry_state.attempt_timeout(self._watchdog.remaining)
 
     async def _stats(self) -> pb.GetStatsResponse:
         request = pb.GetStatsRequest(top=1)

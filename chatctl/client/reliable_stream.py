@@ -1,9 +1,9 @@
-"""ReliableStream: records go out on a stream, and on the next one when it breaks, until each has its receipt."""
+"""ReliableStream: owns the retry loop that sends records on one stream after another, until each has its receipt."""
 
 import asyncio
 from contextlib import suppress
 
-from chatctl.client.call import INTERNAL, UNIMPLEMENTED, Call
+from chatctl.client.call import INTERNAL, Call
 from chatctl.client.connector import Connector
 from chatctl.client.retry import STREAM_TIMEOUT_SECONDS, Attempts, RetryState
 from chatctl.client.send_window import DeliveryReport, SendWindow
@@ -132,7 +132,7 @@ class ReliableStream:
                     async with self._connector.open_call(timeout, lambda stub: stub.SendAndReceiveMessage()) as call:
                         await self._run_stream(call)
                 if attempt.failure:
-                    self._hooks.on_disconnect(attempt.failure)
+                    self._hooks.on_disconnect(attempt.failure, self._retry_state.retry_notice(attempt.failure))
                     self._changed.set()
                     self.window.requeue()
         except asyncio.CancelledError:
@@ -150,8 +150,7 @@ class ReliableStream:
         response = await call.read()
         if response is None or not response.HasField("welcome"):
             raise IncompatibleServer(
-                f"{self._server} sent no welcome: it is not a chatctl server, or runs an incompatible version",
-                UNIMPLEMENTED,
+                f"{self._server} sent no welcome: it is not a chatctl server, or runs an incompatible version"
             )
         self._accept_welcome(response.welcome)
         call.watchdog.reset(expecting=False)
@@ -180,7 +179,7 @@ class ReliableStream:
         self.window.set_limits(self.limits)
         if self.window.all_confirmed or not self.window.may_send(self._finished):  # then no receipt is due
             self._on_progress()
-        self._retry_state.server_seen = True
+        self._retry_state.found_server()
         self._ready.set()
         self._hooks.on_welcome()
         self._changed.set()

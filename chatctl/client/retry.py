@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 from types import TracebackType
 
-from chatctl.client.call import NO_SERVER_HINT, timeout_error
+from chatctl.client.call_errors import NO_SERVER_HINT, TRY_AGAIN_HINT, timeout_error
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.errors import (
     ChatError,
@@ -20,6 +20,7 @@ from chatctl.errors import (
 # The backoff doubles with each failure, up to the maximum. A pause is between half of it and all of it.
 INITIAL_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.1, 2.0
 STREAM_TIMEOUT_SECONDS = 30.0
+MIN_CALL_TIMEOUT_SECONDS = 0.1  # a watchdog with 0 seconds never expires
 MAX_DOUBLINGS = 10  # of the backoff, and of the timeout of a call
 
 
@@ -46,18 +47,21 @@ class RetryState:
         self.last_error: ChatError | None = None
         """The error of the last call, or None once the server responds again."""
         self._notified = False
-        self.server_seen = False
-        """Whether a chatctl server has ever responded."""
+        self._server_seen = False  # whether a chatctl server has ever responded
 
     @property
     def call_timeout(self) -> float:
         """Seconds the next call may wait for a response. They grow, so that a slow server gets the time to respond."""
         return self._stream_timeout * 2.0 ** min(self._timeouts, MAX_DOUBLINGS)
 
+    def attempt_timeout(self, remaining: float) -> float:
+        """Return `call_timeout`, or the seconds that remain if they are fewer, but never 0, which is without a limit."""
+        return max(min(self.call_timeout, remaining), MIN_CALL_TIMEOUT_SECONDS)
+
     def can_retry(self, error: BaseException | None) -> bool:
         """Return whether another call may succeed after this error."""
         if isinstance(error, UnexpectedStatus):  # of another server, unless a chatctl server was there before
-            return self.server_seen and not isinstance(error, IncompatibleServer)
+            return self._server_seen and not isinstance(error, IncompatibleServer)
         return isinstance(error, TransientError)
 
     def record_failure(self, error: ChatError) -> float:
@@ -65,13 +69,22 @@ class RetryState:
         timed_out = isinstance(error, TimedOut)
         self._timeouts += timed_out
         if not timed_out and (self.last_error is None or isinstance(self.last_error, TimedOut)):
-            retry_limit = f"for up to {self._timeout:g} s" if self._timeout else "until it answers"
-            self._send_notice(f"{self._describe(error)}; trying again {retry_limit}")
+            self._send_notice(self.retry_notice(error))
         self.last_error = error
         max_pause = min(INITIAL_BACKOFF_SECONDS * 2 ** min(self._failures, MAX_DOUBLINGS), MAX_BACKOFF_SECONDS)
         self._failures += 1
         # Not all clients at once: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
         return random.uniform(max_pause / 2, max_pause)  # noqa: S311
+
+    def retry_notice(self, error: ChatError) -> str:
+        """Return a sentence about a failure that is retried: what failed, what a person can do, and how long it retries."""
+        hint = error.hint
+        if isinstance(error, ServerStopping) or hint == TRY_AGAIN_HINT:
+            hint = ""  # it says to do what the client does by itself
+        elif self._server_seen and hint == NO_SERVER_HINT:
+            hint = ""  # there is a server; it may be down
+        retry_limit = f"for up to {self._timeout:g} s" if self._timeout else "until it answers"
+        return f"{error.replace(self._describe(error), hint)}; trying again {retry_limit}"
 
     def recovered(self) -> None:
         """Record that the server works again."""
@@ -79,13 +92,19 @@ class RetryState:
             self._notify(f"{self._server} answers again")
         self.last_error, self._notified = None, False
 
+    def found_server(self) -> None:
+        """Record that a chatctl server is there, whether or not it works."""
+        self._server_seen = True
+
     def responded(self) -> None:
-        """Record a response: the timeout of calls starts from its initial value."""
+        """Record a response of a chatctl server: the timeout of calls starts from its initial value."""
+        self._server_seen = True
         self._timeouts = 0
 
     def made_progress(self) -> None:
         """Record a response with what was requested: the backoff starts from its initial value, too."""
-        self._timeouts = self._failures = 0
+        self.responded()
+        self._failures = 0
 
     def notify_waiting(self) -> None:
         """Notify that the server has not responded for a while."""
@@ -99,7 +118,7 @@ class RetryState:
             return timeout_error(self._server, self._timeout or self.call_timeout)
         message = f"{self._describe(error)}; gave up" + (f" after {self._timeout:g} s" if self._timeout else "")
         hints = [error.hint, "wait longer with --timeout" if self._timeout else ""]
-        if self.server_seen and error.hint == NO_SERVER_HINT:
+        if self._server_seen and error.hint == NO_SERVER_HINT:
             del hints[0]  # there is a server; it may be down
         hint = ", or ".join(filter(None, hints))
         return Unavailable(message, hint) if isinstance(error, UnexpectedStatus) else error.replace(message, hint)
@@ -109,7 +128,7 @@ class RetryState:
         self._notify(text)
 
     def _describe(self, error: ChatError) -> str:
-        """Return what failed, without a hint: the client retries by itself."""
+        """Return what failed, without a hint."""
         return f"{self._server} is stopping" if isinstance(error, ServerStopping) else error.message
 
 

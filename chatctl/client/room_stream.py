@@ -1,11 +1,14 @@
-"""RoomStream: sends to rooms and receives from them, without gaps or repetitions when the stream breaks."""
+"""RoomStream: sends to rooms and receives from them, without gaps or repetitions when the stream breaks.
+
+Its ReliableStream owns the retry loop; RoomSubscription adds the rooms to each stream.
+"""
 
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chatctl.client.call import outdated_server_error
+from chatctl.client.call_errors import outdated_server_error
 from chatctl.client.connector import Connector
 from chatctl.client.reliable_stream import ReliableStream
 from chatctl.client.send_stream import RecordStream
@@ -20,7 +23,7 @@ from chatctl.wire import convert, stats
 STREAM_TIMEOUT_SECONDS = 10.0  # shorter than that of `send`: a person waits for each receipt
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # an empty NamedTuple would be false, like no event
 class Connected:
     """The server has accepted a stream."""
 
@@ -29,6 +32,8 @@ class Disconnected(NamedTuple):
     """The stream broke, or the server cannot be reached. Another stream is tried."""
 
     error: ChatError
+    notice: str
+    """A sentence for a person: what failed, what to do, and how long it is retried."""
 
 
 class PresenceChanged(NamedTuple):
@@ -95,8 +100,8 @@ class RoomSubscription(StreamHooks):
                 self._events.append(convert.history_page_from_pb(response))
         return bool(self._events)
 
-    def on_disconnect(self, error: ChatError) -> None:
-        self._connection_event = Disconnected(error)
+    def on_disconnect(self, error: ChatError, notice: str) -> None:
+        self._connection_event = Disconnected(error, notice)
 
 
 class RoomStream(RecordStream):
@@ -124,18 +129,13 @@ class RoomStream(RecordStream):
         """The error that stops it at the moment, or None while the server responds."""
         return self._stream.last_error
 
-    async def events(self) -> AsyncIterator[RoomEvent]:
-        """Yield events until, after `finish`, all that was put has its receipt. Each message comes once and in order.
+    def events(self) -> AsyncIterator[RoomEvent]:
+        """Return an iterator over events, until `finish` was called and all that was put has its receipt.
 
-        The first page comes when the server has begun to receive for this client: `read` has what was stored before it.
-        Raises what ended the stream; `undelivered` has the records without a receipt.
+        Each message comes once and in order. The first page comes when the server has begun to receive for this client:
+        `read` has what was stored before it. Raises what ended the stream; `undelivered` has the records without a receipt.
         """
-        while True:
-            while event := self._next_event():
-                yield event
-            if self._stream.is_complete():
-                return
-            await self._stream.wait_changed()
+        return self._iterate(self._next_event)
 
     def _next_event(self) -> RoomEvent | None:
         event = self._subscription.take_connection_event() or self._stream.next_report() or self._subscription.take_event()

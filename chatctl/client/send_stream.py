@@ -1,12 +1,15 @@
-"""SendStream: sends records and reports what became of each."""
+"""SendStream: sends records and reports what became of each. Its ReliableStream owns the retry loop."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TypeVar
 
 from chatctl.client.connector import Connector
 from chatctl.client.reliable_stream import ReliableStream
 from chatctl.client.send_window import DeliveryReport
 from chatctl.client.stream_hooks import StreamHooks
 from chatctl.model.limits import Limits
+
+Event = TypeVar("Event")
 
 
 class RecordStream:
@@ -59,6 +62,15 @@ class RecordStream:
         """End the stream, with everything in flight."""
         await self._stream.close()
 
+    async def _iterate(self, next_event: Callable[[], Event | None]) -> AsyncIterator[Event]:
+        """Yield what `next_event` returns, and wait while that is None, until the stream is complete."""
+        while True:
+            while (event := next_event()) is not None:
+                yield event
+            if self._stream.is_complete():
+                return
+            await self._stream.wait_changed()
+
 
 class SendStream(RecordStream):
     """Sends records of one user and input. `put` them and `drain`, then `finish`; meanwhile iterate over `reports`.
@@ -86,14 +98,9 @@ class SendStream(RecordStream):
         """The prefix of the log's cursors."""
         return self._stream.cursor_prefix
 
-    async def reports(self) -> AsyncIterator[DeliveryReport]:
-        """Yield what became of the records, in order, until all that was put has its receipt.
+    def reports(self) -> AsyncIterator[DeliveryReport]:
+        """Return an iterator over what became of the records, in order, until all that was put has its receipt.
 
         Raises what ended the stream before that; `undelivered` has the rest.
         """
-        while True:
-            while report := self._stream.next_report():
-                yield report
-            if self._stream.is_complete():
-                return
-            await self._stream.wait_changed()
+        return self._iterate(self._stream.next_report)

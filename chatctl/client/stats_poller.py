@@ -6,12 +6,9 @@ from collections.abc import AsyncGenerator
 from chatctl.client.connector import Connector
 from chatctl.client.retry import Attempts, RetryState
 from chatctl.client.watchdog import ResponseWatchdog
-from chatctl.errors import TimedOut, Unavailable
 from chatctl.model.stats import ServerStats
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire.stats import server_stats_from_pb
-
-MIN_CALL_TIMEOUT_SECONDS = 0.1
 
 
 class StatsPoller:
@@ -25,7 +22,7 @@ class StatsPoller:
         self._retry_state = RetryState(connector.server, connector.timeout, connector.notify)
 
     async def poll(self) -> AsyncGenerator[ServerStats, None]:
-        """Yield statistics every `interval` seconds. Raises Unavailable when the timeout is over."""
+        """Yield statistics every `interval` seconds. Raises a TransientError after the timeout."""
         clock = asyncio.get_running_loop().time
         watchdog = ResponseWatchdog(self._connector.timeout, lambda: None, self._retry_state.notify_waiting)
         try:
@@ -38,16 +35,13 @@ class StatsPoller:
                 watchdog.reset(expecting=False)
                 yield server_stats
                 await asyncio.sleep(max(started + self._interval - clock(), 0))
-        except TimedOut as error:  # a server that is gone has one exit code
-            raise Unavailable(error.message, error.hint) from None
         finally:
             watchdog.close()
 
     async def _fetch(self, remaining: float) -> ServerStats:
-        seconds = max(min(self._retry_state.call_timeout, remaining), MIN_CALL_TIMEOUT_SECONDS)
+        seconds = self._retry_state.attempt_timeout(remaining)
         async with self._connector.open_call(seconds, lambda stub: stub.GetStats(self._request)) as call:
             response = await call.response()
-        self._retry_state.server_seen = True
         self._retry_state.recovered()
         self._retry_state.made_progress()
         return server_stats_from_pb(response)

@@ -16,7 +16,6 @@ from chatctl.model.messages import HistoryPage, Query, Run
 from chatctl.v1 import chat_pb2 as pb
 
 MIN_SECONDS, MAX_SECONDS = -62_000_000_000, 253_000_000_000  # since 1970: within the years 1 to 9999
-UNIMPLEMENTED = 12  # the gRPC status
 
 
 def time_to_pb(time: int) -> Timestamp:
@@ -84,7 +83,7 @@ def history_page_from_pb(response: pb.GetMessagesResponse | pb.SendAndReceiveMes
 
 
 def _incompatible(message: str) -> errors.IncompatibleServer:
-    return errors.IncompatibleServer(message, UNIMPLEMENTED, "the server has a newer version: upgrade this chatctl")
+    return errors.IncompatibleServer(message, "the server has a newer version: upgrade this chatctl")
 
 
 def time_from_pb(time: Timestamp) -> int:

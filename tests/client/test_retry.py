@@ -1,11 +1,12 @@
 """The retry loop: what is retried, what it says, and how it ends."""
 
 import asyncio
+from math import inf
 
 import pytest
 
-from chatctl.client.call import NO_SERVER_HINT
-from chatctl.client.retry import MAX_BACKOFF_SECONDS, Attempts, RetryState
+from chatctl.client.call_errors import NO_SERVER_HINT, TRY_AGAIN_HINT
+from chatctl.client.retry import MAX_BACKOFF_SECONDS, MIN_CALL_TIMEOUT_SECONDS, Attempts, RetryState
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.errors import (
     CursorOtherLog,
@@ -39,10 +40,17 @@ def test_pauses_and_timeouts_stay_bounded_after_any_number_of_failures():
     assert state.call_timeout == 30
 
 
-def test_a_notice_has_no_hint_and_the_final_error_has_it(state, notices):
+def test_an_attempt_always_has_a_timeout(state):
+    assert state.attempt_timeout(0.0) == MIN_CALL_TIMEOUT_SECONDS > 0  # at the last tick; a watchdog with 0 never expires
+    assert state.attempt_timeout(-1.0) == MIN_CALL_TIMEOUT_SECONDS
+    assert state.attempt_timeout(1.0) == 1
+    assert state.attempt_timeout(inf) == state.call_timeout
+
+
+def test_a_notice_and_the_final_error_have_the_hint(state, notices):
     state.record_failure(NO_SERVER)
     state.record_failure(NO_SERVER)
-    assert notices == ["no chatctl server answers at here (refused); trying again for up to 5 s"]
+    assert notices == [f"{NO_SERVER.message}: {NO_SERVER_HINT}; trying again for up to 5 s"]
     error = state.final_error()
     assert (type(error), error.message) == (Unavailable, f"{NO_SERVER.message}; gave up after 5 s")
     assert error.hint == f"{NO_SERVER_HINT}, or wait longer with --timeout"
@@ -50,30 +58,45 @@ def test_a_notice_has_no_hint_and_the_final_error_has_it(state, notices):
     assert notices[1:] == ["here answers again"]
 
 
-def test_after_a_server_was_seen_there_is_no_hint_to_start_one(state):
-    state.server_seen = True
+@pytest.mark.parametrize("see_server", [RetryState.found_server, RetryState.responded, RetryState.made_progress])
+def test_after_a_server_was_seen_there_is_no_hint_to_start_one(state, notices, see_server):
+    see_server(state)
     state.record_failure(NO_SERVER)
+    assert notices == [f"{NO_SERVER.message}; trying again for up to 5 s"]
     assert str(state.final_error()) == f"{NO_SERVER.message}; gave up after 5 s: wait longer with --timeout"
 
 
-def test_a_hint_of_the_server_stays_in_the_final_error(state):
-    state.server_seen = True
+def test_a_hint_of_the_server_stays_in_the_notice_and_the_final_error(state, notices):
+    state.responded()
     state.record_failure(StoreFull("no space left", "free space on its disk"))
+    assert notices == ["no space left: free space on its disk; trying again for up to 5 s"]
     assert str(state.final_error()) == (
         "no space left; gave up after 5 s: free space on its disk, or wait longer with --timeout"
     )
 
 
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (ServerStopping("the server is stopping", "reconnect, send again what has no receipt"), "here is stopping"),
+        (Unavailable("here stopped during the call", TRY_AGAIN_HINT), "here stopped during the call"),
+    ],
+)
+def test_a_notice_has_no_hint_to_do_what_the_client_does(state, notices, error, what):
+    state.record_failure(error)
+    assert notices == [state.retry_notice(error)] == [f"{what}; trying again for up to 5 s"]
+
+
 def test_without_a_timeout_there_is_no_hint_to_wait_longer(notices):
     state = RetryState("here", 0, notices.append)
     state.record_failure(NO_SERVER)
-    assert notices == ["no chatctl server answers at here (refused); trying again until it answers"]
+    assert notices == [f"{NO_SERVER.message}: {NO_SERVER_HINT}; trying again until it answers"]
     assert str(state.final_error()) == f"{NO_SERVER.message}; gave up: {NO_SERVER_HINT}"
 
 
 @pytest.mark.parametrize("error", [StoreFull("no space"), ServerStopping("stopping"), TimedOut("silent")])
 def test_the_final_error_keeps_its_type(state, error):
-    state.server_seen = True
+    state.responded()
     state.record_failure(error)
     assert type(state.final_error()) is type(error)
     assert "--timeout" in state.final_error().hint
@@ -82,7 +105,7 @@ def test_the_final_error_keeps_its_type(state, error):
 def test_another_server_in_the_place_of_a_chatctl_server_is_retried_and_ends_as_unavailable(state):
     other = UnexpectedStatus("here is not a chatctl server", 12)
     assert not state.can_retry(other)
-    state.server_seen = True
+    state.responded()
     assert state.can_retry(other)
     state.record_failure(other)
     assert type(state.final_error()) is Unavailable
@@ -90,8 +113,8 @@ def test_another_server_in_the_place_of_a_chatctl_server_is_retried_and_ends_as_
 
 
 def test_errors_that_another_call_does_not_change_are_not_retried(state):
-    state.server_seen = True
-    for error in (CursorOtherLog("another"), IncompatibleServer("newer", 12), ValueError("a bug"), None):
+    state.responded()
+    for error in (CursorOtherLog("another"), IncompatibleServer("newer"), ValueError("a bug"), None):
         assert not state.can_retry(error)
 
 

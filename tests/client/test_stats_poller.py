@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from chatctl.client import ChatClient
-from chatctl.errors import Unavailable
+from chatctl.errors import TimedOut, Unavailable
 from tests.support.client_tasks import send_numbered
 from tests.support.waiting import TIMEOUT_SECONDS, until_async
 
@@ -39,6 +39,12 @@ async def test_a_server_that_stays_away_is_unavailable_after_the_timeout(start_s
         with pytest.raises(Unavailable, match=r"gave up after 0\.5 s"):
             async for _ in responses:
                 pass
+
+
+async def test_a_silent_server_has_timed_out(silent_address):
+    async with ChatClient(silent_address, 0.5) as chat, aclosing(chat.watch_stats(0.01)) as responses:
+        with pytest.raises(TimedOut, match=r"for 0\.5 s"):
+            await anext(responses)
 
 
 async def test_head_is_an_empty_page_at_the_end_of_the_log(server):

@@ -100,9 +100,9 @@ class LineMode:
                 self._print_page(event)
             case DeliveryReport():
                 self._handle_report(event)
-            case Disconnected(error):
+            case Disconnected(notice=notice):
                 if not self._disconnected:
-                    self._notice(f"{error}; trying again")
+                    self._notice(notice)
                 self._disconnected = True
             case Connected():
                 if self._disconnected:

@@ -120,8 +120,10 @@ def test_it_continues_after_a_restart_of_the_server(start_server, join):
     ann = join(server=server.address)
     ann.write("before\n")
     until(lambda: "before" in ann.out.text)
-    server.kill()
+    server.stop()
     until(lambda: "trying again" in ann.err.text)
+    # It does not tell a person to reconnect: it does that by itself.
+    assert ann.err.lines == [f"chatctl: {server.address} is stopping; trying again for up to 10 s"]
     ann.write("meanwhile\n")
     start_server(store=server.store, listen=server.address)
     until(lambda: "meanwhile" in ann.out.text)
