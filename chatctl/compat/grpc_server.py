@@ -1,4 +1,4 @@
-"""Keep a server alive when a client calls a method whose name is not UTF-8, and tell handlers of a cancel.
+"""Workarounds for servers: method names that are not UTF-8, and memory that cancelled calls leak.
 
 Library: grpcio 1.85, grpc.aio. Private names: `cygrpc.AioServer`, which is replaced while a server is constructed, its
 `_request_call`, and the names in `PRIVATE_NAMES`. No upstream issue is known.
@@ -56,4 +56,4 @@ def create_server(
 
 async def raise_if_cancelled() -> None:
     """Raise CancelledError in a handler whose requests have ended because the client cancelled the call."""
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # gRPC ends the requests first and then cancels the task: that takes effect here

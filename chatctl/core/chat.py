@@ -10,7 +10,7 @@ from chatctl.core.message_log import MessageLog
 from chatctl.core.presence import Presence
 from chatctl.errors import CursorBeyondHead, CursorOtherLog, InvalidRequest
 from chatctl.model import cursor
-from chatctl.model.limits import DEFAULT_TOP, MAX_FILTERS, MAX_NUMBER, MAX_TOP, Limits, name_error
+from chatctl.model.limits import DEFAULT_TOP, MAX_FILTERS, MAX_NUMBER, MAX_TOP, Limits, name_error, text_size_error
 from chatctl.model.records import Receipt, ReceiptStatus, RecordBatch, RejectReason
 from chatctl.model.stats import LogStats
 
@@ -69,7 +69,7 @@ class Chat:
                 texts, size = batch.texts[start:end], sum(sizes[start:end])
                 parts.append(batch._replace(number=batch.number + start, texts=texts, size=size))
             if end < len(sizes):
-                error = f"the text has {sizes[end]} bytes, the limit is {limit}: split it, or raise `serve --text-bytes`"
+                error = text_size_error(sizes[end], limit)
                 parts.append(
                     Receipt(batch.number + end, 1, ReceiptStatus.REJECTED, reason=RejectReason.TEXT_TOO_LONG, error=error)
                 )

@@ -1,7 +1,8 @@
 """Read and follow the log: stored messages, then new ones, without a gap.
 
-Handoff: a generator that yields a page would keep it alive until it is resumed. A reader may stall for hours, and thousands
-of them would hold a page each. So a page is yielded as the only reference, popped from a list named `handoff`.
+Handoff: a generator that waits in `yield` keeps its variables alive, so a plain `yield page` would hold the page until the
+reader goes on. A reader may stall for hours, and thousands of them would hold a page each. So the generator keeps the page
+in a list named `handoff`, deletes the page's own name, and pops the list in the `yield`.
 """
 
 import asyncio

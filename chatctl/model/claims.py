@@ -13,7 +13,7 @@ MAX_SEQUENCE = 2**63 - 1
 
 
 class FaultKind(enum.IntEnum):
-    """How a message differs from its claim. The numbers are those of the contract's FaultKind."""
+    """The way in which a message differs from its claim. The numbers are those of the contract's FaultKind."""
 
     MISSING = 1
     OTHER_ROOM = 2
@@ -22,7 +22,7 @@ class FaultKind(enum.IntEnum):
 
 
 class Claim(NamedTuple):
-    """What a receipt says of a message. `digest` is the SHA-256 of its text in UTF-8.
+    """The content of a receipt, as a claim about a message. `digest` is the SHA-256 of its text in UTF-8.
 
     `context` identifies the claim for the client and is not sent.
     """

@@ -4,8 +4,6 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chatctl.errors import InvalidValue
-
 MAX_NUMBER = 2**53 - 1  # exact in JSON readers that store numbers as doubles
 MAX_FILTERS = 100
 DEFAULT_TOP, MAX_TOP = 100, 1000
@@ -13,7 +11,7 @@ DEFAULT_TOP, MAX_TOP = 100, 1000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a server accepts. With the defaults every frame is below the 4 MiB that gRPC clients accept."""
+    """The limits of what a server accepts. With the defaults every frame is below the 4 MiB that gRPC clients accept."""
 
     text_bytes: int = 64 * 1024
     name_bytes: int = 128
@@ -39,21 +37,22 @@ def name_error(what: str, name: str, limit: int) -> str:
     return ""
 
 
+def text_size_error(size: int, limit: int) -> str:
+    """Return why a text of `size` bytes, which is over the limit, is rejected."""
+    return f"the text has {size} bytes, the limit is {limit}: split it, or raise `serve --text-bytes`"
+
+
 MAX_BATCH_BYTES = 3 * 1024 * 1024  # a frame of them is below the 4 MiB that gRPC clients accept by default
 MAX_BATCH_MESSAGES = 10_000
 MAX_NAME_BYTES = 1024
 
 
-def validate_limits(limits: Limits) -> None:
-    """Raise InvalidValue if a frame within the limits could exceed what gRPC clients accept."""
-    bounds = {
+def limit_bounds(limits: Limits) -> dict[str, tuple[int, int]]:
+    """Return the least and greatest value of each limit, by name. Within them gRPC clients accept every frame."""
+    return {
         "text_bytes": (1, limits.batch_bytes),
         "name_bytes": (16, MAX_NAME_BYTES),  # a generated input id has 16
         "batch_messages": (1, MAX_BATCH_MESSAGES),
         "batch_bytes": (1024, MAX_BATCH_BYTES),
         "streams": (1, 1_000_000),
     }
-    for name, (low, high) in bounds.items():
-        if not low <= getattr(limits, name) <= high:
-            option = "--" + name.replace("_", "-")
-            raise InvalidValue(f"invalid {option} {getattr(limits, name)}", f"use a number from {low} to {high}")

@@ -57,9 +57,6 @@ class Selection(NamedTuple):
     input_id: str = ""
 
 
-ALL_MESSAGES = Selection()
-
-
 @dataclass(frozen=True, slots=True)
 class Query:
     """A request for messages, see GetMessagesRequest in the contract. 0, None and empty values are no condition."""

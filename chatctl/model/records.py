@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class ReceiptStatus(enum.IntEnum):
-    """What became of a record. The numbers are those of the contract's ReceiptStatus."""
+    """The fate of a record. The numbers are those of the contract's ReceiptStatus."""
 
     UNCONFIRMED = 0  # only in clients: the stream ended before the receipt arrived
     STORED = 1
@@ -19,7 +19,7 @@ class ReceiptStatus(enum.IntEnum):
 
 
 class RejectReason(enum.IntEnum):
-    """Why a record was rejected. The numbers are those of the contract's RejectReason."""
+    """The reason why a record was rejected. The numbers are those of the contract's RejectReason."""
 
     NONE = 0
     TEXT_TOO_LONG = 1

@@ -76,5 +76,5 @@ class ServerStats:
 
     @property
     def has_activity(self) -> bool:
-        """Whether the server reports `activity` and `presence`; servers of 0.1.0 do not."""
+        """True if the server reports `activity` and `presence`; servers of 0.1.0 do not."""
         return bool(self.activity.messages)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -17,10 +18,11 @@ MAX_IN_FLIGHT_REQUESTS, MAX_IN_FLIGHT_BYTES = 32, 4 * 1024 * 1024
 MAX_TOTAL_IN_FLIGHT_BYTES = 64 * 1024 * 1024  # of all streams; past it each may have one request in flight
 
 
+@dataclass
 class InFlight:
     """Bytes of requests in flight, of all streams together."""
 
-    bytes = 0
+    bytes: int = 0
 
 
 class RequestPipeline(Generic[R]):
@@ -50,14 +52,7 @@ class RequestPipeline(Generic[R]):
             async for request in requests:
                 if any(map(_has_failed, self._pending)):
                     return  # records after a failed one must not be stored before the client sends that one again
-                share = self._size(request)
-                for pending in self._start(request):
-                    self._pending.append((pending, share))
-                    self._bytes += share
-                    if isinstance(pending, asyncio.Future):
-                        self._in_flight.bytes += share
-                        pending.add_done_callback(partial(self._on_stored, share))
-                    share = 0
+                self._add(self._start(request), self._size(request))
                 self._wakeup.set()
                 del request  # or its texts stay in memory until the next request
                 while self._pending and self._is_full():
@@ -65,6 +60,20 @@ class RequestPipeline(Generic[R]):
                     await self._capacity_available.wait()
         finally:
             self._wakeup.set()
+
+    def _add(self, parts: list[PendingReceipt], size: int) -> None:
+        """Add the parts of a request to those in flight. Its bytes count until the last part is done."""
+        if not parts:  # a request without texts
+            return
+        self._pending.extend((part, 0) for part in parts[:-1])
+        self._pending.append((parts[-1], size))
+        self._bytes += size
+        futures = [part for part in parts if isinstance(part, asyncio.Future)]
+        for future in futures[:-1]:
+            future.add_done_callback(partial(self._on_stored, 0))
+        if futures:
+            self._in_flight.bytes += size
+            futures[-1].add_done_callback(partial(self._on_stored, size))
 
     def _is_full(self) -> bool:
         full = len(self._pending) >= MAX_IN_FLIGHT_REQUESTS or self._bytes >= MAX_IN_FLIGHT_BYTES

@@ -10,7 +10,6 @@ from chatctl.core.chat import Chat
 from chatctl.core.page_cache import QueryPage
 from chatctl.core.presence import PresenceSubscription
 from chatctl.errors import InvalidRequest
-from chatctl.model.cursor import cursor_text
 from chatctl.model.limits import MAX_NUMBER, name_error, utf8_size
 from chatctl.model.messages import Query
 from chatctl.model.records import RecordBatch
@@ -49,11 +48,12 @@ class SendReceiveStream:
         self._presence_subscription: PresenceSubscription | None = None
         self._is_present = False
         self._sending: ExitStack | None = None  # from the first text on
-        self._pipeline = RequestPipeline(requests, _request_bytes, self._start_request, wakeup, streams.in_flight)
+        size = pb.SendAndReceiveMessageRequest.ByteSize
+        self._pipeline = RequestPipeline(requests, size, self._start_request, wakeup, streams.in_flight)
 
     def _start_request(self, frame: pb.SendAndReceiveMessageRequest) -> list[PendingReceipt]:
         """Begin to store the texts of a frame, and return their receipts to come."""
-        self._apply_defaults(frame)
+        self._apply_defaults(frame, self._identity.stamp(frame.user))
         if frame.HasField("receive"):
             self._subscribe(frame.receive)
         self._enter_rooms()
@@ -77,9 +77,8 @@ class SendReceiveStream:
         number, self._number = self._number, min(self._number + len(texts), MAX_NUMBER + 1)
         return list(self._chat.submit(RecordBatch(self._user, self._input_id, self._room, number, texts, size)))
 
-    def _apply_defaults(self, frame: pb.SendAndReceiveMessageRequest) -> None:
-        """Set user, input id, room and number for the frame; fields it omits stay as they were."""
-        user = self._identity.stamp(frame.user)
+    def _apply_defaults(self, frame: pb.SendAndReceiveMessageRequest, user: str) -> None:
+        """Set user, input id, room and number for the frame; those that it omits stay as they were."""
         for what, current, requested in (("user", self._user, user), ("input id", self._input_id, frame.input_id)):
             if current and requested and current != requested:
                 raise InvalidRequest(
@@ -97,7 +96,7 @@ class SendReceiveStream:
         self._subscription_id += 1
         if not (receive.rooms or receive.all_rooms):
             return
-        after = receive.after or cursor_text(self._chat.cursor_prefix, self._chat.log.head)
+        after = receive.after or self._chat.cursor(self._chat.log.head)
         query = Query(rooms=() if receive.all_rooms else tuple(receive.rooms), after=after, follow=True)
         history.validate(self._chat, query)
         self._subscription = ExitStack()
@@ -152,14 +151,14 @@ class SendReceiveStream:
         welcome_due = bool(self._input_id) and not self._welcome_sent
         if not (receipts or page or present or welcome_due):
             return []
-        prefix = self._chat.cursor_prefix
         response = pb.SendAndReceiveMessageResponse(receipts=[convert.receipt_to_pb(receipt) for receipt in receipts])
         if present or page:
             response.receive = self._subscription_id
             response.present.extend(stats.presence_to_pb(present))
         if page:
             response.runs.extend(convert.runs_to_pb(page.runs))
-            response.cursor, response.cursor_prefix, response.live = cursor_text(prefix, page.position), prefix, page.live
+            response.cursor, response.cursor_prefix = self._chat.cursor(page.position), self._chat.cursor_prefix
+            response.live = page.live
         if welcome_due:
             self._welcome_sent = True
             response.welcome.CopyFrom(self._welcome())
@@ -186,7 +185,3 @@ class SendReceiveStream:
         if self._sending:
             self._sending.close()
         await self._pipeline.close()
-
-
-def _request_bytes(frame: pb.SendAndReceiveMessageRequest) -> int:
-    return frame.ByteSize()

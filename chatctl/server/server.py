@@ -34,7 +34,8 @@ SERVICES = (
     tutorial_pb2.DESCRIPTOR.services_by_name["ChatService"].full_name,
 )
 TUTORIAL_WITHOUT_PACKAGE = "ChatService"  # the tutorial's text prints no package
-CANCEL_SHARE, CANCEL_SECONDS = 0.2, 0.1  # of the grace period, and on top of it: for cancelled calls to end
+CANCEL_SHARE = 0.2  # of the grace period: calls are cancelled when this much is left, so that they end within it
+CANCEL_SECONDS = 0.1  # on top of each wait of `stop`: for cancelled calls to end
 EXTRA_STREAMS = 1000  # on one connection, past the limit: to report that it is reached, and for calls that do not count
 
 

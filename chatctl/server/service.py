@@ -1,18 +1,16 @@
 """The service chatctl.v1.ChatService over the engine."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, nullcontext
 from typing import Any
-
-from google.protobuf.duration_pb2 import Duration
 
 from chatctl.compat.grpc_server import raise_if_cancelled
 from chatctl.core import history
 from chatctl.core.chat import Chat
 from chatctl.core.page_cache import QueryPage
-from chatctl.model.cursor import cursor_text
 from chatctl.model.limits import DEFAULT_TOP
+from chatctl.model.stats import RoomPresence, ServerStats
 from chatctl.server.auth import Identify
 from chatctl.server.send_receive_stream import SendReceiveStream
 from chatctl.server.stream_registry import StreamRegistry
@@ -20,8 +18,7 @@ from chatctl.server.verify_stream import verify_responses
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 from chatctl.version import full_version
-from chatctl.wire import convert
-from chatctl.wire import stats as wire_stats
+from chatctl.wire import convert, stats
 
 
 class ChatService(chat_pb2_grpc.ChatServiceServicer):
@@ -37,30 +34,26 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
     async def GetStats(self, request: pb.GetStatsRequest, context: Any) -> pb.GetStatsResponse:
         self._identify(context)
         chat, rooms = self._chat, tuple(dict.fromkeys(request.rooms))
-        stats = await chat.stats(request.top, rooms)
-        uptime = Duration()
-        uptime.FromMilliseconds(int((time.monotonic() - self._started) * 1000))
-        return pb.GetStatsResponse(
-            num_messages=stats.num_messages,
-            num_rooms=stats.num_rooms,
-            num_users=stats.num_users,
-            stored_bytes=stats.stored_bytes,
-            rooms=wire_stats.room_stats_to_pb(stats.rooms),
-            users=wire_stats.user_stats_to_pb(stats.users),
-            uptime=uptime,
+        log_stats = await chat.stats(request.top, rooms)
+        server_stats = ServerStats(
+            stats=log_stats,
+            uptime_seconds=time.monotonic() - self._started,
             version=self._version,
             log=chat.log.id,
             store=chat.log.kind,
-            limits=convert.limits_to_pb(chat.limits),
-            promises=pb.Promises(durable_receipts=True),
-            head=cursor_text(chat.cursor_prefix, chat.log.head),
-            activity=wire_stats.activity_to_pb(chat.meter.activity(self._streams.followers, self._streams.senders)),
-            present=wire_stats.presence_to_pb(
-                filter(lambda present: present.users, map(chat.presence.in_room, rooms))
-                if rooms
-                else chat.presence.largest_rooms(request.top or DEFAULT_TOP)
-            ),
+            limits=chat.limits,
+            head=chat.cursor(chat.log.head),
+            activity=chat.meter.activity(self._streams.followers, self._streams.senders),
+            presence=self._presence(request.top, rooms),
         )
+        return stats.server_stats_to_pb(server_stats)
+
+    def _presence(self, top: int, rooms: Sequence[str]) -> list[RoomPresence]:
+        """Return the presence in these rooms as far as they have users, or in the rooms with most users."""
+        presence = self._chat.presence
+        if rooms:
+            return [present for present in map(presence.in_room, rooms) if present.users]
+        return presence.largest_rooms(top or DEFAULT_TOP)
 
     async def GetMessages(self, request: pb.GetMessagesRequest, context: Any) -> AsyncIterator[bytes]:
         """Yield responses that are serialised already."""
@@ -75,11 +68,10 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
     def _frame(self, page: QueryPage) -> bytes:
         """Return the response for a page, serialised once for all readers that share the page."""
         if not page.frame:
-            prefix = self._chat.cursor_prefix
             page.frame = pb.GetMessagesResponse(
                 runs=convert.runs_to_pb(page.runs),
-                cursor=cursor_text(prefix, page.position),
-                cursor_prefix=prefix,
+                cursor=self._chat.cursor(page.position),
+                cursor_prefix=self._chat.cursor_prefix,
                 live=page.live,
             ).SerializeToString()
         return page.frame

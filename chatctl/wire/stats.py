@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from chatctl.model import stats
 from chatctl.model.stats import Activity, RoomActivity, RoomPresence
 from chatctl.v1 import chat_pb2 as pb
-from chatctl.wire.convert import limits_from_pb, time_from_pb, time_to_pb
+from chatctl.wire.convert import limits_from_pb, limits_to_pb, time_from_pb, time_to_pb
 
 
 def room_stats_to_pb(rooms: Sequence[stats.NameStats]) -> list[pb.RoomStats]:
@@ -80,6 +80,30 @@ def presence_to_pb(present: Iterable[RoomPresence]) -> list[pb.Presence]:
 def presence_from_pb(messages: Iterable[pb.Presence]) -> list[RoomPresence]:
     """Return the presence of a response."""
     return [RoomPresence(message.room, list(message.users), message.num_users) for message in messages]
+
+
+def server_stats_to_pb(server_stats: stats.ServerStats) -> pb.GetStatsResponse:
+    """Return the response for the statistics, with the promises of every server."""
+    log_stats = server_stats.stats
+    uptime = Duration()
+    uptime.FromMilliseconds(int(server_stats.uptime_seconds * 1000))
+    return pb.GetStatsResponse(
+        num_messages=log_stats.num_messages,
+        num_rooms=log_stats.num_rooms,
+        num_users=log_stats.num_users,
+        stored_bytes=log_stats.stored_bytes,
+        rooms=room_stats_to_pb(log_stats.rooms),
+        users=user_stats_to_pb(log_stats.users),
+        uptime=uptime,
+        version=server_stats.version,
+        log=server_stats.log,
+        store=server_stats.store,
+        limits=limits_to_pb(server_stats.limits),
+        promises=pb.Promises(durable_receipts=True),
+        head=server_stats.head,
+        activity=activity_to_pb(server_stats.activity),
+        present=presence_to_pb(server_stats.presence),
+    )
 
 
 def server_stats_from_pb(response: pb.GetStatsResponse) -> stats.ServerStats:

@@ -26,7 +26,7 @@ ERRORS: tuple[type[errors.ChatError], ...] = (
     errors.StoreFailed,
     errors.InternalServerError,
 )
-"""Every error that a server sends. The first one of each code stands for a status without a reason.
+"""Every error that a status can stand for. The first one of each code stands for a status without a reason.
 
 StoreFull does not: without a reason RESOURCE_EXHAUSTED comes from gRPC itself, and says nothing about the store.
 """

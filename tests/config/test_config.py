@@ -1,6 +1,5 @@
 """Values as users write them, and what they mean."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import strategies as st
 
 from chatctl.config import values
 from chatctl.errors import InvalidValue
-from chatctl.model.limits import Limits, validate_limits
 
 SECOND = 1_000_000
 NOW = 1_800_000_000 * SECOND
@@ -91,40 +89,6 @@ def test_a_time_without_a_zone_is_local():
 def test_the_error_of_an_invalid_time_shows_valid_ones(text):
     with pytest.raises(InvalidValue, match=r"10m.*2026-01-31T08:00:00Z"):
         values.parse_time(text, NOW)
-
-
-GOOD_LIMITS = [
-    {},
-    {"text_bytes": 1},
-    {"text_bytes": 3 << 20, "batch_bytes": 3 << 20},
-    {"name_bytes": 16},
-    {"batch_messages": 1},
-    {"streams": 1},
-]
-BAD_LIMITS = [
-    {"text_bytes": 0},
-    {"text_bytes": -1},
-    {"text_bytes": (1 << 20) + 1},
-    {"name_bytes": 15},
-    {"name_bytes": 1025},
-    {"batch_messages": 0},
-    {"batch_messages": 10_001},
-    {"batch_bytes": 1023, "text_bytes": 1},
-    {"batch_bytes": (3 << 20) + 1},
-    {"streams": 0},
-]
-
-
-@pytest.mark.parametrize("limits", GOOD_LIMITS)
-def test_limits_that_frames_can_keep_are_valid(limits):
-    validate_limits(replace(Limits(), **limits))
-
-
-@pytest.mark.parametrize("limits", BAD_LIMITS)
-def test_the_error_of_an_invalid_limit_names_its_option_and_bounds(limits):
-    name = next(iter(limits))
-    with pytest.raises(InvalidValue, match=f"--{name.replace('_', '-')} {limits[name]}: use a number from"):
-        validate_limits(replace(Limits(), **limits))
 
 
 # Arguments of a process: any text without NUL; surrogates stand for bytes that are not UTF-8.

@@ -69,6 +69,30 @@ def test_every_method_is_explained():
     assert [method.name for method in service.methods if f"`{method.name}`" not in text] == []
 
 
+def file_at(path, before):
+    """Return the file or directory at a path from the root, the package or the directory `before`; None if there is none."""
+    places = (ROOT, ROOT / "chatctl", before)
+    return next((each for place in places for each in (place / path, place / f"{path}.py") if each.exists()), None)
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_every_path_exists(name):
+    """A name such as `run.py` follows a path, and means a file in the same directory."""
+    missing = []
+    for number, line in prose(ROOT / name):
+        before = ROOT
+        for code in codes(line):
+            if re.search(r"/[A-Z]+\b(?!\.)", code):
+                break  # a path with a name to put in
+            if not re.fullmatch(r"[\w.-]+(/[\w.-]+)+/?|\w+\.py", code):
+                continue
+            if found := file_at(code, before):
+                before = found.parent
+            else:
+                missing.append(f"{number}: {code}")
+    assert missing == []
+
+
 # --- docs/reference.md
 
 

@@ -3,7 +3,7 @@
 import sqlite3
 from contextlib import closing
 
-from chatctl.model.messages import ALL_MESSAGES
+from chatctl.model.messages import Selection
 from chatctl.store.sqlite.log import SQLiteLog
 from tests.support.logs import batch, opened_log, texts
 
@@ -31,4 +31,4 @@ async def test_a_time_is_found_beside_a_gap_between_the_sequences(tmp_path):
     async with opened_log(f"sqlite:{path}") as log:
         assert [await log.sequence_at(time) for time in (0, 10, 11, 20, 30, 31, 40, 41)] == [1, 1, 7, 7, 7, 10, 10, 13]
         assert len(await texts(log)) == 9
-        assert [run.sequence for run in (await log.read(ALL_MESSAGES, 3, 8, 1000)).runs] == [7]
+        assert [run.sequence for run in (await log.read(Selection(), 3, 8, 1000)).runs] == [7]

@@ -16,8 +16,8 @@ from chatctl.cli.serve.log_setup import LogFormat, LogLevel, set_up_logging
 from chatctl.cli.terminal import escape, notices
 from chatctl.config import values
 from chatctl.config.settings import ServeSettings
-from chatctl.errors import StoreFailed
-from chatctl.model.limits import Limits, validate_limits
+from chatctl.errors import InvalidValue, StoreFailed
+from chatctl.model.limits import Limits, limit_bounds
 from chatctl.net.address import DEFAULT_SERVER, parse_address
 
 DEFAULT_LIMITS = Limits()
@@ -107,6 +107,15 @@ def serve(
     from chatctl.server import run
 
     asyncio.run(run.serve(settings, on_listening, _force_exit))
+
+
+def validate_limits(limits: Limits) -> None:
+    """Raise InvalidValue if a limit is outside of its bounds."""
+    for name, (low, high) in limit_bounds(limits).items():
+        value = getattr(limits, name)
+        if not low <= value <= high:
+            option = "--" + name.replace("_", "-")
+            raise InvalidValue(f"invalid {option} {value}", f"use a number from {low} to {high}")
 
 
 def _print_start(addresses: Sequence[str], store: str, as_json: bool) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from chatctl.model.limits import text_size_error
+
 
 class RejectedRecord(NamedTuple):
     """The next record is not a text: the reason, and its bytes including the separator."""
@@ -124,6 +126,4 @@ def decode_record(record: bytes, limit: int, separator: bytes = b"") -> SplitRes
 
 def reject_too_long(length: int, limit: int, size: int) -> RejectedRecord:
     """Return the rejection of a record of `length` bytes; `size` includes its separator."""
-    return RejectedRecord(
-        f"the text has {length} bytes, the limit is {limit}: split it, or raise `serve --text-bytes`", size
-    )
+    return RejectedRecord(text_size_error(length, limit), size)

@@ -14,7 +14,7 @@ from chatctl.cli.terminal.escape import escape_name, escape_text
 from chatctl.cli.verify import receipt_file
 from chatctl.errors import ChatError, CursorOtherLog
 from chatctl.model.claims import Claim, Claims, FaultKind
-from chatctl.model.cursor import SEPARATOR
+from chatctl.model.cursor import log_of
 from chatctl.model.records import ReceiptStatus
 from chatctl.net.endpoint import Endpoint
 
@@ -85,8 +85,8 @@ class VerifyReport:
 
     def _other_log_error(self, line_number: int, cursor_prefix: str) -> CursorOtherLog:
         return CursorOtherLog(
-            f"the receipt in line {line_number} belongs to the log {_log_id(cursor_prefix)}, "
-            f"those before it to {_log_id(self._cursor_prefix)}",
+            f"the receipt in line {line_number} belongs to the log {log_of(cursor_prefix)}, "
+            f"those before it to {log_of(self._cursor_prefix)}",
             "verify the receipts of each log separately",
         )
 
@@ -142,7 +142,7 @@ class VerifyReport:
             "records": records,
             **self._counts,
             "no_receipt": self._invalid_lines,
-            "log": _log_id(self._cursor_prefix) or None,
+            "log": log_of(self._cursor_prefix) or None,
         }
 
     def _summary_text(self) -> str:
@@ -151,11 +151,7 @@ class VerifyReport:
         counts = [f"{n:,} {COUNT_LABELS[what]}" for what, n in self._counts.items() if n or what == "verified"]
         if self._invalid_lines:
             counts.append(f"{self._invalid_lines:,} not {'receipts' if self._invalid_lines > 1 else 'a receipt'}")
-        log = f" (log {escape_text(_log_id(self._cursor_prefix))})" if self._cursor_prefix else ""
+        log = f" (log {escape_text(log_of(self._cursor_prefix))})" if self._cursor_prefix else ""
         unstored = self._counts["missing"] or self._counts["unconfirmed"]
         hint = ": to store what is missing, send the same input again with the same --input-id" if unstored else ""
         return ", ".join(counts) + log + hint
-
-
-def _log_id(cursor_prefix: str) -> str:
-    return cursor_prefix.removesuffix(SEPARATOR)

@@ -38,7 +38,7 @@ class Committed(NamedTuple):
 
 
 GroupResult = Committed | ChatError
-"""What became of a group: everything in it is stored (or a duplicate), or nothing is."""
+"""The outcome of a group: everything in it is stored (or a duplicate), or nothing is."""
 
 InputQueues = OrderedDict[tuple[str, str], deque[PendingAppend]]
 """The pending appends of each user and input, in order."""
@@ -72,7 +72,7 @@ class GroupCommitter:
         publish: Callable[[Sequence[PendingAppend], GroupResult], None],
     ) -> None:
         self.fatal_error: StoreFailed | None = None
-        """Why nothing is stored any more. The thread sets it, before the event loop learns of it."""
+        """The reason why nothing is stored any more. The thread sets it, before the event loop learns of it."""
         self._commit = commit
         self._publish = publish
         self._loop = asyncio.get_running_loop()

@@ -1,0 +1,42 @@
+"""The limits that `serve` accepts."""
+
+from dataclasses import replace
+
+import pytest
+
+from chatctl.cli.serve.command import validate_limits
+from chatctl.errors import InvalidValue
+from chatctl.model.limits import Limits
+
+GOOD_LIMITS = [
+    {},
+    {"text_bytes": 1},
+    {"text_bytes": 3 << 20, "batch_bytes": 3 << 20},
+    {"name_bytes": 16},
+    {"batch_messages": 1},
+    {"streams": 1},
+]
+BAD_LIMITS = [
+    {"text_bytes": 0},
+    {"text_bytes": -1},
+    {"text_bytes": (1 << 20) + 1},
+    {"name_bytes": 15},
+    {"name_bytes": 1025},
+    {"batch_messages": 0},
+    {"batch_messages": 10_001},
+    {"batch_bytes": 1023, "text_bytes": 1},
+    {"batch_bytes": (3 << 20) + 1},
+    {"streams": 0},
+]
+
+
+@pytest.mark.parametrize("limits", GOOD_LIMITS)
+def test_limits_that_frames_can_keep_are_valid(limits):
+    validate_limits(replace(Limits(), **limits))
+
+
+@pytest.mark.parametrize("limits", BAD_LIMITS)
+def test_the_error_of_an_invalid_limit_names_its_option_and_bounds(limits):
+    name = next(iter(limits))
+    with pytest.raises(InvalidValue, match=f"--{name.replace('_', '-')} {limits[name]}: use a number from"):
+        validate_limits(replace(Limits(), **limits))
