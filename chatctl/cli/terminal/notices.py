@@ -23,7 +23,7 @@ class Severity(StrEnum):
 
 
 NOTICE_PREFIX = "chatctl: "
-MAX_LIMITED_NOTICES = 20  # of one kind; with --json there is no limit
+MAX_LIMITED_NOTICES = 20  # of one kind; --json prints all of them
 _QUOTED_COMMAND = re.compile("`[^`]*`")
 _WRAP_OPTIONS: Any = {"break_long_words": False, "break_on_hyphens": False}
 
