@@ -27,21 +27,27 @@ def again(place: Place, store: str = "sqlite:chat.db") -> Running:
     return server
 
 
+def without_server(place: Place, command: str, first: str, stdin: bytes, how: signal.Signals = signal.SIGTERM) -> Running:
+    """Start a command, wait until it has written `first`, and stop its server."""
+    server = place.serve()
+    name_log(place)
+    if not stdin:
+        place.run(Step("send --server SERVER --room r --user ann --input-id s hello"))
+    running = place.start(f"{command} --server SERVER")
+    running.feed(stdin)
+    wait(place, running, first)
+    server.process.send_signal(how)
+    server.ended()
+    return running
+
+
 def restarted(command: str, first: str, stdin: bytes = b"") -> Scene:
     """A command goes on through a restart of the server. It has written `first` before."""
 
     def scene(place: Place) -> None:
-        server = place.serve()
-        name_log(place)
-        if not stdin:
-            place.run(Step("send --server SERVER --room r --user ann --input-id s hello"))
-        running = place.start(f"{command} --server SERVER")
-        running.feed(stdin)
-        wait(place, running, first)
-        server.process.send_signal(signal.SIGTERM)
-        server.ended()
+        running = without_server(place, command, first, stdin)
         running.awaited("trying again")
-        server = again(place)
+        again(place)
         if not command.startswith("send"):
             running.awaited("answers again")
         running.feed(b"more\n" if stdin else b"")
@@ -58,15 +64,7 @@ def gone(command: str, first: str, stdin: bytes = b"", how: signal.Signals = sig
     command = command if "--timeout" in command else f"{command} --timeout 2s"
 
     def scene(place: Place) -> None:
-        server = place.serve()
-        name_log(place)
-        if not stdin:
-            place.run(Step("send --server SERVER --room r --user ann --input-id s hello"))
-        running = place.start(f"{command} --server SERVER")
-        running.feed(stdin)
-        wait(place, running, first)
-        server.process.send_signal(how)
-        server.ended()
+        running = without_server(place, command, first, stdin, how)
         running.feed(b"more\n" if stdin else b"")
         place.tell(command, running)
 
@@ -77,15 +75,7 @@ def another_log(command: str, first: str, stdin: bytes = b"") -> Scene:
     """The server of a command is replaced by one with another store."""
 
     def scene(place: Place) -> None:
-        server = place.serve()
-        name_log(place)
-        if not stdin:
-            place.run(Step("send --server SERVER --room r --user ann --input-id s hello"))
-        running = place.start(f"{command} --server SERVER")
-        running.feed(stdin)
-        wait(place, running, first)
-        server.process.send_signal(signal.SIGTERM)
-        server.ended()
+        running = without_server(place, command, first, stdin)
         running.awaited("trying again")
         again(place, "sqlite:other.db")
         place.tell(command, running)
