@@ -1,6 +1,7 @@
 """Old versions of chatctl, unpacked from the wheels in tests/data."""
 
 import compileall
+import functools
 import sys
 import zipfile
 from pathlib import Path
@@ -57,15 +58,36 @@ def release(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pair(request, release, start_shared_server):
-    """The client and the server that the parameter names, the server with a store of its own."""
-    client, server = map(release, request.param)
-    return Pair(client, server, start_shared_server(command=[*server.command, "serve"]).address)
+def start_pair(release, start_shared_server):
+    """Returns a client and a server of two versions by their names, the server with a store of its own."""
+
+    @functools.cache  # a fixture with a parameter would start a server for each case
+    def start_pair(client, server):
+        server = release(server)
+        return Pair(release(client), server, start_shared_server(command=[*server.command, "serve"]).address)
+
+    return start_pair
+
+
+@pytest.fixture
+def pair(request, start_pair):
+    """The client and the server that the parameter names."""
+    return start_pair(*request.param)
 
 
 @pytest.fixture(scope="module")
-def stored(pair, tmp_path_factory):
-    """Stores TEXTS in a room with the client, and returns what the arguments of a case may name."""
+def store_texts(tmp_path_factory):
+    """Stores TEXTS with the client of a pair, once, and returns what the arguments of a case may name."""
+    return functools.cache(functools.partial(_store_texts, tmp_path_factory))
+
+
+@pytest.fixture
+def stored(pair, store_texts):
+    """What the arguments of a case may name, after TEXTS were stored in a room."""
+    return store_texts(pair)
+
+
+def _store_texts(tmp_path_factory, pair):
     done = pair.run("send", "-r", SEED, "--sender", SEED, "--json", piped="".join(f"{text}\n" for text in TEXTS))
     assert done.code == 0, done.err
     receipts = tmp_path_factory.mktemp("stored") / "receipts"

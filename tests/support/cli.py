@@ -3,6 +3,7 @@
 import array
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import struct
@@ -12,6 +13,7 @@ import termios
 import threading
 from typing import NamedTuple
 
+from tests.support.fork_server import ForkServer
 from tests.support.waiting import TIMEOUT_SECONDS, until
 
 CHATCTL = (sys.executable, "-m", "chatctl")
@@ -51,18 +53,29 @@ def clean_environment(server=None, env=None):
     return {name: value for name, value in clean.items() if value is not None}
 
 
+@functools.cache
+def fork_server():
+    """Return the fork server of this process; it ends with it."""
+    return ForkServer(clean_environment())
+
+
 def run(*args, piped=b"", env=None, server=None, stdin=None, command=CHATCTL):
-    """Run a command to its end. `piped` is the content of its stdin, `stdin` a file to read instead."""
-    stdin_options = (
-        {"stdin": stdin} if stdin is not None else {"input": piped if isinstance(piped, bytes) else piped.encode()}
-    )
-    done = subprocess.run(
-        [*command, *args], capture_output=True, timeout=TIMEOUT_SECONDS, env=clean_environment(server, env), **stdin_options
-    )
-    assert b"Traceback" not in done.stderr, done.stderr.decode(errors="replace")
-    return ProcessResult(
-        done.returncode, done.stdout.decode(errors="surrogateescape"), done.stderr.decode(errors="surrogateescape")
-    )
+    """Run a command to its end. `piped` is the content of its stdin, `stdin` a file to read instead.
+
+    Most are forked from a process that has imported chatctl; another environment gets an interpreter of its own.
+    """
+    piped = piped if isinstance(piped, bytes) else piped.encode()
+    environment = clean_environment(server, env)
+    if command is CHATCTL and all(name.startswith("CHATCTL_") for name in env or ()):
+        code, out, err = fork_server().run([*map(os.fsdecode, args)], environment, stdin, piped, TIMEOUT_SECONDS)
+    else:
+        stdin_options = {"stdin": stdin} if stdin is not None else {"input": piped}
+        done = subprocess.run(
+            [*command, *args], capture_output=True, timeout=TIMEOUT_SECONDS, env=environment, **stdin_options
+        )
+        code, out, err = done.returncode, done.stdout, done.stderr
+    assert b"Traceback" not in err, err.decode(errors="replace")
+    return ProcessResult(code, out.decode(errors="surrogateescape"), err.decode(errors="surrogateescape"))
 
 
 class OutputReader:
