@@ -34,7 +34,7 @@ TimeoutOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="Print JSON, also for errors.")]
-NoColorOption = Annotated[bool, typer.Option("--no-color", envvar="CHATCTL_NO_COLOR", help="Print no colours.")]
+NoColorOption = Annotated[bool, typer.Option("--no-color", envvar="CHATCTL_NO_COLOR", help="Print no colours or styles.")]
 UtcOption = Annotated[bool, typer.Option("--utc", envvar="CHATCTL_UTC", help="Show times in UTC, not in local time.")]
 
 REMOVED_VARIABLES = {

@@ -13,6 +13,7 @@ from chatctl.cli.join.composer import Composer
 from chatctl.cli.join.line import Line
 from chatctl.cli.join.message_view import MessageView
 from chatctl.cli.join.session import Session
+from chatctl.cli.join.slash_commands import Completion
 from chatctl.client import RoomStream
 from chatctl.client.client import ChatClient
 from chatctl.compat import textual_keys
@@ -50,7 +51,7 @@ class MessageViewApp(App):
         self.messages = MessageView()
         self.source, self.needle = source or LineBuffer(), needle
         self.submitted, self.older_requests, self.positions = [], 0, []
-        self.composer = Composer(complete or (lambda word, at_start: []), self.submitted.append)
+        self.composer = Composer(complete or (lambda before: Completion(0, [])), self.submitted.append)
 
     def compose(self):
         yield self.messages

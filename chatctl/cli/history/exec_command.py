@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from chatctl.cli import options
 from chatctl.cli.terminal import escape, times
+from chatctl.cli.terminal.styling import inherited_environment
 from chatctl.errors import ExecFailed
 
 INITIAL_EXEC_BACKOFF_SECONDS, MAX_EXEC_BACKOFF_SECONDS = 0.5, 10.0
@@ -69,7 +70,9 @@ class ExecCommand:
         self._notify = notify
         prefix = MESSAGE_VARIABLE_PREFIX.encode()
         self._environment = {
-            name: value for name, value in os.environb.items() if not name.startswith(prefix) and name not in RUN_VARIABLES
+            name: value
+            for name, value in inherited_environment().items()
+            if not name.startswith(prefix) and name not in RUN_VARIABLES
         }
         self._environment[b"CHATCTL_SERVER"] = os.fsencode(server)
         self._stop_requested = asyncio.Event()

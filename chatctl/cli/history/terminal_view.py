@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatctl.cli.terminal.colours import USER_COLOURS_8, USER_COLOURS_256, UserColours, colours_enabled, has_256_colours
+from chatctl.cli.terminal.colours import USER_COLOURS_8, USER_COLOURS_256, UserColours, has_256_colours
 from chatctl.cli.terminal.escape import escape_name, escape_text
 from chatctl.cli.terminal.notices import say
-from chatctl.cli.terminal.screen import terminal_columns
+from chatctl.cli.terminal.styling import is_styled, terminal_columns
 from chatctl.cli.terminal.wrap import pad_text, terminal_cells, wrap_text
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class _AnsiStyle:
     """The escape sequences for stdout; none if colours are off."""
 
     def __init__(self) -> None:
-        self._enabled = colours_enabled(sys.stdout)
+        self._enabled = is_styled(sys.stdout)
         self._user_codes = (
             [f"38;5;{code}" for code in USER_COLOURS_256] if has_256_colours() else [str(code) for code in USER_COLOURS_8]
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from rich.text import Text
 from textual import on
 from textual.binding import Binding
+from textual.content import Content
 
 from chatctl.cli.join import status_bar
 from chatctl.cli.join.chat_layout import ChatLayout
@@ -14,7 +15,7 @@ from chatctl.cli.join.composer import Composer
 from chatctl.cli.join.help_screen import HelpScreen
 from chatctl.cli.join.input_error import InputError
 from chatctl.cli.join.message_view import MessageView
-from chatctl.cli.join.room import MessageList, Room, Search
+from chatctl.cli.join.room import MessageList, Room
 from chatctl.cli.join.session import Session
 from chatctl.cli.join.sidebar import Sidebar
 from chatctl.cli.terminal.escape import escape_name
@@ -211,7 +212,7 @@ class ChatScreen(ChatLayout):
 
     def show_search(self, needle: str) -> None:
         """Show the messages of the current room that contain a text."""
-        self.session.search = Search(self.current_room.name, self.session.user, needle)
+        self.session.start_search(self.current_room, needle)
         self._show_message_list()
 
     def _show_message_list(self) -> None:
@@ -234,7 +235,7 @@ class ChatScreen(ChatLayout):
         session, room = self.session, self.current_room
         presence = session.presence.get(room.name)
         self.sidebar.set_rooms(list(session.rooms.values()), room, presence, session.user)
-        self.composer.placeholder = f"to {escape_name(room.name)} (F1: help)"
+        self.composer.placeholder = Content(f"to {escape_name(room.name)} (F1: help)")  # a str would be markup
         self.header.set_text(status_bar.header_text(session, room))
         below = 0 if self.message_view.at_end else self.message_view.lines_below
         self.status.set_text(Text(self._exit_message) if self._exit_message else status_bar.status_text(session, below))

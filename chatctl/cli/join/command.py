@@ -10,7 +10,7 @@ import typer
 
 from chatctl.cli import options
 from chatctl.cli.login import UserOption, login_name
-from chatctl.cli.terminal import screen, times
+from chatctl.cli.terminal import screen, styling, times
 from chatctl.model.limits import MAX_FILTERS
 from chatctl.net import address
 from chatctl.net.endpoint import Endpoint
@@ -72,7 +72,7 @@ def join(
 
 def _is_terminal() -> bool:
     # Textual draws on stderr.
-    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and not screen.is_dumb(unset=True)
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and not styling.is_dumb(unset=True)
 
 
 async def _run_full_screen(endpoint: Endpoint, timeout_seconds: float, user: str, rooms: list[str], light: bool) -> int:

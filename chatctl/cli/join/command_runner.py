@@ -7,7 +7,7 @@ from chatctl.cli.join import slash_commands
 from chatctl.cli.join.input_error import InputError
 from chatctl.cli.join.room import Room
 from chatctl.cli.join.session import Session
-from chatctl.cli.join.slash_commands import ChatText, CommandSyntax, SlashCommand
+from chatctl.cli.join.slash_commands import ChatText, CommandSyntax, Completion, SlashCommand
 from chatctl.cli.terminal.escape import escape_name
 from chatctl.errors import ChatError
 
@@ -57,19 +57,19 @@ class CommandRunner:
         """Send a text or run a command. Raises InputError."""
         match slash_commands.parse(typed, COMMANDS):
             case SlashCommand(syntax, argument):
-                COMMANDS[syntax](self, argument)
+                names_one_room = syntax.takes_one_room
+                COMMANDS[syntax](self, slash_commands.split_name(syntax, argument) if names_one_room else argument)
             case ChatText(text):
                 self._send(text)
 
-    def complete(self, word: str, at_start: bool) -> list[str]:
-        """Return the completions of a word: commands, users (those who spoke last first) and rooms."""
+    def complete(self, before: str) -> Completion:
+        """Return the completions of the end of a text: commands, users (those who spoke last first) and rooms."""
         room = self._screen.current_room
         presence = self._session.presence.get(room.name)
         users = dict.fromkeys([*reversed(room.recent_users), *(presence.users if presence else [])])
         users.pop(self._session.user, None)
         rooms = dict.fromkeys([*self._session.rooms, *self._session.server_rooms])
-        commands = [command.name for command in COMMANDS]
-        return slash_commands.complete(word, at_start, commands, list(users), list(rooms))
+        return slash_commands.complete(before, COMMANDS, list(users), list(rooms))
 
     def _send(self, text: str) -> None:
         room = self._screen.current_room

@@ -1,6 +1,5 @@
 """The input of the full-screen `join`: editing, recall of earlier inputs and completion."""
 
-import re
 from collections import deque
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
@@ -9,12 +8,12 @@ from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 from textual.widgets.text_area import Location
 
+from chatctl.cli.join.slash_commands import Completion
 from chatctl.compat.textual_widgets import OrderedKeysTextArea
 
 MAX_RECALLED_TEXTS = 100
 
 _CONTROL_CHARACTERS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
-_WORD = re.compile(r"\S*$")
 # Keys of TextArea that the screen uses, or that are bound again below.
 _EXCLUDED_KEYS = {
     "pageup",
@@ -61,11 +60,11 @@ class Composer(OrderedKeysTextArea, inherit_bindings=False):
         Binding("ctrl+j,alt+enter,shift+enter,ctrl+enter", "newline", "New line", show=False),
     ]
 
-    def __init__(self, complete: Callable[[str, bool], list[str]], submit: Callable[[str], None]) -> None:
+    def __init__(self, complete: Callable[[str], Completion], submit: Callable[[str], None]) -> None:
         """Create an input.
 
-        `complete` takes the word before the cursor, and whether the text starts with it. It returns the whole words that
-        Tab may insert, each with its suffix (": " or a space). `submit` takes a text, which may contain newlines, before
+        `complete` takes the text before the cursor, and returns what Tab may insert instead of its end, each text with
+        its suffix (": " or a space). `submit` takes a text, which may contain newlines, before
         the next key is handled.
         """
         super().__init__(compact=True, highlight_cursor_line=False)
@@ -78,9 +77,9 @@ class Composer(OrderedKeysTextArea, inherit_bindings=False):
 
     def action_submit(self) -> None:
         """Submit the text and clear the input. A blank text stays."""
-        text = self.text
-        if not text.strip():
+        if not self.text.strip():
             return
+        text = self.text.rstrip("\n")  # a copied line ends with a newline, which is not meant
         if not self._sent_texts or self._sent_texts[-1] != text:
             self._sent_texts.append(text)
         draft = self._recall_texts[-1] if self._recalling else ""
@@ -152,10 +151,13 @@ class Composer(OrderedKeysTextArea, inherit_bindings=False):
             self._apply_completion(last._replace(position=(last.position + 1) % len(last.candidates)))
             return
         row, column = self.cursor_location
-        match = _WORD.search(self.document.get_line(row)[:column])
-        start = (row, match.start() if match else column)
-        if words := self._complete(match[0] if match else "", start == (0, 0)):
-            self._apply_completion(_Completion(start, (row, column), words, 0))
+        # A command is in the first row only. The row break before any other row is no start of a text.
+        before = "\n" * bool(row) + self.document.get_line(row)[:column]
+        length, texts = self._complete(before)
+        if texts:
+            if self.document.get_line(row)[column : column + 1] == " ":  # the suffix is there already
+                texts = [text.removesuffix(" ") for text in texts]
+            self._apply_completion(_Completion((row, column - length), (row, column), texts, 0))
 
     def _apply_completion(self, completion: _Completion) -> None:
         end = self.replace(completion.word, completion.start, completion.end).end_location

@@ -6,9 +6,10 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rich.cells import cell_len, get_character_cell_size, split_graphemes
+from rich.cells import get_character_cell_size, split_graphemes
 
 from chatctl.cli.terminal.escape import escape_lines
+from chatctl.cli.terminal.wrap import terminal_cells
 
 TAB_COLUMNS = 4
 MAX_COMBINING = 8  # zero-width characters after one character; the longest in use are the flags of Britain, with 6
@@ -88,8 +89,9 @@ def _break_line(line: str, start_index: int, width: int) -> Iterator[int]:
     for word in _WORD.finditer(line):
         if not word[0]:
             break  # the end of the line
-        size = cell_len(word[1])
-        if column and column + size > width and size <= width:
+        size = terminal_cells(word[1])
+        # A URL begins a row even if it is longer than one: otherwise terminals do not recognise it.
+        if column and column + size > width and (size <= width or "://" in word[1]):
             yield start_index + word.start()
             column = 0
         for start, cells in _grapheme_widths(word[1]) if size > width else ((0, size),):
@@ -97,7 +99,7 @@ def _break_line(line: str, start_index: int, width: int) -> Iterator[int]:
                 yield start_index + word.start() + start
                 column = 0
             column += cells
-        column += cell_len(word[2])
+        column += terminal_cells(word[2])
 
 
 def _grapheme_widths(word: str) -> Iterator[tuple[int, int]]:
@@ -106,7 +108,9 @@ def _grapheme_widths(word: str) -> Iterator[tuple[int, int]]:
         yield from ((at, 1) for at in range(len(word)))
         return
     first_letter: tuple[int, int] | None = None  # of a flag, which is two regional letters
-    for start, _, cells in split_graphemes(word)[0]:
+    for start, end, _ in split_graphemes(word)[0]:
+        # Never fewer columns than a terminal uses that does not join: otherwise the end of a full row would be lost.
+        cells = terminal_cells(word[start:end])
         is_flag_letter = "\U0001f1e6" <= word[start] <= "\U0001f1ff"
         if first_letter and is_flag_letter:
             yield first_letter[0], first_letter[1] + cells

@@ -94,9 +94,9 @@ class MessageView(Widget):
         self._scroll_rows(-1)
 
     def action_oldest(self) -> None:
-        """Scroll to the oldest line held."""
+        """Scroll to the first row of the oldest line held."""
         if self._source and self._source.lines:
-            self._source.anchor = self._source.lines[0].key, 0
+            self._source.anchor = self._source.lines[0].key, self._row_count(self._source, 0) - 1
             self._scroll_rows(0)
 
     def action_newest(self) -> None:

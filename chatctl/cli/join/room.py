@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from chatctl.cli.join.line import UNREAD_NOTICE, Line
-from chatctl.cli.join.scrollback import PENDING_SEQUENCE, Scrollback
+from chatctl.cli.join.scrollback import LAST_OFFSET, PENDING_SEQUENCE, Scrollback
 from chatctl.model.messages import Run
 from chatctl.model.records import Receipt, ReceiptStatus
 
@@ -70,7 +70,7 @@ class Room(MessageList):
         unread_lines = [] if self.visible else [line for line in lines if line.user != self.user]
         if unread_lines and not self.unread:
             self.remove_unread_marker()
-            self._unread_marker = self.next_key()
+            self._unread_marker = unread_lines[0].key[0] - 1, LAST_OFFSET
             self.insert([Line(self._unread_marker, unread_lines[0].time, "", UNREAD_NOTICE, "notice")])
         self.unread += len(unread_lines)
         self.unread_mentions += sum(line.mention for line in unread_lines)

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -14,6 +14,7 @@ from textual.strip import Strip
 from chatctl.cli.join.line import UNREAD_NOTICE, Line
 from chatctl.cli.join.line_wrap import WrappedText
 from chatctl.cli.terminal.escape import escape_name
+from chatctl.cli.terminal.wrap import terminal_cells
 
 USER_REPEAT_MICROSECONDS = 5 * 60 * 1_000_000  # the user's name is repeated after this time
 MARKS = {"pending": "…", "rejected": "✗"}  # instead of the time, which only a stored message has
@@ -135,14 +136,17 @@ def _text_style(line: Line, styles: Styles) -> Style:
 def _user_text(user: str, width: int) -> str:
     """Return a name, right-aligned in its column. A long name keeps both ends, which is where names differ."""
     name = escape_name(user) if user else "·"
-    size = cell_len(name)
+    size = terminal_cells(name)
     if size <= width:
         return " " * (width - size) + name
     tail = (width - 1) // 2
     ending = name[len(name) - tail :]
-    while cell_len(ending) > tail:
+    while terminal_cells(ending) > tail:
         ending = ending[1:]
-    return set_cell_size(name, width - 1 - cell_len(ending)) + "…" + ending
+    beginning = name
+    while terminal_cells(beginning) > width - 1 - terminal_cells(ending):
+        beginning = beginning[:-1]
+    return beginning + " " * (width - 1 - terminal_cells(beginning + ending)) + "…" + ending
 
 
 def _text_segments(text: str, start: int, end: int, needle: str, style: Style, highlight: Style) -> Iterator[Segment]:

@@ -9,6 +9,7 @@ MAX_LINES_AT_END, MAX_CHARS_AT_END = 2_000, 2 * 1024 * 1024  # while the newest 
 MAX_LINES_SCROLLED, MAX_CHARS_SCROLLED = 20_000, 16 * 1024 * 1024  # while the user has scrolled up
 TRIM_SLACK = 5 / 4  # lines are dropped only above this factor, so not for each new line
 PENDING_SEQUENCE = 2**63  # in place of a sequence: after every message
+LAST_OFFSET = 2**31  # in a key: after every notice that follows a message, and before the next message
 
 
 class Scrollback:
@@ -28,6 +29,8 @@ class Scrollback:
         """True if older messages were ever loaded."""
         self.load_requested = False
         """True if older messages were requested on this stream."""
+        self.head = -1
+        """Messages up to this sequence were stored before now, loaded or not. -1: unknown."""
         self._trimmed_sequence = 0  # messages up to this sequence were dropped
         self._pending_count = 0  # of the lines at the end
         self._char_count = 0
@@ -53,10 +56,21 @@ class Scrollback:
         self._drop_oldest()
 
     def next_key(self) -> tuple[int, int]:
-        """Return a key after all lines except the pending ones."""
+        """Return a key after all lines except the pending ones, and after all messages that can still be loaded."""
         count = self._placed_count
         sequence, offset = self.lines[count - 1].key if count else (self._trimmed_sequence, 0)
-        return sequence, offset + 1
+        return (self.head, 1) if self.head > sequence else (sequence, offset + 1)
+
+    def set_head(self, sequence: int) -> None:
+        """Note that the messages up to this sequence exist. Notices from before the first call move behind them."""
+        if self.head < 0 < sequence:
+            keys = {line.key: (sequence, line.key[1]) for line in self._placed_lines if not line.key[0]}
+            moved = [line._replace(key=keys[line.key]) for line in self.lines[: len(keys)]]
+            count = bisect_left(self.lines, (sequence, 1), lo=len(keys), hi=self._placed_count, key=_key)
+            self.lines[:count] = [*self.lines[len(keys) : count], *moved]
+            if self.anchor and self.anchor[0] in keys:
+                self.anchor = keys[self.anchor[0]], self.anchor[1]
+        self.head = max(self.head, sequence)
 
     def add(self, lines: list[Line]) -> None:
         """Insert new messages in order, except those that were dropped before."""

@@ -12,6 +12,7 @@ from chatctl.cli.join.room import MessageList, Room, Search
 from chatctl.client import Connected, DeliveryReport, Disconnected, HistoryPage, PresenceChanged, RoomStream
 from chatctl.client.client import ChatClient
 from chatctl.errors import ChatError
+from chatctl.model import cursor
 from chatctl.model.limits import MAX_FILTERS, name_error, utf8_size
 from chatctl.model.records import ReceiptStatus
 from chatctl.model.stats import RoomPresence, ServerStats
@@ -56,6 +57,7 @@ class Session:
         self._stream = stream
         self._last_number = 0  # of the texts sent
         self._cursor_prefix = ""
+        self._head = -1  # sequence up to which all is received
         self._loader = OlderMessagesLoader(client, lambda: self.last_error is None, self._messages_changed)
         self._connected = asyncio.Event()
         self._offline_explained = False
@@ -94,9 +96,16 @@ class Session:
                 raise InputError(error)
         if len(self.rooms) + len(new_names) > MAX_FILTERS:
             raise InputError(f"cannot join more than {MAX_FILTERS} rooms", "leave some first")
-        self.rooms |= {name: Room(name, self.user) for name in new_names}
+        for name in new_names:
+            self.rooms[name] = Room(name, self.user)
+            self.rooms[name].set_head(self._head)
         if new_names:
             self._stream.set_rooms(list(self.rooms))
+
+    def start_search(self, room: Room, needle: str) -> None:
+        """Search the messages of a room that contain a text."""
+        self.search = Search(room.name, self.user, needle)
+        self.search.set_head(self._head)
 
     def leave(self, name: str) -> None:
         """Stop receiving a room. Texts already sent to it still get their receipts."""
@@ -155,21 +164,25 @@ class Session:
         self._state_changed()
 
     def _receive_page(self, page: HistoryPage) -> None:
-        self._cursor_prefix = page.cursor_prefix
+        self._cursor_prefix, self._head = page.cursor_prefix, cursor.parse_cursor(page.cursor).sequence
+        before = page.runs[0].sequence - 1 if page.runs else self._head
         changed_rooms = {run.room for run in page.runs}
         for room in self.rooms.values():
             room.live = True
+            room.set_head(before)
             if room.name in changed_rooms:
                 unread_lines = room.receive(page.runs)
                 if self.listener and any(line.mention for line in unread_lines):
                     self.listener.mention_received(room)
                 self._messages_changed(room)
+            room.set_head(self._head)
             if room.visible and not room.load_requested:
                 self.load_older(room)
         if self.search:
             if self.search.name in changed_rooms:
                 self.search.receive(page.runs)
                 self._messages_changed(self.search)
+            self.search.set_head(self._head)
             if not self.search.load_requested:
                 self.load_older(self.search)
 

@@ -1,12 +1,16 @@
 """The syntax of an input: a text, or a slash command. Includes the completion of words."""
 
-import shlex
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from chatctl.cli.join.input_error import InputError
 
 MAX_SHOWN_NAME = 40  # characters of an unknown command in an error
+
+# A name is a word, or it is enclosed in quotes; inside, two quotes stand for one. A quote elsewhere is a character.
+_NAME = re.compile(r""""((?:[^"]|"")+)"(?!\S)|'((?:[^']|'')+)'(?!\S)|(\S+)""")
+_OPEN_NAME = re.compile(r"""(?<!\S)(?:"(?:[^"]|"")*|'(?:[^']|'')*|\S*)\Z""")  # at the end, perhaps in an open quote
 
 
 class CommandSyntax(NamedTuple):
@@ -16,6 +20,16 @@ class CommandSyntax(NamedTuple):
     arguments: str
     help: str
     arguments_required: bool = False
+
+    @property
+    def takes_rooms(self) -> bool:
+        """Return whether the arguments are names of rooms."""
+        return "ROOM" in self.arguments
+
+    @property
+    def takes_one_room(self) -> bool:
+        """Return whether the argument is the name of one room."""
+        return self.takes_rooms and not self.arguments.endswith("...")
 
 
 class ChatText(NamedTuple):
@@ -56,19 +70,67 @@ def parse(typed: str, commands: Iterable[CommandSyntax]) -> ChatText | SlashComm
 
 def split_names(argument: str) -> list[str]:
     """Return the names in an argument. They are separated by spaces; quotes enclose a name that contains spaces."""
-    try:
-        return shlex.split(argument)
-    except ValueError:  # an unmatched quote, such as an apostrophe
-        return argument.split()
+    names = []
+    for match in _NAME.finditer(argument):
+        double, single, word = match.groups()
+        names.append(double.replace('""', '"') if double else single.replace("''", "'") if single else word)
+    return names
 
 
-def complete(word: str, at_start: bool, commands: Iterable[str], users: list[str], rooms: list[str]) -> list[str]:
-    """Return the completions of a word, best first: a command, a user (with a colon at the start of a text) or a room."""
-    if at_start and word.startswith("/"):
-        return [f"/{command} " for command in commands if command.startswith(word[1:].lower())]
-    if not word:
-        return []
-    suffix = ": " if at_start else " "
-    folded_word = word.casefold()
-    user_matches = [f"{user}{suffix}" for user in users if user.casefold().startswith(folded_word)]
-    return user_matches + [f"{room} " for room in rooms if room.casefold().startswith(folded_word) and room not in users]
+def split_name(syntax: CommandSyntax, argument: str) -> str:
+    """Return the one name in an argument, or an empty string. Raises InputError for several names."""
+    names = split_names(argument)
+    if len(names) > 1:
+        example = f"/{syntax.name} {_quote(argument)}"
+        raise InputError(f"/{syntax.name} takes one room", f"quote a name that has spaces: {example}")
+    return names[0] if names else ""
+
+
+def _quote(name: str) -> str:
+    """Return a name as `split_names` reads it."""
+    if split_names(name) == [name]:
+        return name
+    quote = "'" if '"' in name and "'" not in name else '"'
+    return f"{quote}{name.replace(quote, quote * 2)}{quote}"
+
+
+class Completion(NamedTuple):
+    """The texts that may replace the last `length` characters, best first. They may end in a suffix."""
+
+    length: int
+    texts: list[str]
+
+
+def complete(before: str, commands: Iterable[CommandSyntax], users: list[str], rooms: list[str]) -> Completion:
+    """Return the completions of the end of a text: a command, a room after a command, or a user or room in a text.
+
+    A user has a colon at the start of a text. The punctuation before a name stays.
+    """
+    if re.fullmatch(r"/\S*", before):
+        names = [command.name for command in commands]
+        return Completion(len(before), [f"/{name} " for name in names if name.startswith(before[1:].lower())])
+    if command := _room_command(before, commands):
+        match = _OPEN_NAME.search(before, len(command.name) + 2)
+        typed = match[0] if match else ""
+        prefix = typed[1:].replace(typed[0] * 2, typed[0]) if typed[:1] in ("'", '"') else typed
+        return Completion(len(typed), [f"{_quote(room)} " for room in _starting_with(prefix, rooms)])
+    word = re.search(r"\S*\Z", before)[0]  # type: ignore[index]
+    suffix = ": " if word == before else " "
+    while word:
+        texts = [f"{user}{suffix}" for user in _starting_with(word, users)]
+        texts += [f"{room} " for room in _starting_with(word, rooms) if room not in users]
+        if texts or word[0].isalnum():
+            return Completion(len(word), texts)
+        word, suffix = word[1:], " "
+    return Completion(0, [])
+
+
+def _room_command(before: str, commands: Iterable[CommandSyntax]) -> CommandSyntax | None:
+    """Return the command with rooms as arguments that a text begins with."""
+    name, blank, _ = before.removeprefix("/").partition(" ")
+    is_command = before.startswith("/") and not before.startswith("//") and blank
+    return next((each for each in commands if is_command and each.takes_rooms and each.name == name.lower()), None)
+
+
+def _starting_with(prefix: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.casefold().startswith(prefix.casefold())]

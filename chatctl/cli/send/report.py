@@ -1,6 +1,7 @@
 """The report of `send`: receipts, rejected and unconfirmed records, and the summary."""
 
 import shlex
+import sys
 from typing import TYPE_CHECKING, Any
 
 from chatctl.cli import failures
@@ -15,7 +16,7 @@ from chatctl.cli.streams.rejects import RejectsFile
 from chatctl.cli.streams.stdin import StdinError
 from chatctl.cli.streams.stdout import write_or_discard
 from chatctl.cli.terminal import notices
-from chatctl.cli.terminal.escape import escape_name, escape_text
+from chatctl.cli.terminal.escape import escape_json, escape_name, escape_text
 from chatctl.errors import ChatError
 from chatctl.model.records import ReceiptStatus
 
@@ -45,6 +46,7 @@ class SendReport:
         self._rejection_notices = notices.LimitedNotices("more records were rejected: --json shows all of them")
         self._stdout_error = ""
         self._first_sequence = self._last_sequence = 0
+        self._at_terminal = sys.stdout.isatty()
 
     def set_log(self, stream: "SendStream") -> None:
         """Note the log of the server, once there is a server."""
@@ -67,7 +69,7 @@ class SendReport:
             if self._files.receipts:
                 self._files.receipts.write(lines)
             # A closed or full stdout does not end the run: sending matters more.
-            if self.as_json and (error := write_or_discard(lines)):
+            if self.as_json and (error := write_or_discard(self._at_stdout(lines))):
                 self._stdout_error = f"cannot write the receipts: {error.strerror}"
         if receipt.status is REJECTED:
             self._add_rejection(delivery)
@@ -75,6 +77,9 @@ class SendReport:
             self._say_nothing_new(receipt.sequence)
         elif receipt.status is UNCONFIRMED and self._files.unconfirmed:
             self._unconfirmed.runs.append((receipt.number, list(delivery.texts)))
+
+    def _at_stdout(self, lines: bytes) -> bytes:
+        return escape_json(lines.decode()).encode() if self._at_terminal else lines
 
     def add_unsent(self) -> None:
         """Keep the known records of an input for --unconfirmed, if no server was reached."""

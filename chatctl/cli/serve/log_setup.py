@@ -6,6 +6,8 @@ import sys
 import time
 from enum import StrEnum
 
+from chatctl.cli.terminal import notices
+
 
 class LogLevel(StrEnum):
     """The lowest level that is logged."""
@@ -35,7 +37,7 @@ class JsonLogFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return notices.json_for(sys.stderr, json.dumps(line, ensure_ascii=False))
 
 
 def set_up_logging(level: LogLevel, log_format: LogFormat) -> None:

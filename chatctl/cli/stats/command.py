@@ -10,7 +10,7 @@ import typer
 from chatctl.cli import options
 from chatctl.cli.stats import lines
 from chatctl.cli.stats.request import StatsRequest
-from chatctl.cli.terminal import notices, screen
+from chatctl.cli.terminal import notices, styling
 from chatctl.compat.typer_usage import with_default_value
 from chatctl.net import address
 
@@ -75,7 +75,7 @@ async def _fetch(request: StatsRequest, as_json: bool) -> "ServerStats":
 async def _watch(request: StatsRequest, interval: float, as_json: bool, utc: bool, no_color: bool) -> int:
     from chatctl.cli.stats.watch import StatsLineView, StatsView, WatchRun
 
-    full_screen = sys.stdout.isatty() and not screen.is_dumb() and not as_json
+    full_screen = sys.stdout.isatty() and not styling.is_dumb() and not as_json
     if full_screen:
         from chatctl.cli.stats.dashboard import Dashboard
 

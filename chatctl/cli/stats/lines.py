@@ -1,11 +1,12 @@
 """Responses as lines: JSON for programs, and the text of `stats --watch` in a pipe. Loads no Rich: starting is fast."""
 
 import json
+import sys
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from chatctl.cli.terminal import times
+from chatctl.cli.terminal import notices, times
 
 if TYPE_CHECKING:
     from chatctl.model.stats import ServerStats
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
 
 def json_line(server_stats: "ServerStats") -> str:
     """Return the object of `stats --json`."""
-    return json.dumps(_to_json(server_stats), ensure_ascii=False)
+    return notices.json_for(sys.stdout, json.dumps(_to_json(server_stats), ensure_ascii=False))
 
 
 def watch_json_line(server_stats: "ServerStats") -> str:
     """Return the object of `stats --json --watch`, which has the time of the response."""
     now = times.rfc3339(time.time_ns() // 1000)
-    return json.dumps({"time": now, **_to_json(server_stats)}, ensure_ascii=False)
+    return notices.json_for(sys.stdout, json.dumps({"time": now, **_to_json(server_stats)}, ensure_ascii=False))
 
 
 def watch_text_line(server_stats: "ServerStats", utc: bool) -> str:

@@ -7,6 +7,8 @@ from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import NoReturn
 
+from chatctl.cli.terminal import styling
+
 
 def open_closed_descriptors() -> None:
     """Open /dev/null where stdin, stdout or stderr is closed. Otherwise a socket would get its number and its data."""
@@ -18,10 +20,9 @@ def open_closed_descriptors() -> None:
 
 def prepare(environment: MutableMapping[str, str], as_json: bool, no_color: bool) -> None:
     """Set up the environment and the encoding of stdout and stderr."""
+    styling.prepare(environment, no_color)
     # gRPC reports errors as statuses; its log lines on stderr are for its developers.
     environment.setdefault("GRPC_VERBOSITY", "NONE")
-    if no_color:
-        environment["NO_COLOR"] = "1"  # for errors and notices, too, and for the commands of --exec
     if isinstance(raw := getattr(sys.stdout, "buffer", None), io.RawIOBase):
         # PYTHONUNBUFFERED, common in containers: such a file may write only a part of the data, or nothing.
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), sys.stdout.encoding, line_buffering=True)

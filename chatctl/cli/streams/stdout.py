@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from chatctl.cli.terminal.escape import escape_lines
+from chatctl.cli.terminal.escape import escape_json, escape_lines
 
 if TYPE_CHECKING:
     from chatctl.client import HistoryPage
@@ -90,9 +90,11 @@ class LinePrinter:
 
     def __init__(self, format_page: "Callable[[HistoryPage], Iterable[str]]") -> None:
         self._format_page = format_page
+        self._at_terminal = sys.stdout.isatty()
 
     def print_page(self, page: "HistoryPage") -> bool:
-        write_lines("".join(self._format_page(page)).encode())
+        lines = "".join(self._format_page(page))
+        write_lines((escape_json(lines) if self._at_terminal else lines).encode())
         return True
 
     def flush(self) -> None:

@@ -2,18 +2,11 @@
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 from zlib import crc32
-
-from chatctl.cli.terminal.screen import is_dumb
 
 if TYPE_CHECKING:
     from rich.style import Style
-
-
-def colours_enabled(stream: TextIO) -> bool:
-    """Return whether to write colours to the stream: a terminal shows it, and the environment does not forbid colours."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and not is_dumb()
 
 
 def has_256_colours() -> bool:

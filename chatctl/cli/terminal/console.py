@@ -1,26 +1,37 @@
 """Output through Rich. Text of other users is escaped and never markup."""
 
-import os
 import sys
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleDimensions, RenderableType
+
+from chatctl.cli.terminal import styling
 
 PIPE_COLUMNS = 1000  # a pipe has no width to keep to
 
 
-class _PipeAwareConsole(Console):
-    """Raises BrokenPipeError when stdout is closed; `cli.failures` has its exit code."""
+class _OutputConsole(Console):
+    """Has the size of its stream, which may change. Raises BrokenPipeError when stdout is closed: it has an exit code."""
+
+    @property  # type: ignore[misc]  # Rich's can be set, but nothing here does
+    def size(self) -> ConsoleDimensions:
+        """The columns and rows."""
+        stream = sys.stderr if self.stderr else sys.stdout
+        return ConsoleDimensions(styling.output_columns(stream) or PIPE_COLUMNS, styling.terminal_size(stream)[1])
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
 
 def make_console(no_color: bool, stderr: bool = False) -> Console:
-    """Return a console on stdout or stderr, with colours if that is a terminal."""
+    """Return a console on stdout or stderr, with styles if that is a terminal."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
-    return _PipeAwareConsole(
-        stderr=stderr, color_system=None if no_color else "auto", width=width, highlight=False, markup=False, emoji=False
+    return _OutputConsole(
+        stderr=stderr,
+        color_system="auto" if styling.is_styled(stream) and not no_color else None,
+        force_terminal=stream.isatty(),
+        highlight=False,
+        markup=False,
+        emoji=False,
     )
 
 

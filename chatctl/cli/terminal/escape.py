@@ -3,11 +3,13 @@
 import unicodedata
 from functools import lru_cache
 
-# Characters that move the cursor, hide text or reverse it: control characters, bidirectional overrides, line separators.
-# Format characters that only join others (in emoji and many scripts) stay.
-_DANGEROUS = {*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029, 0xFEFF}
+# Characters that move the cursor, hide text or reverse it: control characters, soft hyphens, bidirectional marks and
+# overrides, line separators, annotations. Format characters that only join others (in emoji and many scripts) stay.
+_DANGEROUS = {*range(0x20), *range(0x7F, 0xA0), 0xAD, 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F)}
+_DANGEROUS |= {*range(0x2066, 0x2070), 0xFEFF, *range(0xFFF9, 0xFFFC)}
 _ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _DANGEROUS}
 _ESCAPES |= {ord("\n"): "\\n", ord("\t"): "\\t", ord("\r"): "\\r"}
+_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in _DANGEROUS if code >= 0x7F}  # JSON escapes the others itself
 _LINE_ESCAPES = {code: escape for code, escape in _ESCAPES.items() if chr(code) not in "\n\t"}
 
 
@@ -19,6 +21,11 @@ def escape_text(text: str) -> str:
 def escape_lines(text: str) -> str:
     """Return the text with dangerous characters escaped, except newlines and tabs."""
     return text if text.isprintable() else text.translate(_LINE_ESCAPES)
+
+
+def escape_json(line: str) -> str:
+    """Return JSON with dangerous characters escaped. The value is the same: such characters are only in its strings."""
+    return line if line.isascii() and "\x7f" not in line else line.translate(_JSON_ESCAPES)
 
 
 # Letters and marks that are invisible: fillers, variation selectors, the blank Braille pattern.

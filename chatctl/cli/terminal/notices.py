@@ -7,11 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from textwrap import wrap
-from typing import Any
+from typing import Any, TextIO
 
-from chatctl.cli.terminal.colours import colours_enabled
-from chatctl.cli.terminal.escape import escape_lines
-from chatctl.cli.terminal.screen import terminal_columns
+from chatctl.cli.terminal.escape import escape_json, escape_lines
+from chatctl.cli.terminal.styling import is_styled, terminal_columns
 
 
 class Severity(StrEnum):
@@ -44,15 +43,20 @@ def _format_for_terminal(text: str, severity: Severity) -> str:
     output = "\n".join([*lines, *more]).replace("\0", " ")
     return (
         f"\x1b[{severity}m{NOTICE_PREFIX.rstrip()}\x1b[0m{output[len(NOTICE_PREFIX) - 1 :]}"
-        if colours_enabled(sys.stderr)
+        if is_styled(sys.stderr)
         else output
     )
+
+
+def json_for(stream: TextIO, line: str) -> str:
+    """Return JSON for a stream: with dangerous characters escaped at a terminal, otherwise unchanged."""
+    return escape_json(line) if stream.isatty() else line
 
 
 def say_json(fields: dict[str, Any]) -> None:
     """Print one object on one line of stderr. An error of stderr itself is ignored."""
     with suppress(OSError):
-        print(json.dumps(fields, ensure_ascii=False), file=sys.stderr, flush=True)
+        print(json_for(sys.stderr, json.dumps(fields, ensure_ascii=False)), file=sys.stderr, flush=True)
 
 
 def notifier(as_json: bool) -> Callable[[str], None]:

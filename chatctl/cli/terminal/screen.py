@@ -7,29 +7,11 @@ import termios
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
-
-DEFAULT_COLUMNS = 80
-_DUMB_TERMINALS = ("dumb", "unknown")  # values of TERM: terminals that can show lines only
-
-
-def is_dumb(unset: bool = False) -> bool:
-    """Return whether the terminal can show lines only; `unset` is the answer if TERM is not set."""
-    return os.environ.get("TERM", "dumb" if unset else "") in _DUMB_TERMINALS
 
 
 def has_light_background() -> bool:
     """Return whether the terminal reports a white background. Few terminals report anything."""
     return os.environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
-
-
-def terminal_columns(stream: TextIO) -> int:
-    """Return the width of the stream's terminal: COLUMNS if it is set, and 80 if the width is unknown."""
-    if (wanted := os.environ.get("COLUMNS", "")).isdecimal() and int(wanted):
-        return int(wanted)
-    with suppress(OSError, ValueError):
-        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_COLUMNS
-    return DEFAULT_COLUMNS
 
 
 SHOW_CURSOR = b"\x1b[?25h\n"

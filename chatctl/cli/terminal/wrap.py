@@ -4,6 +4,7 @@ import re
 
 from rich.cells import get_character_cell_size
 
+_SKIN_TONE = re.compile("[\U0001f3fb-\U0001f3ff]")  # Rich measures them as 0 columns
 WORD_OR_SPACES = re.compile(r" +|[^ ]+")
 
 
@@ -11,7 +12,8 @@ def terminal_cells(text: str) -> int:
     """Return the columns of a text, never fewer than a terminal uses, even if it does not join emoji."""
     if text.isascii():
         return len(text)
-    return sum(map(get_character_cell_size, text)) + text.count("\ufe0f")  # it may make the character before it wide
+    # A variation selector may make the character before it wide, and tmux 3.3a shows a skin tone as an emoji of its own.
+    return sum(map(get_character_cell_size, text)) + text.count("\ufe0f") + 2 * len(_SKIN_TONE.findall(text))
 
 
 def pad_text(text: str, width: int) -> str:

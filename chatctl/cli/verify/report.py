@@ -1,5 +1,6 @@
 """The report of `verify`: faults, lines without a receipt, and the summary."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -117,7 +118,7 @@ class VerifyReport:
         self._write(f"record {origin.number} ({facts}): {FAULT_TEXTS[kind]}\n")
 
     def _write(self, line: str) -> None:
-        if error := write_or_discard(line.encode()):
+        if error := write_or_discard(notices.json_for(sys.stdout, line).encode()):
             raise error
 
     def _finish(self, failure: ChatError | OSError | None) -> int:

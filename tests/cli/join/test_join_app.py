@@ -3,6 +3,8 @@
 import asyncio
 from subprocess import DEVNULL
 
+import pytest
+
 from tests.support.cli import Process, run
 from tests.support.tui import joined_app
 
@@ -152,6 +154,10 @@ async def test_rooms_are_joined_and_left(address, room, say):
         await ann.send_text("thanks")
         await bob.until_stored("written before", "welcome", "thanks")
         await ann.send_text("/leave x y")
+        await ann.until_shown("quote a name that has spaces")
+        assert ann.input_text == "/leave x y"
+        await ann.press("backspace")  # a rejected command is selected
+        await ann.send_text('/leave "x y"')
         await ann.send_text("/leave")
         assert list(ann.session.rooms) == [ann.chat_screen.current_room.name] == [room]
         await bob.until_shown("1 here")
@@ -304,3 +310,9 @@ async def test_hostile_text_is_shown_and_not_interpreted(address, room):
         await ann.send_text("/search \u202e[red]")
         await ann.until_shown('search "\\u202e[red]" (Esc closes)', "\\u200broom")
         assert all(line.isprintable() for line in ann.screen_text.splitlines())
+
+
+@pytest.mark.parametrize("name", ["[/x]", "[red]ok[/red]"])
+async def test_a_name_is_not_markup_in_the_input(address, name):
+    async with joined_app(address, name) as ann:
+        await ann.until_shown(f"to {name} (F1: help)")

@@ -5,6 +5,7 @@ import asyncio
 from textual import events
 
 from chatctl.cli.join.composer import MAX_RECALLED_TEXTS
+from chatctl.cli.join.slash_commands import Completion
 from tests.support.tui import LineBuffer, message_view, pause_until, stored_line
 
 
@@ -119,12 +120,16 @@ async def test_the_number_of_inputs_kept_is_bounded():
         assert room.composer.text == "10"
 
 
+USERS = ("ann", "anton")
+
+
 async def test_tab_completes_and_cycles():
     asked = []
 
-    def complete(word, at_start):
-        asked.append((word, at_start))
-        return [name + (": " if at_start else " ") for name in ("ann", "anton") if name.startswith(word)]
+    def complete(before):
+        asked.append(before)
+        word = (before.split() or [""])[-1]
+        return Completion(len(word), [name + (": " if word == before else " ") for name in USERS if name.startswith(word)])
 
     async with message_view(complete=complete) as (room, pilot):
         await pilot.press("a", "tab")
@@ -140,9 +145,23 @@ async def test_tab_completes_and_cycles():
         assert room.composer.has_focus
         await pilot.press("ctrl+j", "a", "tab")
         assert room.composer.text.endswith("zzz\nann ")
-        assert asked == [("a", True), ("ant", False), ("zzz", False), ("a", False)]
+        assert asked == ["a", "ann: ask ant", "ann: ask anton zzz", "\na"]
         await pilot.press("home", "tab", "tab")
         assert room.composer.text.endswith("zzz\nanton ann ")
+
+
+async def test_a_completion_before_a_blank_does_not_double_it():
+    async with message_view(complete=lambda before: Completion(len(before), ["ann "])) as (room, pilot):
+        await pilot.press("a", "space", "x", "home", "right", "tab")
+        assert room.composer.text == "ann x"
+
+
+async def test_the_final_newline_of_a_paste_is_not_sent():
+    async with message_view() as (room, pilot):
+        paste(room, "one\ntwo\n")
+        await pilot.pause()
+        await pilot.press("enter")
+        assert room.submitted == ["one\ntwo"]
 
 
 async def test_tab_without_a_match_does_nothing():

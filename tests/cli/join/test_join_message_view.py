@@ -367,3 +367,10 @@ def test_a_view_without_a_source_is_at_the_end():
     room = MessageViewApp()
     assert room.messages.at_end
     assert room.messages.lines_below == 0
+
+
+async def test_the_first_row_of_a_message_taller_than_the_screen_can_be_reached():
+    tall = "\n".join(f"row {number}" for number in range(30))
+    async with message_view(LineBuffer([stored_line(1, tall), stored_line(2, "last")])) as (room, pilot):
+        await pilot.press("ctrl+home")
+        assert room.rows[1].endswith("ann  row 0")

@@ -252,14 +252,85 @@ def test_an_invalid_command_raises_an_error_with_the_reason(typed, word):
 def test_quotes_enclose_names_with_spaces():
     assert slash_commands.split_names('lobby "war room"') == ["lobby", "war room"]
     assert slash_commands.split_names("ann's") == ["ann's"]
+    assert slash_commands.split_names("""'it''s' "a""b c" "open""") == ["it's", 'a"b c', '"open']
+    assert slash_commands.split_names(r"back\slash") == [r"back\slash"]
+
+
+def completed(before, users=(), rooms=()):
+    """Return the text with each completion of its end."""
+    length, endings = slash_commands.complete(before, COMMANDS, list(users), list(rooms))
+    return [before[: len(before) - length] + ending for ending in endings]
 
 
 def test_words_are_completed():
-    def complete(word, at_start, users, rooms):
-        return slash_commands.complete(word, at_start, ["join", "leave"], users, rooms)
+    assert completed("/le") == ["/leave "]
+    assert completed("say /le") == []
+    assert completed("B", ["bob", "cleo"], ["lobby", "builds"]) == ["bob: ", "builds "]
+    assert completed("ask b", ["bob"], ["bob", "builds"]) == ["ask bob ", "ask builds "]
+    assert completed("", ["bob"], ["lobby"]) == completed("ask ", ["bob"], ["lobby"]) == []
 
-    assert complete("/le", True, [], []) == ["/leave "]
-    assert complete("/le", False, [], []) == []
-    assert complete("B", True, ["bob", "cleo"], ["lobby", "builds"]) == ["bob: ", "builds "]
-    assert complete("b", False, ["bob"], ["bob", "builds"]) == ["bob ", "builds "]
-    assert complete("", False, ["bob"], ["lobby"]) == []
+
+def test_a_name_is_completed_after_punctuation():
+    assert completed("(al", ["alice"]) == ["(alice "]
+    assert completed("thanks @al", ["alice"]) == ["thanks @alice "]
+    assert completed("@al", ["alice", "@alan"]) == ["@alan: "]  # a name that begins with it comes first
+
+
+NAMES = ["my room", "it's", 'say "hi" now', """both ' and " here""", '"quoted"', "back\\slash", "a"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("command", ["/join", "/leave", "/who"])
+def test_a_completed_room_is_read_as_that_room(command, name):
+    typed = name[0] if name[0].isalnum() else ""
+    (text,) = completed(f"{command} {typed}", rooms=[name])
+    assert slash_commands.split_names(text.removeprefix(command)) == [name]
+
+
+def test_a_room_is_completed_in_an_open_quote():
+    assert completed('/join lobby "my r', rooms=["my room"]) == ['/join lobby "my room" ']
+    assert completed("/join 'my r", rooms=["my room"]) == ['/join "my room" ']
+
+
+def load_older(room, *sequences):
+    """Load messages that were stored before."""
+    room.prepend([stored(sequence, f"old {sequence}") for sequence in sequences], at_start=True)
+
+
+def test_the_unread_mark_is_before_the_first_unread_message_if_older_ones_are_loaded_later():
+    room = Room("lobby", "ann")
+    room.set_head(7)
+    room.receive([run_of(9, "mine", user="ann"), run_of(12, "new")])
+    load_older(room, 2, 7)
+    assert texts(room) == ["old 2", "old 7", "mine", UNREAD_NOTICE, "new"]
+
+
+def test_a_notice_stays_behind_messages_that_are_loaded_later():
+    room = watched()
+    room.add_notice("cannot connect", TIME)
+    room.add_notice("still not", TIME)
+    room.anchor = (0, 1), 0
+    room.set_head(7)
+    load_older(room, 2, 7)
+    room.receive([run_of(9, "new")])
+    room.set_head(9)
+    room.add_notice("later", TIME)
+    assert texts(room) == ["old 2", "old 7", "cannot connect", "still not", "new", "later"]
+    assert room.anchor == ((7, 1), 0)
+
+
+def test_a_mark_in_a_log_that_was_empty_stays_before_the_message():
+    room = Room("lobby", "ann")
+    room.set_head(0)
+    room.receive([run_of(1, "first")])
+    room.set_head(1)
+    assert texts(room) == [UNREAD_NOTICE, "first"]
+
+
+def test_a_rejected_text_stays_behind_messages_that_are_loaded_later():
+    room = watched()
+    room.set_head(7)
+    room.add_pending(1, "mine", TIME)
+    room.apply_receipt(Receipt(1, 1, ReceiptStatus.REJECTED, error="too long"), ["mine"], TIME)
+    load_older(room, 7)
+    assert texts(room) == ["old 7", "mine", "not stored: too long"]
