@@ -13,7 +13,8 @@ from typing import Annotated, TypeVar
 import typer
 
 from chatctl import errors
-from chatctl.config.values import parse_duration, parse_time
+from chatctl.config.moments import parse_time
+from chatctl.config.values import parse_duration
 from chatctl.model import limits
 from chatctl.model.limits import name_error
 from chatctl.net.address import DEFAULT_SERVER
@@ -88,17 +89,15 @@ def parse_seconds(option: str, text: str) -> float:
     return parse_value(option, parse_duration, text) / 1_000_000
 
 
-def parse_moment(option: str, text: str | None) -> int | None:
-    """Return the value of --since or --until in microseconds since 1970. Raises BadParameter."""
+def parse_moment(option: str, text: str | None, latest: bool = False) -> int | None:
+    """Return the value of --since or --until in microseconds since 1970, by this machine's clock. Raises BadParameter.
+
+    With `latest`, a local time that occurs twice is the second one.
+    """
     if text is None:
         return None
     now = time.time_ns() // 1000
-    return parse_value(option, lambda text: parse_time(text, now), text)
-
-
-def is_past_duration(text: str) -> bool:
-    """Return whether a time is written as a duration before now."""
-    return text[-1:] in "smhd" and not text.startswith("+")
+    return parse_value(option, lambda text: parse_time(text, now, latest), text)
 
 
 def parse_endpoint(text: str) -> Endpoint:

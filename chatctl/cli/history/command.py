@@ -16,6 +16,7 @@ from chatctl.cli.history.run import HistoryRequest, HistoryRun
 from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.stdout import LinePrinter, Printer, text_lines
 from chatctl.cli.terminal import notices
+from chatctl.config.moments import is_always_past
 from chatctl.model.limits import MAX_NUMBER
 from chatctl.model.messages import Query
 from chatctl.net import address
@@ -37,9 +38,12 @@ UserOption = Annotated[
 ]
 INPUT_ID_HELP = "Only messages of this input. JSON lines then have input_id and number."
 InputIdOption = Annotated[str | None, typer.Option("--input-id", metavar="ID", help=INPUT_ID_HELP)]
-SINCE_HELP = "Only messages stored at TIME or later: 10m or 1d3h (ago), RFC 3339, unix seconds."
+SINCE_HELP = (
+    "Only messages stored at TIME or later: 10m or 1w (ago), today, yesterday, 14:00, "
+    "'2026-11-27 14:00' (local time), RFC 3339, unix seconds."
+)
 SinceOption = Annotated[str | None, typer.Option(metavar="TIME", help=SINCE_HELP)]
-UNTIL_HELP = "Only messages stored before TIME. +10m is 10 minutes from now."
+UNTIL_HELP = "Only messages stored before TIME. +10m is 10 minutes from now, by the clock of this machine."
 UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help=UNTIL_HELP)]
 LAST_HELP = "Only the last N messages. With --follow, 0 means only new messages."
 LastOption = Annotated[int | None, typer.Option("--last", "-n", min=0, metavar="N", help=LAST_HELP)]
@@ -101,7 +105,7 @@ def history(
         users=options.parse_names("--user", user),
         input_id="" if input_id is None else options.parse_name("--input-id", input_id),
         since=options.parse_moment("--since", since),
-        until=options.parse_moment("--until", until),
+        until=options.parse_moment("--until", until, latest=True),
         last=min(last or 0, MAX_NUMBER),
         limit=min(count or 0, MAX_NUMBER),
         after=options.parse_text("--after", after),
@@ -120,8 +124,8 @@ def history(
 def _check_options(query: Query, last: int | None, until: str | None, exec_command: str | None) -> None:
     if last is not None and query.after:
         raise options.bad("--last", "cannot be used with --after")
-    if query.follow and until and options.is_past_duration(until):
-        raise options.bad("--until", f"{until} is in the past: use +{until} for a time from now")
+    if query.follow and until and is_always_past(until):
+        raise options.bad("--until", f"{until} is never after now: with --follow, use +10m, tomorrow or a later time")
     if exec_command is not None and not exec_command.strip():
         raise options.bad("--exec", "the command is empty")
 
