@@ -12,7 +12,6 @@ from chatctl.errors import InvalidValue
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIME_HINT = "use 10m (ago), +10m (from now), today, yesterday, 14:00, 2026-01-31, 2026-01-31T08:00:00Z or unix seconds"
 DAYS_FROM_TODAY = {"yesterday": -1, "today": 0, "tomorrow": 1}
-WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,? )?"
 DURATION = re.compile(r"(?P<sign>[-+]?)(?P<duration>(?:[0-9.]+ ?[a-z]+ ?)+?)(?P<ago> ago)?")
 TIME_OF_DAY = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?")
 
@@ -51,13 +50,14 @@ def _parse(text: str, now: int, latest: bool) -> int | None:
         return now + duration if match["sign"] == "+" else max(0, now - duration)
     if re.fullmatch(r"@?[0-9]{1,11}(?:\.[0-9]{1,9})?", text):
         return round(float(text.removeprefix("@")) * 1_000_000)
-    text = re.sub(f"^{WEEKDAY}", "", text)
     text, is_utc = text.removesuffix(" utc"), text.endswith(" utc")
-    moment = _parse_moment(text, _at(now, is_utc))
-    return _micros(moment.replace(tzinfo=UTC) if is_utc and not moment.tzinfo else _with_zone(moment, latest))
+    moment = _parse_moment(text, _day(now, is_utc))
+    if is_utc and not moment.tzinfo:
+        moment = moment.replace(tzinfo=UTC)
+    return _micros(moment - EPOCH) if moment.tzinfo else _local_micros(moment, latest)
 
 
-def _at(now: int, is_utc: bool) -> date:
+def _day(now: int, is_utc: bool) -> date:
     moment = datetime.fromtimestamp(now / 1e6, UTC)
     return (moment if is_utc else moment.astimezone()).date()
 
@@ -71,18 +71,19 @@ def _parse_moment(text: str, today: date) -> datetime:
         return datetime.fromisoformat(text.upper())  # RFC 3339 allows t and z in lower case
     if clock and not TIME_OF_DAY.fullmatch(clock):
         raise ValueError(clock)
-    return datetime.combine(today + timedelta(days=DAYS_FROM_TODAY[day]), time.fromisoformat(clock.zfill(5) or "00:00"))
+    time_of_day = time.fromisoformat(clock.rjust(len(clock) + (clock[1] == ":"), "0")) if clock else time()
+    return datetime.combine(today + timedelta(days=DAYS_FROM_TODAY[day]), time_of_day)
 
 
-def _with_zone(moment: datetime, latest: bool) -> datetime:
-    """Return the moment with its zone, local time if it has none."""
-    if moment.tzinfo:
-        return moment
-    first, second = moment.replace(fold=0).astimezone(), moment.replace(fold=1).astimezone()
-    # A time that is skipped as clocks are set forward is as long after the change as it is after the start of the gap.
-    return second if latest and second.astimezone(UTC) > first.astimezone(UTC) else first
+def _micros(since_epoch: timedelta) -> int:
+    return (since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000 + since_epoch.microseconds
 
 
-def _micros(moment: datetime) -> int:
-    micros = moment - EPOCH
-    return (micros.days * 86_400 + micros.seconds) * 1_000_000 + micros.microseconds
+def _local_micros(moment: datetime, latest: bool) -> int:
+    """Return the microseconds since 1970 of a local time.
+
+    A time that clocks skip as they are set forward is as long after the change as it is after the start of the gap.
+    """
+    whole = moment.replace(microsecond=0)
+    seconds = [int(whole.replace(fold=fold).timestamp()) for fold in ((0, 1) if latest else (0,))]
+    return max(seconds) * 1_000_000 + moment.microsecond

@@ -15,7 +15,7 @@ UNIT_NAMES = {
 
 
 def parse_duration(text: str) -> int:
-    """Return the microseconds of `10s`, `5min`, `1h30m`, `1d3h`, `2w`, `0.5s` or a number of seconds. Raises InvalidValue."""
+    """Return the microseconds of `10s`, `5min`, `1h30m`, `2w`, `0.5s` or a number of seconds. Raises InvalidValue."""
     parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([a-z]*)", text)
     whole = "".join(number + unit for number, unit in parts) == text and parts
     units = [UNIT_NAMES.get(unit or "s") for _, unit in parts]

@@ -125,7 +125,8 @@ def _check_options(query: Query, last: int | None, until: str | None, exec_comma
     if last is not None and query.after:
         raise options.bad("--last", "cannot be used with --after")
     if query.follow and until and is_always_past(until):
-        raise options.bad("--until", f"{until} is never after now: with --follow, use +10m, tomorrow or a later time")
+        hint = f"+{until}" if until[0].isdigit() and " " not in until else "+10m"
+        raise options.bad("--until", f"{until} is in the past: use {hint} for a time from now")
     if exec_command is not None and not exec_command.strip():
         raise options.bad("--exec", "the command is empty")
 
