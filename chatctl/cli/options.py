@@ -65,12 +65,6 @@ def variable_name(option: str) -> str:
     return f"CHATCTL_{option.upper().replace('-', '_')}"
 
 
-def is_given(context: typer.Context, parameter: str) -> bool:
-    """Return whether the command line has this option: a value from the environment does not count."""
-    source = context.get_parameter_source(parameter)
-    return source is not None and source.name.lower() == "commandline"  # Typer does not export the enum
-
-
 def bad(option: str, text: str) -> typer.BadParameter:
     """Return the usage error for the value of an option or argument."""
     return typer.BadParameter(text, param_hint=f"'{option}'")
@@ -129,6 +123,14 @@ def parse_names(option: str, values: list[str] | None) -> tuple[str, ...]:
 def variable(name: str) -> str:
     """Return the value of an environment variable that Typer cannot read, empty if it is not set."""
     return os.environ.get(name, "")
+
+
+def variable_name_error(name: str, value: str) -> str:
+    """Return why the value of CHATCTL_ROOM or CHATCTL_USER is not one name, or an empty string. 0.1.0 read a list there."""
+    if "," not in value:
+        return ""
+    instead = "name the rooms as arguments, or use --room" if name == "CHATCTL_ROOM" else "use --user"
+    return f"invalid {name} {value[:60]!r}: it holds one name: {instead} for a name with a comma"
 
 
 def repeated(values: list[str] | None, name: str) -> list[str]:

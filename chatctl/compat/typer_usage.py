@@ -32,3 +32,8 @@ def with_default_value(arguments: list[str], names: Sequence[str], value: str) -
         f"{names[0]}={value}" if argument in names and follower.startswith("-") else argument
         for argument, follower in zip(arguments, followers, strict=True)
     ]
+
+
+def unknown_option(error: Exception) -> str:
+    """Return the option that a usage error does not know, or an empty string for another error."""
+    return getattr(error, "option_name", "") if type(error).__name__ == "NoSuchOption" else ""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from chatctl.cli import options
+from chatctl.cli import options, usage
 from chatctl.cli.history.cursor_file import CursorFile
 from chatctl.cli.history.exec_command import ExecCommand
 from chatctl.cli.history.run import HistoryRequest, HistoryRun
@@ -77,7 +77,14 @@ EXEC_RETRIES_HELP = "Retry a failed CMD N times, then exit with code 1."
 ExecRetriesOption = Annotated[int, typer.Option(min=0, metavar="N", help=EXEC_RETRIES_HELP, rich_help_panel=FOLLOW_PANEL)]
 
 
+EXCLUDED_PAIRS = (
+    ("--last", "--after", "both say where to start"),
+    ("--utc", "--exec", "CHATCTL_MESSAGE_TIME is in UTC"),
+)
+
+
 def history(
+    context: typer.Context,
     server: options.ServerOption = address.DEFAULT_SERVER,
     room: RoomOption = None,
     user: UserOption = None,
@@ -112,8 +119,10 @@ def history(
         contains=options.parse_text("--grep", grep),
         follow=follow or wait is not None,
     )
-    _check_options(query, last, until, exec_command)
-    output_format = OutputFormat.JSON if as_json else output
+    _check_options(context, query, until)
+    if exec_command is not None and not exec_command.strip():
+        raise options.bad("--exec", "the command is empty")
+    output_format = _output_format(context, output, as_json)
     seconds, wants_json = options.parse_seconds("--timeout", timeout), output_format is OutputFormat.JSON
     request = HistoryRequest(options.parse_endpoint(server), seconds, query, last == 0, _wait_seconds(wait), wants_json)
     printer = _make_printer(output_format, query, utc, no_color) if exec_command is None else None
@@ -121,14 +130,33 @@ def history(
     return _read(request, printer, exec_command, exec_retries, cursor_file, start_given)
 
 
-def _check_options(query: Query, last: int | None, until: str | None, exec_command: str | None) -> None:
-    if last is not None and query.after:
-        raise options.bad("--last", "cannot be used with --after")
+def _check_options(context: typer.Context, query: Query, until: str | None) -> None:
+    """Refuse options that contradict each other, or do nothing together."""
+    usage.refuse_pairs(context, *EXCLUDED_PAIRS)
+    if usage.is_given(context, "--exec-retries") and not usage.is_given(context, "--exec"):
+        context.fail("--exec-retries needs --exec")
+    for option, value in (("--after", query.after), ("--grep", query.contains)):
+        if usage.is_given(context, option) and not value:
+            raise options.bad(option, "the value is empty: leave out the option")
+    if query.since is not None and query.until is not None and query.since > query.until:
+        raise options.bad("--since", "it is after --until, so that no message can match: exchange the two times")
     if query.follow and until and is_always_past(until):
         hint = f"+{until}" if until[0].isdigit() and " " not in until else "+10m"
         raise options.bad("--until", f"{until} is in the past: use {hint} for a time from now")
-    if exec_command is not None and not exec_command.strip():
-        raise options.bad("--exec", "the command is empty")
+
+
+def _output_format(context: typer.Context, output: OutputFormat, as_json: bool) -> OutputFormat:
+    """Return the format: that of the command line, or that of a variable if the command line has none."""
+    output_given, json_given = usage.is_given(context, "--output"), usage.is_given(context, "--json")
+    if output_given and output is not OutputFormat.JSON:
+        if json_given:
+            context.fail(f"--json cannot be used with --output {output}: leave out one of them")
+        if usage.is_given(context, "--exec"):
+            context.fail(f"--output {output} cannot be used with --exec: the command gets the messages")
+        if output is OutputFormat.TEXT and usage.is_given(context, "--utc"):
+            context.fail("--utc cannot be used with --output text: it shows no times")
+        return output
+    return OutputFormat.JSON if as_json else output
 
 
 def _wait_seconds(wait: str | None) -> float | None:
