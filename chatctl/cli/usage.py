@@ -116,9 +116,10 @@ def _refuse_lists(ctx: typer.Context) -> None:
     """Refuse a list in a variable that holds one name: a command would take it for a name with commas."""
     for parameter in ctx.command.params:
         variable, value = getattr(parameter, "envvar", None), ctx.params.get(parameter.name or "")
-        if variable in ("CHATCTL_ROOM", "CHATCTL_USER") and _source(ctx, parameter.opts[0]) == "environment":
-            if error := options.variable_name_error(variable, str(value)):
-                ctx.fail(error)
+        if variable not in ("CHATCTL_ROOM", "CHATCTL_USER") or _source(ctx, parameter.opts[0]) != "environment":
+            continue
+        if error := options.variable_name_error(variable, str(value)):
+            ctx.fail(error)
 
 
 @contextmanager

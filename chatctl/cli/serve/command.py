@@ -16,7 +16,7 @@ from chatctl.cli.serve.log_setup import LogFormat, LogLevel, set_up_logging
 from chatctl.cli.terminal import escape, notices
 from chatctl.config import values
 from chatctl.config.settings import ServeSettings
-from chatctl.errors import InvalidValue, StoreFailed
+from chatctl.errors import StoreFailed
 from chatctl.model.limits import Limits, limit_bounds
 from chatctl.net.address import DEFAULT_SERVER, parse_address
 
@@ -93,7 +93,9 @@ def serve(
     validate_limits(limits)
     addresses = options.repeated(listen, "CHATCTL_LISTEN") or [DEFAULT_SERVER]
     settings = ServeSettings(
-        listen=tuple(options.parse_value("--listen", parse_address, address) for address in addresses),
+        listen=tuple(
+            options.parse_value("--listen" if listen else "CHATCTL_LISTEN", parse_address, address) for address in addresses
+        ),
         store=store or default_store(),
         limits=limits,
         insecure=insecure,
@@ -110,12 +112,12 @@ def serve(
 
 
 def validate_limits(limits: Limits) -> None:
-    """Raise InvalidValue if a limit is outside of its bounds."""
+    """Raise BadParameter if a limit is outside of its bounds."""
     for name, (low, high) in limit_bounds(limits).items():
         value = getattr(limits, name)
         if not low <= value <= high:
             option = "--" + name.replace("_", "-")
-            raise InvalidValue(f"invalid {option} {value}", f"use a number from {low} to {high}")
+            raise options.bad(option, f"{value} is out of range: use a number from {low} to {high}")
 
 
 def _print_start(addresses: Sequence[str], store: str, as_json: bool) -> None:

@@ -1,0 +1,21 @@
+"""What `history` tells people about an empty result."""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from chatctl.cli.terminal.escape import escape_name
+from chatctl.errors import ChatError
+
+if TYPE_CHECKING:
+    from chatctl.client.client import ChatClient
+
+
+async def no_messages_text(client: "ChatClient", rooms: tuple[str, ...]) -> str:
+    """Return that no message matches, and which of these rooms do not exist."""
+    missing: list[str] = []
+    with suppress(ChatError):
+        known = {room.name for room in (await client.stats(rooms=rooms)).stats.rooms} if rooms else set()
+        missing = [f"'{escape_name(room)}'" for room in rooms if room not in known]
+    if not missing:
+        return "no messages"
+    return f"no messages: there {'is no room' if len(missing) == 1 else 'are no rooms'} {', '.join(missing)}"
