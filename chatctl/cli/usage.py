@@ -1,7 +1,7 @@
 """How commands are called: hints for what users type in place of an option, and values that would be ignored."""
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 
@@ -131,7 +131,7 @@ def _hints(context: typer.Context) -> Iterator[None]:
         parameters = chain((error.param,), context.command.params)
         for parameter in filter(None, parameters):
             if error.param is parameter or error.param_hint in [f"'{option}'" for option in parameter.opts]:
-                error.param_hint = _value_name(context, parameter.opts[0], getattr(parameter, "envvar", None))
+                error.param_hint = _value_name(context, parameter.opts, getattr(parameter, "envvar", None))
                 break
         raise
     except UsageError as error:
@@ -141,6 +141,8 @@ def _hints(context: typer.Context) -> Iterator[None]:
         raise
 
 
-def _value_name(context: typer.Context, option: str, variable: object) -> str:
-    """Return where a value is from: the option or its variable."""
-    return f"'{variable if variable and _source(context, option) == 'environment' else option}'"
+def _value_name(context: typer.Context, names: Sequence[str], variable: object) -> str:
+    """Return where a value is from: the option, by all its names, or its variable."""
+    if variable and _source(context, names[0]) == "environment":
+        return f"'{variable}'"
+    return " / ".join(f"'{name}'" for name in names)
