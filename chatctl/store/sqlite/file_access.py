@@ -67,9 +67,7 @@ def acquire_lock(path: Path, allow_shared: bool) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(lock)
-        raise open_error(
-            path, "another server uses it", "stop that server, or name another file with --store"
-        ) from error
+        raise open_error(path, "another server uses it", "stop that server, or name another file with --store") from error
     except BaseException:
         os.close(lock)
         raise
@@ -109,7 +107,9 @@ def warn_of_group(path: Path, shared: list[Path]) -> None:
 
 def _check_file(file: Path, status: os.stat_result, path: Path, allow_shared: bool) -> None:
     """Raise StoreOpenError for a file of the store `path` that is not a plain one, or that others can write to."""
-    kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "" if stat.S_ISREG(status.st_mode) else "not a regular file"
+    kind = (
+        "a symbolic link" if stat.S_ISLNK(status.st_mode) else "" if stat.S_ISREG(status.st_mode) else "not a regular file"
+    )
     if kind:
         raise open_error(path, f"{file.name} is {kind}", "remove it, or name another file with --store")
     if file != path and status.st_nlink > 1:
@@ -148,5 +148,5 @@ def _decode_octal(match: re.Match[bytes]) -> bytes:
 
 
 def _is_mount(file: Path, status: os.stat_result, mounts: frozenset[str] | None) -> bool:
-    """Return whether a file is a mount point. The device tells nothing of bind mounts, and overlayfs may give files others."""
+    """Return whether a file is a mount point. Its device misses bind mounts, and is another for some files of overlayfs."""
     return status.st_dev != file.parent.stat().st_dev if mounts is None else str(file) in mounts
