@@ -44,7 +44,7 @@ def bind_error(listen: str) -> ListenError:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind(place)
         except socket.gaierror:
-            reason, hint = f"there is no host {host}", "choose an address of this machine with --listen"
+            reason, hint = f"the host {host} is unknown", "choose an address of this machine with --listen"
         except OSError as error:
             reason, hint = REASONS.get(error.errno or 0, (error.strerror or reason, STOP_HINT))
     return ListenError(f"cannot listen on {listen}: {reason}", hint)

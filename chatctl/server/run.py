@@ -44,20 +44,29 @@ async def serve(
         await server.abandon()
         raise
     signals.log_failure = log.failure
+
+    def on_serving() -> None:
+        logger.info("serving log %s in %s", log.id, settings.store)
+        on_listening(addresses)
+
+    await _serve_log(server, log, signals, on_serving)
+
+
+async def _serve_log(server: Server, log: MessageLog, signals: StopSignals, on_serving: Callable[[], None]) -> None:
+    """Serve a log until a signal or a failure, then stop. Raises StoreFailed and InternalServerError."""
     try:
         await server.start(log)
     except BaseException:
         await log.close()
         raise
-    logger.info("serving log %s in %s", log.id, settings.store)
-    on_listening(addresses)
+    on_serving()
     termination = asyncio.ensure_future(server.wait_for_termination())
     for stop_reason in (log.failure, termination):
         stop_reason.add_done_callback(lambda _: signals.first.set())
     await signals.first.wait()
     grpc_error = termination.exception() if termination.done() else None
     if not await _stop(server, log, signals):
-        force_exit(log.failure.result() if log.failure.done() else None)
+        signals.force_exit(log.failure.result() if log.failure.done() else None)
     if log.failure.done():
         raise log.failure.result()
     if grpc_error:

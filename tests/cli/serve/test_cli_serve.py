@@ -107,7 +107,7 @@ def test_an_address_that_cannot_be_used_leaves_no_store_and_no_socket_behind(ser
     for listen, reason in (
         (server.address, "the port is in use"),
         ("192.0.2.1:1", "the host is not an address of this machine"),
-        ("nowhere.invalid:1", "there is no host nowhere.invalid"),
+        ("nowhere.invalid:1", "the host nowhere.invalid is unknown"),
         (f"unix:{server.store}", "the file is not a socket"),
     ):
         said = refused(

@@ -16,7 +16,7 @@ from tests.support.waiting import TIMEOUT_SECONDS, until
 SERVE = (*CHATCTL, "serve", "--listen", "127.0.0.1:0")
 
 
-def pipe_of(descriptor):
+def fill(descriptor):
     """Fill a pipe, so that the next write to it waits."""
     os.set_blocking(descriptor, False)
     with contextlib.suppress(BlockingIOError):
@@ -44,7 +44,7 @@ def answers(listen):
 def test_a_stderr_that_is_not_read_holds_up_neither_calls_nor_sigterm(tmp_path, stdout):
     listen = f"unix:{tmp_path}/chat.sock"
     reader, writer = os.pipe()
-    pipe_of(writer)
+    fill(writer)
     arguments = ("--json", "--listen", listen, "--store", f"sqlite:{tmp_path}/chat.db", "--log-level", "debug")
     with started(
         *(*CHATCTL, "serve", *arguments, "--grace", "1s"),
@@ -174,7 +174,8 @@ def test_a_socket_in_a_directory_of_all_users_is_refused(start_server, tmp_path)
     said = start_server.start_error(*arguments)
     assert f"all users of this machine can replace files in {directory}" in said
     directory.chmod(0o1777)
-    assert (server := start_server(listen=arguments[1])).lines[0].startswith(READY_PREFIX)
+    server = start_server(listen=arguments[1])
+    assert server.lines[0].startswith(READY_PREFIX)
     server.stop()
     directory.chmod(0o770)
     server = start_server(listen=arguments[1])
