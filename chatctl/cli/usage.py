@@ -1,9 +1,8 @@
 """How commands are called: hints for what users type in place of an option, and values that would be ignored."""
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
 
 import typer
 import typer.core
@@ -128,11 +127,7 @@ def _hints(context: typer.Context) -> Iterator[None]:
     try:
         yield
     except typer.BadParameter as error:
-        parameters = chain((error.param,), context.command.params)
-        for parameter in filter(None, parameters):
-            if error.param is parameter or error.param_hint in [f"'{option}'" for option in parameter.opts]:
-                error.param_hint = _value_name(context, parameter.opts, getattr(parameter, "envvar", None))
-                break
+        _name_value(context, error)
         raise
     except UsageError as error:
         option = unknown_option(error)
@@ -141,8 +136,13 @@ def _hints(context: typer.Context) -> Iterator[None]:
         raise
 
 
-def _value_name(context: typer.Context, names: Sequence[str], variable: object) -> str:
-    """Return where a value is from: the option, by all its names, or its variable."""
-    if variable and _source(context, names[0]) == "environment":
-        return f"'{variable}'"
-    return " / ".join(f"'{name}'" for name in names)
+def _name_value(context: typer.Context, error: typer.BadParameter) -> None:
+    """Make an error name the variable if the value is from it, else the option. Typer names both."""
+    for parameter in context.command.params:
+        if error.param is not parameter and error.param_hint not in [f"'{option}'" for option in parameter.opts]:
+            continue
+        variable = getattr(parameter, "envvar", None)
+        if variable and _source(context, parameter.opts[0]) == "environment":
+            error.param_hint = f"'{variable}'"
+        elif error.param_hint is None and isinstance(parameter, typer.core.TyperOption):
+            error.param_hint = " / ".join(f"'{option}'" for option in parameter.opts)
