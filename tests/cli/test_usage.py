@@ -143,9 +143,9 @@ def test_history_without_a_match_says_which_rooms_do_not_exist(server):
         assert (done.code, done.out) == (0, "")
         return done.err
 
-    assert err("-r", "typo") == "chatctl: no messages: there is no room 'typo'\n"
-    assert err("-r", "typo", "-r", "known", "-g", "x") == "chatctl: no messages: there is no room 'typo'\n"
-    assert err("-r", "typo", "-r", "tipo") == "chatctl: no messages: there are no rooms 'typo', 'tipo'\n"
+    assert err("-r", "typo") == "chatctl: no messages: no room 'typo' exists\n"
+    assert err("-r", "typo", "-r", "known", "-g", "x") == "chatctl: no messages: no room 'typo' exists\n"
+    assert err("-r", "typo", "-r", "tipo") == "chatctl: no messages: no rooms 'typo', 'tipo' exist\n"
     assert err("-r", "known", "-g", "nothing") == "chatctl: no messages\n"
     assert err("-r", "typo", "-o", "text") == ""
 

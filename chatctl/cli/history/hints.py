@@ -18,4 +18,5 @@ async def no_messages_text(client: "ChatClient", rooms: tuple[str, ...]) -> str:
         missing = [f"'{escape_name(room)}'" for room in rooms if room not in known]
     if not missing:
         return "no messages"
-    return f"no messages: there {'is no room' if len(missing) == 1 else 'are no rooms'} {', '.join(missing)}"
+    named = ", ".join(missing)
+    return f"no messages: no room {named} exists" if len(missing) == 1 else f"no messages: no rooms {named} exist"
