@@ -11,6 +11,7 @@ from chatctl.errors import ChatError, StoreFailed, StoreFull, Unavailable
 from chatctl.model.messages import LookupResult, Page, Run, Selection
 from chatctl.model.records import Receipt, RecordBatch
 from chatctl.model.stats import LogStats
+from chatctl.store.clock_monitor import ClockMonitor, clock_lag
 from chatctl.store.commit_listeners import CommitListeners
 from chatctl.store.sqlite import disk_space, queries
 from chatctl.store.sqlite.file import StoreFile, keep_open
@@ -45,6 +46,8 @@ class SQLiteLog:
         self._writer = Writer(connection)
         (self.id,) = connection.execute("SELECT id FROM log").fetchone()
         self._head = self._writer.totals.head
+        self._clock_monitor = ClockMonitor()
+        self._clock_monitor.check(clock(), self._writer.totals.last_time)
         self._first = queries.first_sequence(connection)
         self._listeners = CommitListeners()
         self.failure: asyncio.Future[StoreFailed] = asyncio.get_running_loop().create_future()
@@ -55,13 +58,17 @@ class SQLiteLog:
 
     @classmethod
     async def open(
-        cls, path: str, clock: Callable[[], int] = system_clock, new_log_id: Callable[[], str] = random_log_id
+        cls,
+        path: str,
+        clock: Callable[[], int] = system_clock,
+        new_log_id: Callable[[], str] = random_log_id,
+        allow_shared: bool = False,
     ) -> "SQLiteLog":
-        """Open the file, or create it. Raises StoreOpenError.
+        """Open the file, or create it. Raises StoreOpenError, also if others can write to it, unless `allow_shared`.
 
         `clock` gives the time of each commit in microseconds since 1970, `new_log_id` the id of a log that is created.
         """
-        file = await asyncio.to_thread(StoreFile, path, new_log_id)
+        file = await asyncio.to_thread(StoreFile, path, new_log_id, allow_shared)
         try:
             return cls(file, clock)
         except BaseException:
@@ -81,6 +88,10 @@ class SQLiteLog:
     def head(self) -> int:
         return self._head
 
+    @property
+    def clock_lag(self) -> int:
+        return clock_lag(self._clock(), self._writer.totals.last_time)
+
     # --- writing
 
     def append(self, batch: RecordBatch) -> "asyncio.Future[list[Receipt]]":
@@ -95,7 +106,9 @@ class SQLiteLog:
         try:
             if not self._file.is_same_file():
                 return StoreFailed(f"the store {self._file.path} was deleted or replaced while it was open", "put it back")
-            return Committed(self._writer.commit(batches, self._clock()), self._writer.totals.head)
+            now = self._clock()
+            self._clock_monitor.check(now, self._writer.totals.last_time)
+            return Committed(self._writer.commit(batches, now), self._writer.totals.head)
         except sqlite3.Error as error:
             return self._translate_error(error)
         except ChatError as error:
