@@ -8,7 +8,7 @@ import logging
 from collections import OrderedDict
 from urllib.parse import unquote
 
-from chatctl.errors import ChatError, ServerStopping, TooManyStreams
+from chatctl.errors import ChatError, ServerStopping
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +42,10 @@ def log_user(peer: str, user: str) -> None:
 
 
 def log_refusal(peer: str, method: str, error: ChatError) -> None:
-    """Log a call that ends with an error. Those of a limit are warnings: it may have to be raised, or a client stopped."""
+    """Log a call that ends with an error, unless the server stops."""
     host, port = split_peer(peer)
-    level = logging.WARNING if isinstance(error, TooManyStreams) else logging.INFO
     if not isinstance(error, ServerStopping):
-        logger.log(level, "%s%s was refused: %s: %s", host, port, method, error)
+        logger.info("%s%s was refused: %s: %s", host, port, method, error)
 
 
 def split_peer(peer: str) -> tuple[str, str]:

@@ -34,7 +34,10 @@ class SendReceiveStream:
         wakeup: asyncio.Event,
         peer: str = "",
     ) -> None:
-        """`peer` is the client's address as gRPC writes it. `wakeup` is set when there may be something to do: receipts, a page, presence, or the server stops."""
+        """Use `peer`, the client's address as gRPC writes it, in the log.
+
+        `wakeup` is set when there may be something to do: receipts, a page, presence, or the server stops.
+        """
         self._chat = chat
         self._streams = streams
         self._identity = identity
