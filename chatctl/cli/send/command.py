@@ -91,10 +91,7 @@ def send(
     message = " ".join(text) if text and text != ["-"] else None
     interactive = sys.stdin.isatty() and message is None and resume is None
     if resume is None:
-        replaces = invalid is InvalidMode.REPLACE
-        record_input: RecordInput = (
-            TextInput(message, replaces) if message is not None else StdinInput(SEPARATORS[split], interactive, replaces)
-        )
+        record_input: RecordInput = _make_input(message, split, invalid, interactive)
         origin = Origin(room, login_name() if user is None else user, secrets.token_hex(8) if input_id is None else input_id)
     elif records := read_unconfirmed(resume):
         record_input, origin = ResumeInput(resume, records), records.origin
@@ -120,6 +117,12 @@ def _check_options(context: typer.Context, text: list[str] | None) -> None:
     origin_given = any(usage.is_given(context, option) for option in ("--room", "--user", "--input-id", "--sender"))
     if usage.is_given(context, "--resume") and (text or origin_given):
         raise options.bad("--resume", "it excludes TEXT, --room, --user and --input-id")
+
+
+def _make_input(message: str | None, split: SplitMode, invalid: InvalidMode, interactive: bool) -> RecordInput:
+    """Return the input: TEXT, or stdin if that is None."""
+    replaces = invalid is InvalidMode.REPLACE
+    return StdinInput(SEPARATORS[split], interactive, replaces) if message is None else TextInput(message, replaces)
 
 
 def _input_id_of_sender(sender: str, input_id: str | None) -> str:

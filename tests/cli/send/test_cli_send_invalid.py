@@ -61,12 +61,12 @@ def test_receipts_are_for_the_text_that_is_stored(send, address, tmp_path):
 def test_what_the_server_rejects_is_kept_byte_for_byte(send, address, room, tmp_path):
     """The text of a replaced record is not its input."""
     rejects = tmp_path / "rejects"
-    assert run("send", "--room", room, "--input-id", "log", piped=b"a\nb\nc\nd\n", server=address).code == 0
-    done = send("--input-id", "log", "--rejects", rejects, piped=PIPED)
+    assert run("send", "--room", room, "--input-id", "other log", piped=b"a\nb\nc\nd\n", server=address).code == 0
+    done = send("--input-id", "other log", "--rejects", rejects, piped=PIPED)
     assert done.code == 1
     assert "4 rejected" in done.err
     assert rejects.read_bytes() == PIPED
-    null = send("--input-id", "log", "--split", "null", "--rejects", rejects, piped=b"a\xff\0b\0x\xff\0")
+    null = send("--input-id", "other log", "--split", "null", "--rejects", rejects, piped=b"a\xff\0b\0x\xff\0")
     assert null.code == 1
     assert rejects.read_bytes() == b"a\xff\0x\xff\0"
 
