@@ -76,6 +76,11 @@ class SendReport:
         elif receipt.status is UNCONFIRMED and self._files.unconfirmed:
             self._unconfirmed.runs.append((receipt.number, list(delivery.texts)))
 
+    async def drain(self) -> None:
+        """Wait until the readers of output files that are pipes have taken everything."""
+        if self._files.are_blocked:
+            await self._files.drain()
+
     def add_unsent(self) -> None:
         """Keep the known records of an input for --unconfirmed, if no server was reached."""
         if self._files.unconfirmed:
