@@ -204,6 +204,8 @@ def _open_output(path: str) -> FileOutput:
 
 def _place_error(path: str) -> str:
     """Return why no file can be written there, empty if it can. Raises OSError."""
+    if not path:
+        return "the path is empty, which is the working directory: use a file"
     if path == "-":
         return "- is not a file: for stdout use --json"
     if path.endswith(places.LOCK_SUFFIX):
