@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import signal
 import socket
 
 import grpc
@@ -15,6 +16,10 @@ from tests.support.servers import ServerFactory
 for name in [name for name in os.environ if name.startswith("CHATCTL_")]:
     del os.environ[name]  # the developer's settings must not change the tests
 os.environ.update(NO_COLOR="1", GRPC_VERBOSITY="NONE")
+
+# A job in the background, or one under nohup, starts with these ignored, and each process of a test would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile("chatctl", deadline=None)  # no test measures time
 settings.load_profile("chatctl")

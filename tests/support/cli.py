@@ -6,6 +6,7 @@ import fcntl
 import functools
 import json
 import os
+import select
 import struct
 import subprocess
 import sys
@@ -84,17 +85,32 @@ class OutputReader:
     def __init__(self, descriptor):
         self._descriptor = descriptor
         self._content = bytearray()
+        self._ended = False
+        self._lock = threading.Lock()
+        self._waiting, self._available = select.poll(), select.poll()  # one thread may use it at a time
+        for poll in (self._waiting, self._available):
+            poll.register(descriptor, select.POLLIN)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self):
-        with contextlib.suppress(OSError):  # the error of a terminal whose other side is closed
-            while chunk := os.read(self._descriptor, 1 << 16):
+        while not self._ended:
+            self._waiting.poll()
+            self._read_available()
+
+    def _read_available(self):
+        with self._lock:
+            while not self._ended and self._available.poll(0):
+                chunk = b""
+                with contextlib.suppress(OSError):  # the error of a terminal whose other side is closed
+                    chunk = os.read(self._descriptor, 1 << 16)
                 self._content += chunk
+                self._ended = not chunk
 
     @property
     def text(self):
-        """The output so far."""
+        """The output so far, with all that the process has written before this call."""
+        self._read_available()
         return bytes(self._content).decode(errors="surrogateescape")
 
     @property
