@@ -41,10 +41,10 @@ class StoppableHealthServicer(health.aio.HealthServicer):
             health_watch.cancel()
             stop_wait.cancel()
 
-    async def announce_shutdown(self) -> bool:
-        """Tell all clients NOT_SERVING. Returns False if one that does not read has prevented it."""
+    async def announce_shutdown(self, seconds: float = SHUTDOWN_SECONDS) -> bool:
+        """Tell all clients NOT_SERVING. Returns False if one that does not read has prevented it for this time."""
         try:
-            await asyncio.wait_for(self.enter_graceful_shutdown(), SHUTDOWN_SECONDS)
+            await asyncio.wait_for(self.enter_graceful_shutdown(), seconds)
         except TimeoutError:
             return False
         return True

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from chatctl.errors import InvalidValue
 
+MAX_PATH_SHOWN = 200  # characters
 MICROS_PER_UNIT = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 
 
@@ -42,3 +43,22 @@ def parse_time(text: str, now: int) -> int:
     if micros.days < 0:
         raise error
     return (micros.days * 86_400 + micros.seconds) * 1_000_000 + micros.microseconds
+
+
+def parse_store(text: str) -> str:
+    """Return the `KIND:PLACE` of a store. Raises InvalidValue."""
+    kind, colon, place = text.partition(":")
+    if kind == "sqlite" and place and not place.startswith(":"):  # no sqlite::memory:, which would keep nothing
+        return text
+    is_path = (
+        (not colon or "/" in kind) and text not in ("", "sqlite") and text.isprintable() and len(text) <= MAX_PATH_SHOWN
+    )
+    hint = f"write sqlite:{text}" if is_path else "use sqlite:PATH"
+    raise InvalidValue(f"invalid store {text[:60]!r}", hint)
+
+
+def parse_mode(text: str) -> int:
+    """Return the number of a file mode such as 660. Raises InvalidValue."""
+    if not re.fullmatch("0?[0-7]{3}", text):
+        raise InvalidValue(f"invalid mode {text[:40]!r}", "use three digits from 0 to 7, such as 600 or 660")
+    return int(text, 8)

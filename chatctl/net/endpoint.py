@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The addresses of one server, as gRPC targets, and the credentials to use there.
+    """The addresses of one server, and the credentials to use there.
 
     `parse` accepts one address. The tuple is the seam for several servers of one log; `channel.open_channel` says what
     several addresses mean. `credentials` is the seam for TLS; None is a connection without encryption.

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -12,9 +11,12 @@ from chatctl.errors import InternalServerError, StoreFailed
 from chatctl.server.listen import require_loopback
 from chatctl.server.log_rate_limit import LogRateLimiter
 from chatctl.server.server import LOGGER_NAME, Server
+from chatctl.server.stop_signals import StopSignals
 from chatctl.store import open_log
 
 logger = logging.getLogger(LOGGER_NAME)
+
+FORCE_EXIT_SECONDS = 0.8  # after the grace period: the process then ends in any case
 
 
 async def serve(
@@ -22,34 +24,49 @@ async def serve(
     on_listening: Callable[[Sequence[str]], None],
     force_exit: Callable[[StoreFailed | None], NoReturn],
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Calls `on_listening` with the addresses once the server accepts calls.
+    """Serve until SIGTERM, SIGINT or SIGHUP. Calls `on_listening` with the addresses once the server accepts calls.
 
     A second signal ends stopping at once, and so does the end of the grace period if clients do not read. Then the store
     is closed and `force_exit` called, with the store's failure if there was one. It must end the process: the event loop
-    would wait for those clients before it closes.
+    would wait for those clients before it closes. A thread calls it if stopping hangs, for example at a disk.
 
     Raises StoreOpenError and ListenError at the start, StoreFailed and InternalServerError later.
     """
     require_loopback(settings)
     for handler in logging.getLogger().handlers:
         handler.addFilter(LogRateLimiter())
-    log = await open_log(settings.store)
+    signals = StopSignals(settings.grace_seconds + FORCE_EXIT_SECONDS, force_exit)
+    server = Server(settings)
     try:
-        server = Server(log, settings)
-        signals = _StopSignals()
-        addresses = await server.start()
+        addresses = server.bind()  # before the store: an address that is in use must not leave a new store behind
+        log = await _open_log(settings, signals)
+    except BaseException:
+        await server.abandon()
+        raise
+    signals.log_failure = log.failure
+
+    def on_serving() -> None:
+        logger.info("serving log %s in %s", log.id, settings.store)
+        on_listening(addresses)
+
+    await _serve_log(server, log, signals, on_serving)
+
+
+async def _serve_log(server: Server, log: MessageLog, signals: StopSignals, on_serving: Callable[[], None]) -> None:
+    """Serve a log until a signal or a failure, then stop. Raises StoreFailed and InternalServerError."""
+    try:
+        await server.start(log)
     except BaseException:
         await log.close()
         raise
-    logger.info("serving log %s in %s", log.id, settings.store)
-    on_listening(addresses)
+    on_serving()
     termination = asyncio.ensure_future(server.wait_for_termination())
     for stop_reason in (log.failure, termination):
         stop_reason.add_done_callback(lambda _: signals.first.set())
     await signals.first.wait()
     grpc_error = termination.exception() if termination.done() else None
     if not await _stop(server, log, signals):
-        force_exit(log.failure.result() if log.failure.done() else None)
+        signals.force_exit(log.failure.result() if log.failure.done() else None)
     if log.failure.done():
         raise log.failure.result()
     if grpc_error:
@@ -58,7 +75,18 @@ async def serve(
         ) from grpc_error
 
 
-async def _stop(server: Server, log: MessageLog, signals: "_StopSignals") -> bool:
+async def _open_log(settings: ServeSettings, signals: StopSignals) -> MessageLog:
+    """Open the log. The check of a large store takes long: a signal meanwhile ends the process, which loses nothing."""
+    opening = asyncio.ensure_future(open_log(settings.store, settings.allow_shared_store))
+    signal = asyncio.ensure_future(signals.first.wait())
+    await asyncio.wait({opening, signal}, return_when=asyncio.FIRST_COMPLETED)
+    signal.cancel()
+    if not opening.done():
+        signals.force_exit(None)
+    return opening.result()
+
+
+async def _stop(server: Server, log: MessageLog, signals: StopSignals) -> bool:
     """Stop the server, or at a second signal only close the store. Returns True if no client is connected any more."""
     stop = asyncio.ensure_future(server.stop())
     second_signal = asyncio.ensure_future(signals.second.wait())
@@ -70,19 +98,3 @@ async def _stop(server: Server, log: MessageLog, signals: "_StopSignals") -> boo
     stop.cancel()
     await log.close()
     return False
-
-
-class _StopSignals:
-    """The first and the second SIGTERM or SIGINT."""
-
-    def __init__(self) -> None:
-        self._num_signals = 0
-        self.first = asyncio.Event()
-        self.second = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal)
-
-    def _on_signal(self) -> None:
-        self._num_signals += 1
-        (self.second if self._num_signals > 1 else self.first).set()

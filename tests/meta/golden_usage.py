@@ -114,12 +114,12 @@ SERVE = (
     "serve --log-format xml",
     "serve --store memory",
     "serve --store sqlite::memory:",
-    "serve --store sqlite:.",
-    "serve --store sqlite:/dev/null",
-    "serve --store sqlite:text",
-    "serve --store sqlite:text/chat.db",
-    "serve --store sqlite:other.db",
-    "serve --store sqlite:lost.db",
+    "serve --listen 127.0.0.1:0 --store sqlite:.",
+    "serve --listen 127.0.0.1:0 --store sqlite:/dev/null",
+    "serve --listen 127.0.0.1:0 --store sqlite:text",
+    "serve --listen 127.0.0.1:0 --store sqlite:text/chat.db",
+    "serve --listen 127.0.0.1:0 --store sqlite:other.db",
+    "serve --listen 127.0.0.1:0 --store sqlite:lost.db",
 )
 
 BAD = "\t/\t"

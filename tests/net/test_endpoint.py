@@ -4,7 +4,7 @@ import grpc
 import pytest
 
 from chatctl.errors import InvalidValue
-from chatctl.net import channel
+from chatctl.net import channel, grpc_options
 from chatctl.net.endpoint import Endpoint
 
 
@@ -47,19 +47,27 @@ def test_an_endpoint_is_loopback_only_if_all_its_addresses_are():
     assert not Endpoint(("localhost:1", "192.0.2.1:1"), "both").is_loopback
 
 
-def test_a_channel_goes_to_the_target_and_around_no_proxy_on_this_machine(opened):
+def test_a_channel_without_encryption_goes_to_the_target_and_not_through_a_proxy(opened):
     channel.open_channel(Endpoint.parse("localhost:1"))
     channel.open_channel(Endpoint.parse("192.0.2.1:1"))
     channel.open_channel(Endpoint.parse("192.0.2.1:1"), options=[("grpc.some_option", 7)])
+    channel.open_channel(Endpoint.parse("unix:/run/a b"))
     assert [(kind, target) for kind, target, _ in opened] == [
         ("insecure", "localhost:1"),
         ("insecure", "192.0.2.1:1"),
         ("insecure", "192.0.2.1:1"),
+        ("insecure", "unix:/run/a%20b"),
     ]
-    assert opened[0][2]["grpc.enable_http_proxy"] == 0
-    assert "grpc.enable_http_proxy" not in opened[1][2]
+    assert [options["grpc.enable_http_proxy"] for _, _, options in opened] == [0] * 4
     assert opened[1][2]["grpc.use_local_subchannel_pool"] == 1
-    assert opened[2][2] == {"grpc.some_option": 7}
+    assert opened[2][2] == {"grpc.some_option": 7, "grpc.enable_http_proxy": 0}
+
+
+def test_clients_may_send_a_keepalive_every_10_seconds():
+    """gRPC ends a connection whose pings come faster than this on a quiet stream; a timer may fire a little early."""
+    server, client = dict(grpc_options.SERVER_OPTIONS), dict(grpc_options.CLIENT_OPTIONS)
+    assert server["grpc.http2.min_ping_interval_without_data_ms"] < 10_000
+    assert client["grpc.keepalive_time_ms"] >= 10_000
 
 
 def test_an_endpoint_with_credentials_has_a_secure_channel(opened):

@@ -4,14 +4,16 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, NoReturn
 
 import typer
 
 from chatctl.cli import options
 from chatctl.cli.exit_codes import STATUS_OFFSET
+from chatctl.cli.serve.line_writer import LineWriter
 from chatctl.cli.serve.log_setup import LogFormat, LogLevel, set_up_logging
 from chatctl.cli.terminal import escape, notices
 from chatctl.config import values
@@ -22,6 +24,8 @@ from chatctl.net.address import DEFAULT_SERVER, parse_address
 
 DEFAULT_LIMITS = Limits()
 LIMITS_PANEL = "Limits"
+# How long the end waits for a stdout and stderr that are not read. A forced end is late already.
+FLUSH_SECONDS, FORCED_FLUSH_SECONDS = 0.5, 0.1
 
 LISTEN_HELP = (
     "Listen on HOST:PORT or unix:PATH; repeatable. Port 0 takes a free port. (env var: CHATCTL_LISTEN, commas between)"
@@ -37,6 +41,12 @@ StoreOption = Annotated[
 ]
 INSECURE_HELP = "Listen beyond this machine, without encryption and login."
 InsecureOption = Annotated[bool, typer.Option("--insecure", envvar="CHATCTL_INSECURE", help=INSECURE_HELP)]
+SOCKET_MODE_HELP = "Give Unix sockets this mode: 660 lets the group connect, 600 only the server's user."
+SocketModeOption = Annotated[
+    str | None, typer.Option(envvar="CHATCTL_SOCKET_MODE", metavar="MODE", help=SOCKET_MODE_HELP, show_default="600")
+]
+SHARED_HELP = "Use a store that another user owns, or that all users of the machine can write to."
+SharedOption = Annotated[bool, typer.Option("--allow-shared-store", envvar="CHATCTL_ALLOW_SHARED_STORE", help=SHARED_HELP)]
 TEXT_BYTES_HELP = "Limit a text to N bytes of UTF-8."
 TextBytesOption = Annotated[
     int, typer.Option(envvar="CHATCTL_TEXT_BYTES", metavar="N", help=TEXT_BYTES_HELP, rich_help_panel=LIMITS_PANEL)
@@ -75,6 +85,8 @@ def serve(
     listen: ListenOption = None,
     store: StoreOption = None,
     insecure: InsecureOption = False,
+    socket_mode: SocketModeOption = None,
+    allow_shared_store: SharedOption = False,
     text_bytes: TextBytesOption = DEFAULT_LIMITS.text_bytes,
     name_bytes: NameBytesOption = DEFAULT_LIMITS.name_bytes,
     batch_messages: BatchMessagesOption = DEFAULT_LIMITS.batch_messages,
@@ -85,7 +97,7 @@ def serve(
     log_format: LogFormatOption = LogFormat.TEXT,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the server until SIGTERM or Ctrl-C.
+    """Run the server until SIGTERM, SIGHUP or Ctrl-C.
 
     Prints `listening on ADDRESS` on stderr for each address when it accepts calls.
     """
@@ -94,19 +106,49 @@ def serve(
     addresses = options.repeated(listen, "CHATCTL_LISTEN") or [DEFAULT_SERVER]
     settings = ServeSettings(
         listen=tuple(options.parse_value("--listen", parse_address, address) for address in addresses),
-        store=store or default_store(),
+        store=options.parse_value("--store", values.parse_store, store) if store else default_store(),
         limits=limits,
         insecure=insecure,
         grace_seconds=options.parse_value("--grace", values.parse_duration, grace) / 1_000_000,
+        allow_shared_store=allow_shared_store,
     )
-    set_up_logging(log_level, log_format)
+    if socket_mode is not None:
+        settings = replace(settings, socket_mode=_parse_socket_mode(socket_mode, settings))
+    _run(settings, log_level, log_format, as_json)
+
+
+def _parse_socket_mode(text: str, settings: ServeSettings) -> int:
+    if not any(listen.startswith("unix:") for listen in settings.listen):
+        raise options.bad("--socket-mode", "no address is a Unix socket: add --listen unix:PATH")
+    return options.parse_value("--socket-mode", values.parse_mode, text)
+
+
+def _run(settings: ServeSettings, log_level: LogLevel, log_format: LogFormat, as_json: bool) -> None:
+    """Serve. Nothing waits for a stdout or stderr that is not read."""
+    stdout, stderr = LineWriter(1), LineWriter(2, sys.stderr.encoding)
+    set_up_logging(log_level, log_format, stderr)
 
     def on_listening(addresses: Sequence[str]) -> None:
-        _print_start(addresses, settings.store, as_json)
+        for line in _start_lines(addresses, settings.store):
+            stderr.write(line)
+        if as_json:
+            stdout.write(json.dumps({"listening": list(addresses), "store": settings.store, "pid": os.getpid()}))
+
+    def flush(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        for writer in (stdout, stderr):
+            writer.flush(max(0.0, end - time.monotonic()))
+
+    def force_exit(failure: StoreFailed | None) -> NoReturn:
+        flush(FORCED_FLUSH_SECONDS)
+        os._exit(STATUS_OFFSET + failure.code if failure else 0)
 
     from chatctl.server import run
 
-    asyncio.run(run.serve(settings, on_listening, _force_exit))
+    try:
+        asyncio.run(run.serve(settings, on_listening, force_exit))
+    finally:
+        flush(FLUSH_SECONDS)
 
 
 def validate_limits(limits: Limits) -> None:
@@ -118,26 +160,22 @@ def validate_limits(limits: Limits) -> None:
             raise InvalidValue(f"invalid {option} {value}", f"use a number from {low} to {high}")
 
 
-def _print_start(addresses: Sequence[str], store: str, as_json: bool) -> None:
-    """Print where the server listens. It serves even if that cannot be printed."""
-    with suppress(OSError):
-        for address in addresses:
-            print(f"listening on {address}", file=sys.stderr, flush=True)
-        if sys.stderr.isatty():
-            notices.say(f"messages are kept in {escape.escape_text(store)}; Ctrl-C stops the server")
-    if as_json:
-        with suppress(OSError):
-            print(json.dumps({"listening": list(addresses), "store": store, "pid": os.getpid()}), flush=True)
-
-
-def _force_exit(failure: StoreFailed | None) -> NoReturn:
-    with suppress(OSError):
-        sys.stderr.flush()
-    os._exit(STATUS_OFFSET + failure.code if failure else 0)
+def _start_lines(addresses: Sequence[str], store: str) -> Iterator[str]:
+    """Yield the lines that say where the server listens."""
+    for address in addresses:
+        yield f"listening on {address}"
+    if sys.stderr.isatty():
+        yield notices.sentence(f"messages are kept in {escape.escape_text(store)}; Ctrl-C stops the server")
 
 
 def default_store() -> str:
-    """Return the store in the user's data directory."""
+    """Return the store in the user's data directory. Raises InvalidValue if that is unknown."""
     import platformdirs
 
-    return f"sqlite:{platformdirs.user_data_path('chatctl') / 'chat.db'}"
+    try:
+        return f"sqlite:{platformdirs.user_data_path('chatctl').expanduser() / 'chat.db'}"
+    except RuntimeError:
+        raise InvalidValue(
+            f"cannot find your data directory: HOME is not set, and user {os.geteuid()} has no home directory",
+            "name the store with --store sqlite:PATH",
+        ) from None

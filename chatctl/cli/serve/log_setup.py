@@ -2,9 +2,10 @@
 
 import json
 import logging
-import sys
 import time
 from enum import StrEnum
+
+from chatctl.cli.serve.line_writer import LineWriter
 
 
 class LogLevel(StrEnum):
@@ -38,11 +39,30 @@ class JsonLogFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def set_up_logging(level: LogLevel, log_format: LogFormat) -> None:
-    """Write log records of chatctl from this level on to stderr."""
+class LogHandler(logging.Handler):
+    """Passes log lines to a writer. Once lines were dropped, the next line says how many."""
+
+    def __init__(self, writer: LineWriter) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if num_dropped := self._writer.pop_dropped():
+            message = f"{num_dropped} lines of this log were dropped: stderr was not read"
+            dropped = logging.LogRecord(record.name, logging.WARNING, __file__, 0, message, None, None)
+            self._writer.write(self.format(dropped))
+        try:
+            line = self.format(record)
+        except Exception as error:  # a record with wrong arguments must not fail the code that logs it
+            line = f"cannot format a log record: {record.msg!r}: {error!r}"
+        self._writer.write(line)
+
+
+def set_up_logging(level: LogLevel, log_format: LogFormat, writer: LineWriter) -> None:
+    """Write log records of chatctl from this level on."""
     text_formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     text_formatter.converter = time.gmtime
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LogHandler(writer)
     handler.setFormatter(JsonLogFormatter() if log_format is LogFormat.JSON else text_formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("chatctl").setLevel(level.upper())

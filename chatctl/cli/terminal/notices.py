@@ -30,10 +30,14 @@ _WRAP_OPTIONS: Any = {"break_long_words": False, "break_on_hyphens": False}
 
 def say(text: str, severity: Severity = Severity.INFO) -> None:
     """Print a sentence on stderr. An error of stderr itself is ignored."""
-    text = escape_lines(text)  # it may contain text of a server
     with suppress(OSError):
-        output = _format_for_terminal(text, severity) if sys.stderr.isatty() else NOTICE_PREFIX + text
-        print(output, file=sys.stderr, flush=True)
+        print(sentence(text, severity), file=sys.stderr, flush=True)
+
+
+def sentence(text: str, severity: Severity = Severity.INFO) -> str:
+    """Return a sentence as `say` prints it."""
+    text = escape_lines(text)  # it may contain text of a server
+    return _format_for_terminal(text, severity) if sys.stderr.isatty() else NOTICE_PREFIX + text
 
 
 def _format_for_terminal(text: str, severity: Severity) -> str:

@@ -1,6 +1,5 @@
 """Open a store's file if it is undamaged, a store of chatctl and not in use by another server."""
 
-import fcntl
 import logging
 import os
 import sqlite3
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from chatctl.errors import StoreOpenError
-from chatctl.store.sqlite import disk_space, schema
+from chatctl.store.sqlite import disk_space, file_access, schema
 
 logger = logging.getLogger(__name__)
 
@@ -29,30 +28,30 @@ def keep_open(connections: Iterable[sqlite3.Connection]) -> None:
     _unclosed.extend(connections)
 
 
-class _DamagedStore(StoreOpenError):
-    """The file is damaged."""
+class _UnusableStore(StoreOpenError):
+    """The file is damaged or others may have written to it: its write-ahead log must not be moved into it."""
 
 
 class StoreFile:
     """A store's file, locked for this process. Close it after its connections."""
 
-    def __init__(self, path: str, new_log_id: Callable[[], str]) -> None:
-        """Open the file, or create it and its directories. Raises StoreOpenError."""
+    def __init__(self, path: str, new_log_id: Callable[[], str], allow_shared: bool = False) -> None:
+        """Open the file, or create it and its directories. Raises StoreOpenError.
+
+        Files that other users could have made or can write to are refused, unless `allow_shared` is true.
+        """
         self._new_log_id = new_log_id
+        self._allow_shared = allow_shared
+        self.path = file_access.resolve_path(path, allow_shared)
         try:
-            self.path = Path(path).expanduser().resolve()
-        except RuntimeError as error:  # a loop of symbolic links, or an unknown home directory
-            raise StoreOpenError(f"cannot open the store {path}: {error}") from error
-        try:
-            if self.path.is_symlink():
-                raise self._open_error("its symbolic links form a loop")
             if self.path.is_dir():
                 raise self._open_error("it is a directory", "name a file in it")
             if self.path.exists() and not self.path.is_file():
                 raise self._open_error("it is not a regular file", OTHER_FILE)
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shared = file_access.check_access(self.path, allow_shared)
             self._check_header()  # before the lock, so that no lock file is created beside a file of another program
-            self._lock = self._acquire_lock()
+            self._lock = file_access.acquire_lock(self.path, allow_shared)
         except OSError as error:
             raise self._open_error(error.strerror) from error
         try:
@@ -60,21 +59,10 @@ class StoreFile:
         except BaseException:
             self.close()
             raise
+        file_access.warn_of_group(self.path, shared)
 
     def _open_error(self, reason: str | None, hint: str = "") -> StoreOpenError:
-        return StoreOpenError(f"cannot open the store {self.path}: {reason}", hint)
-
-    def _acquire_lock(self) -> int:
-        """Lock a file beside the store until the process ends. A lock on the store itself would disturb those of SQLite."""
-        lock = os.open(f"{self.path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            raise self._open_error(
-                "another server uses it", "stop that server, or name another file with --store"
-            ) from error
-        return lock
+        return file_access.open_error(self.path, reason, hint)
 
     def _prepare(self) -> None:
         """Check the file, or create it."""
@@ -86,10 +74,11 @@ class StoreFile:
             connection = self.connect()
             try:
                 self._check_contents(connection)
+                self._check_access_again()
             except (StoreOpenError, sqlite3.DatabaseError) as error:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                if isinstance(error, _DamagedStore) or _is_damage(error):
+                if isinstance(error, _UnusableStore) or _is_damage(error):
                     keep_open([connection])
                 else:
                     connection.close()
@@ -100,6 +89,13 @@ class StoreFile:
             raise self._open_error(error.strerror) from error
         except sqlite3.Error as error:
             raise self._translate_error(error) from error
+
+    def _check_access_again(self) -> None:
+        """Check the files that SQLite has opened: another user may have made one of them just before."""
+        try:
+            file_access.check_access(self.path, self._allow_shared)
+        except StoreOpenError as error:
+            raise _UnusableStore(error.message, error.hint) from error
 
     def _translate_error(self, error: sqlite3.Error) -> StoreOpenError:
         name = getattr(error, "sqlite_errorname", "")
@@ -163,12 +159,16 @@ class StoreFile:
         new = Path(f"{self.path}-new")
         new.unlink(missing_ok=True)
         # Only the server's user may read the messages. SQLite gives the files beside it the same mode.
-        new.touch(mode=stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else 0o600)
+        mode = stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else 0o600
+        os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode))
         connection = sqlite3.connect(new, isolation_level=None)
         try:
+            # Without a journal in a file: SQLite would follow a link that has its name.
+            connection.execute("PRAGMA journal_mode = MEMORY").fetchone()
             schema.create(connection, self._new_log_id())
         finally:
             connection.close()
+        _fsync(new)
         new.rename(self.path)
         _fsync(self.path.parent)  # so that the new name survives a power failure, too
 
@@ -203,7 +203,7 @@ class StoreFile:
             logger.warning(message, self.path, version, latest)
 
     def _damaged_error(self, damage: str) -> StoreOpenError:
-        return _DamagedStore(f"cannot open the store {self.path}: it is damaged ({damage})", RESTORE)
+        return _UnusableStore(f"cannot open the store {self.path}: it is damaged ({damage})", RESTORE)
 
     def close(self) -> None:
         """Release the lock. Further calls do nothing."""

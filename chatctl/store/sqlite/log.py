@@ -55,13 +55,17 @@ class SQLiteLog:
 
     @classmethod
     async def open(
-        cls, path: str, clock: Callable[[], int] = system_clock, new_log_id: Callable[[], str] = random_log_id
+        cls,
+        path: str,
+        clock: Callable[[], int] = system_clock,
+        new_log_id: Callable[[], str] = random_log_id,
+        allow_shared: bool = False,
     ) -> "SQLiteLog":
-        """Open the file, or create it. Raises StoreOpenError.
+        """Open the file, or create it. Raises StoreOpenError, also if others can write to it, unless `allow_shared`.
 
         `clock` gives the time of each commit in microseconds since 1970, `new_log_id` the id of a log that is created.
         """
-        file = await asyncio.to_thread(StoreFile, path, new_log_id)
+        file = await asyncio.to_thread(StoreFile, path, new_log_id, allow_shared)
         try:
             return cls(file, clock)
         except BaseException:

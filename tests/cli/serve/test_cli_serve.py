@@ -87,9 +87,6 @@ def test_a_store_that_cannot_be_opened_is_refused(server, tmp_path):
     (tmp_path / "junk").write_text("dear diary, " * 100)
     (tmp_path / "loop").symlink_to("loop")
     stores = {
-        "nats:there": "sqlite:PATH",
-        "chat.db": "sqlite:PATH",
-        "sqlite:": "sqlite:PATH",
         f"sqlite:{tmp_path}": "directory",
         f"sqlite:{tmp_path}/junk": "--store",
         f"sqlite:{tmp_path}/junk/in/a/file": "cannot open",
@@ -104,7 +101,27 @@ def test_a_store_that_cannot_be_opened_is_refused(server, tmp_path):
     assert run("stats", server=server.address).code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_address_that_cannot_be_used_leaves_no_store_and_no_socket_behind(server, tmp_path):
+    directory = tmp_path / "new"
+    directory.mkdir()
+    for listen, reason in (
+        (server.address, "the port is in use"),
+        ("192.0.2.1:1", "the host is not an address of this machine"),
+        ("nowhere.invalid:1", "the host nowhere.invalid is unknown"),
+        (f"unix:{server.store}", "the file is not a socket"),
+    ):
+        said = refused(
+            *("--insecure", "--store", f"sqlite:{directory}/chat.db"),
+            *("--listen", f"unix:{directory}/chat.sock", "--listen", listen),
+        )
+        assert f"cannot listen on {listen}: {reason}" in said
+        assert not list(directory.iterdir())
+    said = refused("--store", f"sqlite:{server.store}", "--listen", f"unix:{directory}/chat.sock")
+    assert "another server uses it" in said
+    assert not list(directory.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_in_order_with_clients_connected(server, number):
     sender = Process("send", "--json", "--timeout", "1s", server=server.address)
     sender.write("a\n")
@@ -158,6 +175,17 @@ def test_by_default_the_log_says_nothing_while_all_is_well(tmp_path):
         (("--batch-bytes", "99999999"), "--batch-bytes"),
         (("--streams", "many"), "--streams"),
         (("--listen", "50051"), "--listen"),
+        (("--listen", "xds:1"), "is not a host for gRPC"),
+        (("--listen", "127.0.0.1:65536"), "use a port from 0 to 65535"),
+        (("--store", "nats:there"), "use sqlite:PATH"),
+        (("--store", "sqlite:"), "use sqlite:PATH"),
+        (("--store", "sqlite"), "use sqlite:PATH"),
+        (("--store", "other.db"), "write sqlite:other.db"),
+        (("--store", "/x.db"), "write sqlite:/x.db"),
+        (("--store", "./a:b.db"), "write sqlite:./a:b.db"),
+        (("--socket-mode", "600"), "no address is a Unix socket"),
+        (("--socket-mode", "rw", "--listen", "unix:x"), "three digits from 0 to 7"),
+        (("--socket-mode", "1600", "--listen", "unix:x"), "three digits from 0 to 7"),
         (("--grace", "soon"), "--grace"),
         (("--log-level", "loud"), "--log-level"),
     ],
