@@ -97,7 +97,7 @@ class CursorFile:
                 problem = "does not hold a cursor" if content else "is empty"
                 self.notice = f"{self._display_path} {problem}, as after a power cut: continuing after the cursor before it"
                 return self._checked(*found)
-        ways = "write a cursor into it, which each message has with --json, or delete it to start over"
+        ways = "write the cursor of a message into it (--json shows it), or delete it to start over"
         if not content:
             raise _bad_cursor_file(f"{self._display_path} is empty: {ways}")
         raise _bad_cursor_file(f"{self._display_path} does not hold a cursor: use another file, {ways}")
