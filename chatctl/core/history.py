@@ -93,8 +93,10 @@ async def _log_range(chat: Chat, query: Query) -> LogRange:
     after, end, following, pending_since = 0, log.head, query.follow, 0
     if query.before:
         end = min(end, chat.parse_cursor(query.before) - 1)
-    if query.until is not None and (first := await log.sequence_at(query.until)) <= end:
-        end, following = first - 1, False  # new messages have later times
+    # A follower's end is a time of the clock: see EndTime.
+    if query.until is not None and not (following and _seconds_until(query.until) > 0):
+        first = await log.sequence_at(query.until)
+        end, following = min(end, first - 1), following and first > end  # else new messages have later times
     if query.after:
         after = chat.parse_cursor(query.after)
     if query.since is not None:
@@ -121,6 +123,7 @@ async def _read_stored(chat: Chat, query: Query, log_range: LogRange, after: int
 async def _follow(chat: Chat, query: Query, log_range: LogRange, after: int) -> AsyncGenerator[QueryPage, None]:
     """Yield the pages of stored and new messages. Followers with the same filter share them."""
     feed = chat.feeds.acquire(_filter(query, log_range))
+    end_time = EndTime(chat, query.until)
     try:
         live, reported = False, -1
         while True:
@@ -128,7 +131,7 @@ async def _follow(chat: Chat, query: Query, log_range: LogRange, after: int) -> 
             end = feed.head if live else feed.known_head
             if after < end:
                 pair = await feed.read(after, end)
-                if query.until is not None and pair[0].runs and pair[0].runs[-1].time >= query.until:
+                if end_time.is_before(pair[0]):
                     break
                 after = reported = pair[0].position
                 live = live or after >= feed.known_head
@@ -141,10 +144,54 @@ async def _follow(chat: Chat, query: Query, log_range: LogRange, after: int) -> 
             elif not await _wait_for_commit(feed, query.until):
                 break
     finally:
+        end_time.close()
         chat.feeds.release(feed)
-    end = await chat.log.sequence_at(query.until) - 1 if query.until is not None else after
+    end = await end_time.last_sequence() if query.until is not None else after
     async for page in _read_stored(chat, query, LogRange(after, end, False, log_range.since), after):
         yield page
+
+
+class EndTime:
+    """The end of a follower, at a time of the clock.
+
+    A message has the time of its commit, unless the clock was ahead before: then its time is later. So the messages stored
+    until the end are those with earlier times, and with such a clock also those in the log when the time came.
+    """
+
+    def __init__(self, chat: Chat, until: int | None) -> None:
+        """Use the log at the time `until`. Close it, or it keeps a timer."""
+        self._log, self._until = chat.log, until
+        self._head: int | None = None
+        """The head when the time came, or 0 if the times of messages are right; None before."""
+        self._timer: asyncio.TimerHandle | None = None
+        if until is not None:
+            self._timer = asyncio.get_running_loop().call_later(_seconds_until(until), self._on_time)
+
+    def _on_time(self) -> None:
+        if self._head is None:
+            self._head = self._log.head if self._log.clock_lag else 0
+
+    def is_before(self, page: QueryPage) -> bool:
+        """Return whether the page has messages that were stored later."""
+        if self._until is None or not page.runs or page.runs[-1].time < self._until:
+            return False
+        if self._head is None and _seconds_until(self._until) <= 0:
+            self._on_time()
+        return self._head is not None and page.position > self._head
+
+    async def last_sequence(self) -> int:
+        """Return the last sequence that was stored before the time, once it has come."""
+        assert self._until is not None
+        return max(await self._log.sequence_at(self._until) - 1, self._head or 0)
+
+    def close(self) -> None:
+        """Cancel the timer."""
+        if self._timer:
+            self._timer.cancel()
+
+
+def _seconds_until(time_micros: int) -> float:
+    return time_micros / 1e6 - time.time()
 
 
 async def _wait_for_commit(feed: Feed, until: int | None) -> bool:
@@ -153,7 +200,7 @@ async def _wait_for_commit(feed: Feed, until: int | None) -> bool:
         await feed.wait()
         return True
     try:
-        async with asyncio.timeout(until / 1e6 - time.time() + COMMIT_GRACE_SECONDS):
+        async with asyncio.timeout(_seconds_until(until) + COMMIT_GRACE_SECONDS):
             await feed.wait()
     except TimeoutError:
         return False

@@ -31,6 +31,13 @@ class MessageLog(Protocol):
     def head(self) -> int:
         """The sequence of the newest message that may be read; 0 in a new log."""
 
+    @property
+    def clock_lag(self) -> int:
+        """How many microseconds the clock is behind the newest message, if it is more than 1 s; else 0.
+
+        New messages then get the time of the newest one.
+        """
+
     def append(self, batch: RecordBatch) -> "asyncio.Future[list[Receipt]]":
         """Store the records. The receipts, in order and one for each record, arrive when everything is synced to disk.
 

@@ -62,7 +62,10 @@ class RoomPresence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ServerStats:
-    """The response to GetStats: figures of the log and of the server."""
+    """The response to GetStats: figures of the log and of the server.
+
+    `clock_lag_seconds` is how far the server's clock is behind the newest message, or 0.
+    """
 
     stats: LogStats
     uptime_seconds: float
@@ -73,6 +76,7 @@ class ServerStats:
     head: str
     activity: Activity
     presence: list[RoomPresence]
+    clock_lag_seconds: float = 0.0
 
     @property
     def has_activity(self) -> bool:

@@ -45,6 +45,7 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
             head=chat.cursor(chat.log.head),
             activity=chat.meter.activity(self._streams.followers, self._streams.senders),
             presence=self._presence(request.top, rooms),
+            clock_lag_seconds=chat.log.clock_lag / 1e6,
         )
         return stats.server_stats_to_pb(server_stats)
 

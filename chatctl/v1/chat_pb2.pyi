@@ -61,7 +61,7 @@ class GetStatsRequest(_message.Message):
     def __init__(self, top: _Optional[int] = ..., rooms: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetStatsResponse(_message.Message):
-    __slots__ = ("num_messages", "num_rooms", "num_users", "stored_bytes", "rooms", "users", "uptime", "version", "log", "store", "limits", "promises", "head", "activity", "present")
+    __slots__ = ("num_messages", "num_rooms", "num_users", "stored_bytes", "rooms", "users", "uptime", "version", "log", "store", "limits", "promises", "head", "activity", "present", "clock_lag")
     NUM_MESSAGES_FIELD_NUMBER: _ClassVar[int]
     NUM_ROOMS_FIELD_NUMBER: _ClassVar[int]
     NUM_USERS_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +77,7 @@ class GetStatsResponse(_message.Message):
     HEAD_FIELD_NUMBER: _ClassVar[int]
     ACTIVITY_FIELD_NUMBER: _ClassVar[int]
     PRESENT_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_LAG_FIELD_NUMBER: _ClassVar[int]
     num_messages: int
     num_rooms: int
     num_users: int
@@ -92,7 +93,8 @@ class GetStatsResponse(_message.Message):
     head: str
     activity: Activity
     present: _containers.RepeatedCompositeFieldContainer[Presence]
-    def __init__(self, num_messages: _Optional[int] = ..., num_rooms: _Optional[int] = ..., num_users: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., rooms: _Optional[_Iterable[_Union[RoomStats, _Mapping]]] = ..., users: _Optional[_Iterable[_Union[UserStats, _Mapping]]] = ..., uptime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., version: _Optional[str] = ..., log: _Optional[str] = ..., store: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., promises: _Optional[_Union[Promises, _Mapping]] = ..., head: _Optional[str] = ..., activity: _Optional[_Union[Activity, _Mapping]] = ..., present: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ...) -> None: ...
+    clock_lag: _duration_pb2.Duration
+    def __init__(self, num_messages: _Optional[int] = ..., num_rooms: _Optional[int] = ..., num_users: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., rooms: _Optional[_Iterable[_Union[RoomStats, _Mapping]]] = ..., users: _Optional[_Iterable[_Union[UserStats, _Mapping]]] = ..., uptime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., version: _Optional[str] = ..., log: _Optional[str] = ..., store: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., promises: _Optional[_Union[Promises, _Mapping]] = ..., head: _Optional[str] = ..., activity: _Optional[_Union[Activity, _Mapping]] = ..., present: _Optional[_Iterable[_Union[Presence, _Mapping]]] = ..., clock_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Activity(_message.Message):
     __slots__ = ("messages_per_second", "num_messages", "rooms", "followers", "senders", "commit_median", "commit_p99")

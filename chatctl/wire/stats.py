@@ -103,6 +103,7 @@ def server_stats_to_pb(server_stats: stats.ServerStats) -> pb.GetStatsResponse:
         head=server_stats.head,
         activity=activity_to_pb(server_stats.activity),
         present=presence_to_pb(server_stats.presence),
+        clock_lag=_duration_to_pb(server_stats.clock_lag_seconds or None),
     )
 
 
@@ -118,4 +119,5 @@ def server_stats_from_pb(response: pb.GetStatsResponse) -> stats.ServerStats:
         head=response.head,
         activity=activity_from_pb(response.activity),
         presence=presence_from_pb(response.present),
+        clock_lag_seconds=round(response.clock_lag.seconds + response.clock_lag.nanos / 1e9, 3),
     )

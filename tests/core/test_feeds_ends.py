@@ -4,9 +4,13 @@ import asyncio
 
 import pytest
 
+from chatctl.core import history
 from chatctl.core.chat import Chat
+from chatctl.core.page_cache import QueryPage
 from chatctl.errors import ServerStopping, StoreFailed
 from chatctl.model.limits import Limits
+from chatctl.model.messages import Selection
+from chatctl.store.sqlite.log import SQLiteLog
 from tests.support.feed_followers import FeedFollower, RecordedReads, append_each, append_many, live_followers
 from tests.support.logs import batch, opened_log
 from tests.support.waiting import until_async
@@ -165,3 +169,46 @@ async def test_a_stopping_server_ends_all_followers_and_accepts_no_more(url):
             with pytest.raises(ServerStopping):
                 await late.task
             assert chat.feeds._feeds == {}
+
+
+async def test_until_goes_by_the_clock_if_messages_have_later_times(tmp_path, monkeypatch):
+    """The clock was ahead for the first message, so those after it have its time, too."""
+    stamp, clock = [9_000_000 * SECOND], [10.0]
+    monkeypatch.setattr("time.time", lambda: clock[0])
+    monkeypatch.setattr(history, "COMMIT_GRACE_SECONDS", 0.0)
+    log = await SQLiteLog.open(f"{tmp_path}/chat.db", lambda: stamp[0])
+    await append_each(log, "ahead")
+    stamp[0] = 10 * SECOND
+    async with live_followers(log, 2, until=20 * SECOND) as (chat, followers):
+        await log.append(batch("live", number=2))
+        for follower in followers:
+            await follower.expect_texts("ahead", "live")
+            assert not follower.task.done()
+        short = FeedFollower(chat, until=10 * SECOND + SECOND // 10, last=1)
+        await short.task  # the time comes while nothing is stored
+        assert short.texts == ["live"]
+        clock[0] = 20.0
+        await log.append(batch("late", number=3))
+        for follower in followers:
+            await follower.task
+            assert follower.texts[:2] == ["ahead", "live"]
+        past = FeedFollower(chat, until=19 * SECOND)
+        await past.task
+        assert past.texts == []
+    await log.close()
+
+
+async def test_messages_stored_after_the_end_are_not_shown_if_the_clock_was_ahead(tmp_path):
+    stamp = [9_000_000 * SECOND]
+    log = await SQLiteLog.open(f"{tmp_path}/chat.db", lambda: stamp[0])
+    await append_each(log, "ahead", "live")
+    stamp[0] = 10 * SECOND
+    end = history.EndTime(Chat(log, Limits()), until=10 * SECOND)
+    await until_async(lambda: end._head is not None)
+    await log.append(batch("late", number=3))
+    page = await log.read(Selection(), 0, 3, 10)
+    assert end.is_before(QueryPage(page.runs, 3))
+    assert not end.is_before(QueryPage(page.runs, 2))
+    assert await end.last_sequence() == 2
+    end.close()
+    await log.close()

@@ -8,10 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from chatctl.cli.terminal.colours import CHART_COLOUR, UserColours
+from chatctl.cli.terminal.console import format_duration
 from chatctl.cli.terminal.escape import escape_name, escape_text
 
 if TYPE_CHECKING:
-    from chatctl.model.stats import Activity, RoomActivity, RoomPresence
+    from chatctl.model.stats import Activity, RoomActivity, RoomPresence, ServerStats
 
 INTERVAL_SECONDS = 10  # of each value in Activity.messages
 VERTICAL_EIGHTHS, HORIZONTAL_EIGHTHS = " ▁▂▃▄▅▆▇█", " ▏▎▍▌▋▊▉█"
@@ -70,6 +71,11 @@ def bar_chart(values: Sequence[int], columns: int, rows: int = 1) -> list[str]:
     return [
         "".join(VERTICAL_EIGHTHS[min(max(height - row * 8, 0), 8)] for height in heights) for row in reversed(range(rows))
     ]
+
+
+def clock_text(server_stats: "ServerStats") -> str:
+    """Return how far the server's clock is behind."""
+    return f"{format_duration(server_stats.clock_lag_seconds)} behind the newest message"
 
 
 def chart_axis(activity: "Activity", columns: int) -> str:

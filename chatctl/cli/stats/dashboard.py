@@ -86,7 +86,7 @@ class Dashboard:
         chart_rows = max(min(MAX_CHART_ROWS, free_rows // 2, free_rows // 5 + 3), 1)
         return [
             self._header(server_stats, columns),
-            Text(),
+            _clock_line(server_stats),
             _figures_table(server_stats, side_by_side=columns >= SIDE_BY_SIDE_COLUMNS),
             Text(),
             Text(f"{charts.format_rate(activity.messages_per_second)} now", "bold"),
@@ -121,6 +121,12 @@ class Dashboard:
         table.add_column(width=width, overflow="crop")
         table.add_row(room_part, user_part)
         return table
+
+
+def _clock_line(server_stats: "ServerStats") -> Text:
+    if not server_stats.clock_lag_seconds:
+        return Text()
+    return _line(f"The server's clock is {charts.clock_text(server_stats)}.", "bold red")
 
 
 def _line(text: str, style: str) -> Text:

@@ -24,7 +24,7 @@ def watch_json_line(server_stats: "ServerStats") -> str:
 
 def watch_text_line(server_stats: "ServerStats", utc: bool) -> str:
     """Return the line of `stats --watch` for stdout that is not a terminal."""
-    from chatctl.cli.stats.charts import format_latency, format_rate, unreported_text
+    from chatctl.cli.stats.charts import clock_text, format_latency, format_rate, unreported_text
 
     log, activity = server_stats.stats, server_stats.activity
     now = times.current_time_of_day(utc)
@@ -33,7 +33,8 @@ def watch_text_line(server_stats: "ServerStats", utc: bool) -> str:
         return f"{now}  {totals}  activity {unreported_text(server_stats.version)}"
     streams = f"{activity.followers} receiving  {activity.senders} sending"
     commit = f"commit {format_latency(activity.commit_median)} {format_latency(activity.commit_p99)}"
-    return f"{now}  {format_rate(activity.messages_per_second)}  {totals}  {streams}  {commit}"
+    clock = f"  clock {clock_text(server_stats)}" if server_stats.clock_lag_seconds else ""
+    return f"{now}  {format_rate(activity.messages_per_second)}  {totals}  {streams}  {commit}{clock}"
 
 
 def _to_json(server_stats: "ServerStats") -> dict[str, Any]:
@@ -50,6 +51,7 @@ def _to_json(server_stats: "ServerStats") -> dict[str, Any]:
         "log": server_stats.log,
         "head": server_stats.head,
         "store": server_stats.store,
+        "clock_lag_seconds": server_stats.clock_lag_seconds if server_stats.has_activity else None,
         "limits": asdict(server_stats.limits),
         "activity": _activity_to_json(server_stats) if server_stats.has_activity else None,
         "present": [present._asdict() for present in server_stats.presence] if server_stats.has_activity else None,

@@ -59,6 +59,8 @@ def _print_summary(console: Console, server_stats: "ServerStats") -> None:
         ("limits", limits_text),
     ):
         table.add_row(label, value)
+    if server_stats.clock_lag_seconds:
+        table.add_row("clock", Text(f"{charts.clock_text(server_stats)}: new messages get its time", "bold red"))
     print_renderable(console, table)
 
 

@@ -11,6 +11,7 @@ from chatctl.errors import ChatError, StoreFailed, StoreFull, Unavailable
 from chatctl.model.messages import LookupResult, Page, Run, Selection
 from chatctl.model.records import Receipt, RecordBatch
 from chatctl.model.stats import LogStats
+from chatctl.store.clock_monitor import ClockMonitor, clock_lag
 from chatctl.store.commit_listeners import CommitListeners
 from chatctl.store.sqlite import disk_space, queries
 from chatctl.store.sqlite.file import StoreFile, keep_open
@@ -45,6 +46,8 @@ class SQLiteLog:
         self._writer = Writer(connection)
         (self.id,) = connection.execute("SELECT id FROM log").fetchone()
         self._head = self._writer.totals.head
+        self._clock_monitor = ClockMonitor()
+        self._clock_monitor.check(clock(), self._writer.totals.last_time)
         self._first = queries.first_sequence(connection)
         self._listeners = CommitListeners()
         self.failure: asyncio.Future[StoreFailed] = asyncio.get_running_loop().create_future()
@@ -85,6 +88,10 @@ class SQLiteLog:
     def head(self) -> int:
         return self._head
 
+    @property
+    def clock_lag(self) -> int:
+        return clock_lag(self._clock(), self._writer.totals.last_time)
+
     # --- writing
 
     def append(self, batch: RecordBatch) -> "asyncio.Future[list[Receipt]]":
@@ -99,7 +106,9 @@ class SQLiteLog:
         try:
             if not self._file.is_same_file():
                 return StoreFailed(f"the store {self._file.path} was deleted or replaced while it was open", "put it back")
-            return Committed(self._writer.commit(batches, self._clock()), self._writer.totals.head)
+            now = self._clock()
+            self._clock_monitor.check(now, self._writer.totals.last_time)
+            return Committed(self._writer.commit(batches, now), self._writer.totals.head)
         except sqlite3.Error as error:
             return self._translate_error(error)
         except ChatError as error:

@@ -1,14 +1,18 @@
 """`chatctl stats`, and the errors of every client when no chatctl server answers."""
 
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 from chatctl.version import full_version
-from tests.support.cli import run
+from tests.support.cli import Process, run
 from tests.support.fake_servers import server_with_handlers
 from tests.support.servers import ServerFactory
+from tests.support.stores import filled_store
+from tests.support.waiting import until
 
 SPOKEN = {("den", "ann"): 3, ("den", "bob"): 2, ("war room", "ann"): 1}
 
@@ -101,3 +105,23 @@ def test_without_a_server_the_hint_is_to_start_one(tmp_path, command):
     (said,) = done.stderr_objects
     assert (said["reason"], said["exit_code"]) == ("UNAVAILABLE", 78)
     assert "chatctl serve" in said["error"]
+
+
+def test_a_clock_that_was_ahead_is_reported_by_stats_and_the_log(tmp_path, start_server, monkeypatch):
+    ten_days_ahead = time.time_ns() + 10 * 86_400 * 1_000_000_000
+    with monkeypatch.context() as patch:
+        patch.setattr("time.time_ns", lambda: ten_days_ahead)
+        filled_store(tmp_path / "chat.db")
+    server = start_server(store=tmp_path / "chat.db")
+    assert any("the clock is 9 days, 23:59:" in line for line in server.lines)
+    (stats,) = run("stats", "--json", server=server.address).objects
+    assert 9.9 * 86_400 < stats["clock_lag_seconds"] < 10 * 86_400
+    assert "9d 23h behind the newest message" in run("stats", server=server.address).out
+    watch = Process("stats", "--watch", "0.2", server=server.address)
+    until(lambda: "clock 9d 23h behind the newest message" in watch.out.text)
+    watch.signal(signal.SIGTERM).wait()
+    follower = Process("history", "-f", "--last", "0", "--until", "+1h", "--count", "1", "--output", "text", server=server.address)
+    until(lambda: run("stats", "--json", server=server.address).objects[0]["activity"]["followers"])
+    assert run("send", "live", server=server.address).code == 0
+    assert follower.wait().code == 0
+    assert follower.out.text == "live\n"
