@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import typer
 
-from chatctl.cli import failures, options
+from chatctl.cli import failures, options, usage
 from chatctl.cli.streams import process
 from chatctl.cli.terminal import notices
 
@@ -49,7 +49,7 @@ COMMANDS = ("serve", "join", "send", "history", "stats", "verify")
 def register_commands(names: Iterable[str]) -> None:
     """Add commands to the app. Each costs some milliseconds, so `run` adds only the one that is called."""
     for name in names:
-        app.command()(getattr(_module(name), name))
+        app.command(cls=usage.CheckedCommand)(getattr(_module(name), name))
 
 
 def run(arguments: list[str]) -> int:
@@ -70,6 +70,8 @@ def _run(command: str, arguments: list[str], as_json: bool) -> object:
     register_commands([command] if command else COMMANDS)
     if not arguments and COMPLETION_VARIABLE not in os.environ:
         return _print_help()
+    if not command:
+        usage.refuse_options_before_command(arguments, COMMANDS)
     for notice in options.removed_variables(command):
         notices.notifier(as_json)(notice)
     prepare = getattr(_module(command), "prepare", None) if command else None

@@ -13,7 +13,8 @@ from typing import Annotated, TypeVar
 import typer
 
 from chatctl import errors
-from chatctl.config.values import parse_duration, parse_time
+from chatctl.config.moments import parse_time
+from chatctl.config.values import parse_duration
 from chatctl.model import limits
 from chatctl.model.limits import name_error
 from chatctl.net.address import DEFAULT_SERVER
@@ -64,12 +65,6 @@ def variable_name(option: str) -> str:
     return f"CHATCTL_{option.upper().replace('-', '_')}"
 
 
-def is_given(context: typer.Context, parameter: str) -> bool:
-    """Return whether the command line has this option: a value from the environment does not count."""
-    source = context.get_parameter_source(parameter)
-    return source is not None and source.name.lower() == "commandline"  # Typer does not export the enum
-
-
 def bad(option: str, text: str) -> typer.BadParameter:
     """Return the usage error for the value of an option or argument."""
     return typer.BadParameter(text, param_hint=f"'{option}'")
@@ -88,17 +83,15 @@ def parse_seconds(option: str, text: str) -> float:
     return parse_value(option, parse_duration, text) / 1_000_000
 
 
-def parse_moment(option: str, text: str | None) -> int | None:
-    """Return the value of --since or --until in microseconds since 1970. Raises BadParameter."""
+def parse_moment(option: str, text: str | None, latest: bool = False) -> int | None:
+    """Return the value of --since or --until in microseconds since 1970, by this machine's clock. Raises BadParameter.
+
+    With `latest`, a local time that occurs twice is the second one.
+    """
     if text is None:
         return None
     now = time.time_ns() // 1000
-    return parse_value(option, lambda text: parse_time(text, now), text)
-
-
-def is_past_duration(text: str) -> bool:
-    """Return whether a time is written as a duration before now."""
-    return text[-1:] in "smhd" and not text.startswith("+")
+    return parse_value(option, lambda text: parse_time(text, now, latest), text)
 
 
 def parse_endpoint(text: str) -> Endpoint:
@@ -130,6 +123,14 @@ def parse_names(option: str, values: list[str] | None) -> tuple[str, ...]:
 def variable(name: str) -> str:
     """Return the value of an environment variable that Typer cannot read, empty if it is not set."""
     return os.environ.get(name, "")
+
+
+def variable_name_error(name: str, value: str) -> str:
+    """Return why the value of CHATCTL_ROOM or CHATCTL_USER is not one name, or an empty string. 0.1.0 read a list there."""
+    if "," not in value:
+        return ""
+    instead = "name the rooms as arguments, or use --room" if name == "CHATCTL_ROOM" else "use --user"
+    return f"invalid {name} {value[:60]!r}: it holds one name: {instead} for a name with a comma"
 
 
 def repeated(values: list[str] | None, name: str) -> list[str]:

@@ -5,7 +5,7 @@ Library: Typer 0.26 to 0.28, which contains its own copy of Click since 0.26. It
 
 Symptoms without it:
 - Typer exports BadParameter, but not UsageError, its base class. Unknown options and missing arguments could not be
-  reported as other errors are.
+  reported as other errors are. Nor does it export the error of an unknown option.
 - An option cannot have an optional value: Typer does not support Click's `flag_value`
   (https://github.com/fastapi/typer/pull/872, closed).
 
@@ -32,3 +32,8 @@ def with_default_value(arguments: list[str], names: Sequence[str], value: str) -
         f"{names[0]}={value}" if argument in names and follower.startswith("-") else argument
         for argument, follower in zip(arguments, followers, strict=True)
     ]
+
+
+def unknown_option(error: Exception) -> str:
+    """Return the option that a usage error does not know, or an empty string for another error."""
+    return getattr(error, "option_name", "") if type(error).__name__ == "NoSuchOption" else ""

@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from chatctl.compat.typer_usage import UsageError, usage_message, with_default_value
+from chatctl.compat.typer_usage import UsageError, unknown_option, usage_message, with_default_value
 
 
 def run(arguments, **option):
@@ -25,6 +25,15 @@ def test_each_usage_error_is_caught_and_its_text_names_the_argument(arguments, n
     with pytest.raises(UsageError) as caught:
         run(list(arguments))
     assert named in usage_message(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"), [(["x", "--unknown"], "--unknown"), (["x", "-u"], "-u"), (["x", "--every"], ""), ([], "")]
+)
+def test_an_unknown_option_is_known_from_its_error(arguments, option):
+    with pytest.raises(UsageError) as caught:
+        run(arguments)
+    assert unknown_option(caught.value) == option
 
 
 def test_an_error_of_ours_is_a_usage_error():

@@ -298,5 +298,5 @@ TERMINAL = (
     case("history of a room of the environment", Step(f"history {AT}", env={"CHATCTL_ROOM": "news"}, terminal=True)),
     case("stats of a room of the environment", Step(f"stats {AT} --json", env={"CHATCTL_ROOM": "news"}, terminal=True)),
     case("an error", Step("send --server NOBODY --timeout 1s --input-id t2 hello", terminal=True)),
-    case("wrong usage", Step("history --since yesterday", terminal=True)),
+    case("wrong usage", Step("history --since noon", terminal=True)),
 )

@@ -56,7 +56,7 @@ HISTORY = (
     "history extra",
     "history --server nowhere",
     "history --user 'a\tb'",
-    "history --since yesterday",
+    "history --since 'some day'",
     "history --since 1969-12-31T00:00:00Z",
     "history --until 25:00",
     "history --follow --until 10m",

@@ -11,13 +11,14 @@ from typing import Annotated
 
 import typer
 
-from chatctl.cli import options
+from chatctl.cli import options, usage
 from chatctl.cli.history.cursor_file import CursorFile
 from chatctl.cli.history.exec_command import ExecCommand
 from chatctl.cli.history.run import HistoryRequest, HistoryRun
 from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.stdout import LinePrinter, Printer, text_lines
 from chatctl.cli.terminal import notices
+from chatctl.config.moments import is_always_past
 from chatctl.model.limits import MAX_NUMBER
 from chatctl.model.messages import Query
 from chatctl.net import address
@@ -41,9 +42,12 @@ UserOption = Annotated[
 ]
 INPUT_ID_HELP = "Only messages of this input. JSON lines then have input_id and number."
 InputIdOption = Annotated[str | None, typer.Option("--input-id", metavar="ID", help=INPUT_ID_HELP)]
-SINCE_HELP = "Only messages stored at TIME or later: 10m or 1d3h (ago), RFC 3339, unix seconds."
+SINCE_HELP = (
+    "Only messages stored at TIME or later: 10m or 1w (ago), today, yesterday, 14:00, "
+    "'2026-11-27 14:00' (local time), RFC 3339, unix seconds."
+)
 SinceOption = Annotated[str | None, typer.Option(metavar="TIME", help=SINCE_HELP)]
-UNTIL_HELP = "Only messages stored before TIME. +10m is 10 minutes from now."
+UNTIL_HELP = "Only messages stored before TIME. +10m is 10 minutes from now, by the clock of this machine."
 UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help=UNTIL_HELP)]
 LAST_HELP = "Only the last N messages. With --follow, 0 means only new messages."
 LastOption = Annotated[int | None, typer.Option("--last", "-n", min=0, metavar="N", help=LAST_HELP)]
@@ -77,7 +81,14 @@ EXEC_RETRIES_HELP = "Retry a failed CMD N times, then exit with code 1."
 ExecRetriesOption = Annotated[int, typer.Option(min=0, metavar="N", help=EXEC_RETRIES_HELP, rich_help_panel=FOLLOW_PANEL)]
 
 
+EXCLUDED_PAIRS = (
+    ("--last", "--after", "both say where to start"),
+    ("--utc", "--exec", "CHATCTL_MESSAGE_TIME is in UTC"),
+)
+
+
 def history(
+    context: typer.Context,
     server: options.ServerOption = address.DEFAULT_SERVER,
     room: RoomOption = None,
     user: UserOption = None,
@@ -105,28 +116,50 @@ def history(
         users=options.parse_names("--user", user),
         input_id="" if input_id is None else options.parse_name("--input-id", input_id),
         since=options.parse_moment("--since", since),
-        until=options.parse_moment("--until", until),
+        until=options.parse_moment("--until", until, latest=True),
         last=min(last or 0, MAX_NUMBER),
         limit=min(count or 0, MAX_NUMBER),
         after=options.parse_text("--after", after),
         contains=options.parse_text("--grep", grep),
         follow=follow or wait is not None,
     )
-    _check_options(query, last, until, exec_command)
-    output_format = OutputFormat.JSON if as_json else output
+    _check_options(context, query, until)
+    if exec_command is not None and not exec_command.strip():
+        raise options.bad("--exec", "the command is empty")
+    output_format = _output_format(context, output, as_json)
     seconds, wants_json = options.parse_seconds("--timeout", timeout), output_format is OutputFormat.JSON
     request = HistoryRequest(options.parse_endpoint(server), seconds, query, last == 0, _wait_seconds(wait), wants_json)
     printer = _make_printer(output_format, query, utc, no_color) if exec_command is None else None
     return _read(request, printer, exec_command, exec_retries, cursor_file)
 
 
-def _check_options(query: Query, last: int | None, until: str | None, exec_command: str | None) -> None:
-    if last is not None and query.after:
-        raise options.bad("--last", "cannot be used with --after")
-    if query.follow and until and options.is_past_duration(until):
-        raise options.bad("--until", f"{until} is in the past: use +{until} for a time from now")
-    if exec_command is not None and not exec_command.strip():
-        raise options.bad("--exec", "the command is empty")
+def _check_options(context: typer.Context, query: Query, until: str | None) -> None:
+    """Refuse options that contradict each other, or do nothing together."""
+    usage.refuse_pairs(context, *EXCLUDED_PAIRS)
+    if usage.is_given(context, "--exec-retries") and not usage.is_given(context, "--exec"):
+        context.fail("--exec-retries needs --exec")
+    for option, value in (("--after", query.after), ("--grep", query.contains)):
+        if usage.is_given(context, option) and not value:
+            raise options.bad(option, "the value is empty: leave out the option")
+    if query.since is not None and query.until is not None and query.since > query.until:
+        raise options.bad("--since", "it is after --until, so that no message can match: exchange the two times")
+    if query.follow and until and is_always_past(until):
+        hint = f"+{until}" if until[0].isdigit() and " " not in until else "+10m"
+        raise options.bad("--until", f"{until} is in the past: use {hint} for a time from now")
+
+
+def _output_format(context: typer.Context, output: OutputFormat, as_json: bool) -> OutputFormat:
+    """Return the format: that of the command line, or that of a variable if the command line has none."""
+    output_given, json_given = usage.is_given(context, "--output"), usage.is_given(context, "--json")
+    if output_given and output is not OutputFormat.JSON:
+        if json_given:
+            context.fail(f"--json cannot be used with --output {output}: leave out one of them")
+        if usage.is_given(context, "--exec"):
+            context.fail(f"--output {output} cannot be used with --exec: the command gets the messages")
+        if output is OutputFormat.TEXT and usage.is_given(context, "--utc"):
+            context.fail("--utc cannot be used with --output text: it shows no times")
+        return output
+    return OutputFormat.JSON if as_json else output
 
 
 def _wait_seconds(wait: str | None) -> float | None:

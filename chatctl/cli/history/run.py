@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatctl.cli.exit_codes import WAIT_EXPIRED
+from chatctl.cli.history import hints
 from chatctl.cli.history.exec_command import ExecMessage
 from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.signals import SignalHandler
@@ -63,6 +64,7 @@ class HistoryRun:
         self._cursor_file = cursor_file
         self._done_cursor = request.query.after  # all messages up to here are done
         self._read_cursor = request.query.after  # all messages up to here are read
+        self._found = False  # a message was read
         self._locating_start = request.query.last > 0
         self._command_running = False
         self._stdout_closed = False
@@ -145,8 +147,10 @@ class HistoryRun:
                     if isinstance(pages, Follower) and (error := pages.last_error):
                         raise error.replace(message=f"{self._wait_text()}, but {error.message}") from None
                     raise
-            if self._printer:
-                self._printer.finish()
+                if self._printer:
+                    self._printer.finish()
+                    if self._printer.for_people and not (self._found or self._request.from_now):
+                        self._notify(await hints.no_messages_text(client, self._request.query.rooms))
             self._save(self._read_cursor)
         finally:
             if self._cursor_file:
@@ -163,6 +167,7 @@ class HistoryRun:
         async for page in pages:
             self._read_cursor = page.cursor
             if page.runs:
+                self._found = True
                 wait_timeout.reschedule(None)  # --wait does not include the time that printing or a command takes
             await self._process_page(page)
             live = live or page.live

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from chatctl.cli.terminal.console import make_console, print_renderable
 from chatctl.cli.terminal.escape import escape_name, escape_text
-from chatctl.cli.terminal.notices import say
 from chatctl.cli.terminal.times import display_time
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ HEADER = ("sequence", "time", "room", "user", "text")
 
 class TablePrinter:
     """A Printer that prints a table, and after MAX_TABLE_ROWS, MAX_TABLE_CHARS or `flush` lines with the same columns."""
+
+    for_people = True
 
     def __init__(self, utc: bool, no_color: bool) -> None:
         self._utc, self._no_color = utc, no_color
@@ -61,8 +62,6 @@ class TablePrinter:
             self.flush()
         elif self._rows:
             _print_table(self._rows, self._no_color)
-        elif self._rows is not None:
-            say("no messages")
 
 
 def _rows(page: "HistoryPage", utc: bool) -> list[TableRow]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chatctl.cli.terminal.colours import USER_COLOURS_8, USER_COLOURS_256, UserColours, colours_enabled, has_256_colours
 from chatctl.cli.terminal.escape import escape_name, escape_text
-from chatctl.cli.terminal.notices import say
 from chatctl.cli.terminal.screen import terminal_columns
 from chatctl.cli.terminal.wrap import pad_text, terminal_cells, wrap_text
 
@@ -45,6 +44,8 @@ def _column_widths(columns: int, number: int, room: int, user: int) -> _ColumnWi
 class TerminalPrinter:
     """A Printer that prints each page at once."""
 
+    for_people = True
+
     def __init__(self, several_rooms: bool, utc: bool) -> None:
         """`several_rooms`: messages may be from more than one room, so each shows its room."""
         self._several_rooms = several_rooms
@@ -69,8 +70,7 @@ class TerminalPrinter:
         pass  # nothing is held back
 
     def finish(self) -> None:
-        if not self._day:
-            say("no messages")
+        pass
 
     def _widen_columns(self, runs: "list[Run]", columns: int) -> None:
         """Make the columns wide enough for all names, up to a limit. Longer names take more lines."""

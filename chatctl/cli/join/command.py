@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from chatctl.cli import options
+from chatctl.cli import options, usage
 from chatctl.cli.login import UserOption, login_name
 from chatctl.cli.terminal import screen, times
+from chatctl.compat.typer_usage import UsageError
 from chatctl.model.limits import MAX_FILTERS
 from chatctl.net import address
 from chatctl.net.endpoint import Endpoint
@@ -36,11 +37,13 @@ JSON_HELP = "Like --plain, but print JSON, also for notices and errors."
 Json = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help=JSON_HELP)]
 LAST_HELP = "Print the last N messages first; line by line only."
 Last = Annotated[int, typer.Option(metavar="N", min=0, help=LAST_HELP)]
+FULL_SCREEN_ONLY = "line mode has no theme"
 THEME_HELP = "Use colours for a dark or a light background; full-screen only."
 ThemeOption = Annotated[Theme | None, typer.Option(help=THEME_HELP, show_default="by COLORFGBG, else dark")]
 
 
 def join(
+    context: typer.Context,
     room: Rooms = None,
     server: options.ServerOption = address.DEFAULT_SERVER,
     user: UserOption = None,
@@ -53,8 +56,8 @@ def join(
     theme: ThemeOption = None,
 ) -> int:
     """Join rooms to read and send messages. F1 shows the keys and commands."""
-    rooms = [options.parse_name("ROOM", name) for name in room or [options.variable("CHATCTL_ROOM") or "lobby"]]
-    rooms = list(dict.fromkeys(rooms))
+    usage.refuse_pairs(context, ("--theme", "--plain", FULL_SCREEN_ONLY), ("--theme", "--json", FULL_SCREEN_ONLY))
+    rooms = list(dict.fromkeys(_parse_rooms(room)))
     if len(rooms) > MAX_FILTERS:
         raise options.bad("ROOM", f"cannot join {len(rooms)} rooms: at most {MAX_FILTERS} are possible")
     user = login_name() if user is None else options.parse_name("--user", user)
@@ -64,10 +67,21 @@ def join(
         from chatctl.cli.join.line_mode import LineMode
 
         return asyncio.run(LineMode(user, rooms, last, as_json, utc).run(endpoint, 10.0 if seconds is None else seconds))
+    if usage.is_given(context, "--last"):
+        context.fail("--last needs --plain or --json: the full screen shows older messages as you scroll")
     if utc:
         times.use_utc()
     light = theme is Theme.LIGHT if theme else screen.has_light_background()
     return asyncio.run(_run_full_screen(endpoint, seconds or 0.0, user, rooms, light))
+
+
+def _parse_rooms(given: list[str] | None) -> list[str]:
+    if given:
+        return [options.parse_name("ROOM", name) for name in given]
+    name = options.variable("CHATCTL_ROOM")
+    if error := options.variable_name_error("CHATCTL_ROOM", name):
+        raise UsageError(error)
+    return [options.parse_name("CHATCTL_ROOM" if name else "ROOM", name or "lobby")]
 
 
 def _is_terminal() -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from chatctl.cli import options
+from chatctl.cli import options, usage
 from chatctl.cli.login import UserOption, login_name
 from chatctl.cli.send.inputs import RecordInput, ResumeInput, TextInput, validate_origin
 from chatctl.cli.send.output_files import open_output_files
@@ -72,6 +72,7 @@ def send(
     no_color: options.NoColorOption = False,
 ) -> int:
     """Send TEXT, or each line of stdin, and wait until each message is on disk."""
+    _check_options(context, text)
     seconds, endpoint = options.parse_seconds("--timeout", timeout), options.parse_endpoint(server)
     if sender is not None:
         input_id = _input_id_of_sender(sender, input_id)
@@ -82,8 +83,6 @@ def send(
     if resume is None:
         record_input: RecordInput = StdinInput(SEPARATORS[split], interactive) if message is None else TextInput(message)
         origin = Origin(room, login_name() if user is None else user, secrets.token_hex(8) if input_id is None else input_id)
-    elif text or input_id is not None or any(options.is_given(context, name) for name in ("room", "user")):
-        raise options.bad("--resume", "it excludes TEXT, --room, --user and --input-id")
     elif records := read_unconfirmed(resume):
         record_input, origin = ResumeInput(resume, records), records.origin
     else:
@@ -98,6 +97,16 @@ def send(
         report = SendReport(origin, record_input, files, shown_server, as_json, quiet)
         run = SendRun(report, "type messages, one a line; Ctrl-D ends" if interactive and not quiet else "")
         return asyncio.run(run.run(endpoint, seconds, show_progress, no_color))
+
+
+def _check_options(context: typer.Context, text: list[str] | None) -> None:
+    """Refuse options that contradict each other, or do nothing together."""
+    usage.refuse_pairs(context, ("--split", "--resume", "the records in FILE are split already"))
+    if text and text != ["-"] and usage.is_given(context, "--split"):
+        context.fail("--split cannot be used with TEXT: it splits stdin")
+    origin_given = any(usage.is_given(context, option) for option in ("--room", "--user", "--input-id", "--sender"))
+    if usage.is_given(context, "--resume") and (text or origin_given):
+        raise options.bad("--resume", "it excludes TEXT, --room, --user and --input-id")
 
 
 def _input_id_of_sender(sender: str, input_id: str | None) -> str:

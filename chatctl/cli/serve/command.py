@@ -105,7 +105,9 @@ def serve(
     validate_limits(limits)
     addresses = options.repeated(listen, "CHATCTL_LISTEN") or [DEFAULT_SERVER]
     settings = ServeSettings(
-        listen=tuple(options.parse_value("--listen", parse_address, address) for address in addresses),
+        listen=tuple(
+            options.parse_value("--listen" if listen else "CHATCTL_LISTEN", parse_address, address) for address in addresses
+        ),
         store=options.parse_value("--store", values.parse_store, store) if store else default_store(),
         limits=limits,
         insecure=insecure,
@@ -152,12 +154,12 @@ def _run(settings: ServeSettings, log_level: LogLevel, log_format: LogFormat, as
 
 
 def validate_limits(limits: Limits) -> None:
-    """Raise InvalidValue if a limit is outside of its bounds."""
+    """Raise BadParameter if a limit is outside of its bounds."""
     for name, (low, high) in limit_bounds(limits).items():
         value = getattr(limits, name)
         if not low <= value <= high:
             option = "--" + name.replace("_", "-")
-            raise InvalidValue(f"invalid {option} {value}", f"use a number from {low} to {high}")
+            raise options.bad(option, f"{value} is out of range: use a number from {low} to {high}")
 
 
 def _start_lines(addresses: Sequence[str], store: str) -> Iterator[str]:

@@ -75,6 +75,9 @@ def on_stdout_closed(callback: Callable[[], None]) -> None:
 class Printer(Protocol):
     """Prints pages of messages on stdout."""
 
+    for_people: bool
+    """True if people read the format, who are told that there are no messages."""
+
     def print_page(self, page: "HistoryPage") -> bool:
         """Print a page, and return whether everything so far is printed and flushed."""
 
@@ -87,6 +90,8 @@ class Printer(Protocol):
 
 class LinePrinter:
     """Prints every message at once, as lines."""
+
+    for_people = False
 
     def __init__(self, format_page: "Callable[[HistoryPage], Iterable[str]]") -> None:
         self._format_page = format_page

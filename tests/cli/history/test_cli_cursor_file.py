@@ -219,7 +219,7 @@ def test_a_file_with_a_cursor_past_the_end_is_refused_by_name(send, history, pla
     send("a")
     beyond = cursor(address, room).partition(":")[0] + ":999999999"
     place.write_text(beyond)
-    done = history("--follow", "--json")
+    done = history("--follow", env={"CHATCTL_JSON": "1"})
     assert (done.code, done.out) == (75, "")
     assert done.stderr_objects[0]["reason"] == "CURSOR_BEYOND_HEAD"
     assert str(place) in done.stderr_objects[0]["error"]

@@ -88,7 +88,7 @@ def test_a_restart_of_the_server_is_only_a_notice(start_server, end):
         assert run("send", "--sender", texts[0], piped="".join(f"{text}\n" for text in texts), server=address).code == 0
 
     say("one", "two")
-    process, counted = FollowProcess(address, "-o", "text"), FollowProcess(address, "-o", "text", "--count", "4", "--json")
+    process, counted = FollowProcess(address, "-o", "text"), FollowProcess(address, "--count", "4", "--json")
     until(lambda: len(process.out.lines) == len(counted.out.lines) == 2)
     getattr(server, end)()
     until(lambda: process.err.lines)

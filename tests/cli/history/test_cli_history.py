@@ -136,7 +136,7 @@ def test_grep_ignores_case(history):
         (("--limit", "-1"), ("--limit", "-1", "1")),
         (("--last", "-1"), ("--last", "1")),
         (("--last", "x"), ("--last", "x")),
-        (("--since", "yesterday"), ("--since", "yesterday", "10m")),
+        (("--since", "some day"), ("--since", "some day", "10m")),
         (("--until", ""), ("--until", "10m")),
         (("--timeout", "soon"), ("--timeout", "soon", "10s")),
         (("--server", "localhost"), ("--server", "localhost", "HOST:PORT")),
@@ -251,6 +251,6 @@ def test_a_flag_overrides_the_output_format_of_the_environment(history):
 )
 def test_errors_are_json_if_the_output_is(history, asked):
     env = {asked: "json" if asked == "CHATCTL_OUTPUT" else "true"} if isinstance(asked, str) else {}
-    done = history(*(() if env else asked), "--since", "yesterday", env=env)
+    done = history(*(() if env else asked), "--since", "some day", env=env)
     assert done.code == 2
     assert [said["exit_code"] for said in done.stderr_objects] == [2]

@@ -164,4 +164,4 @@ def test_without_messages_a_sentence_says_so(address):
     terminal = Terminal(80)
     done = Process("history", "--room", "nowhere", server=address, stdout=terminal.descriptor).wait()
     assert (done.code, terminal.close()) == (0, "")
-    assert done.err == "chatctl: no messages\n"
+    assert done.err == "chatctl: no messages: no room 'nowhere' exists\n"

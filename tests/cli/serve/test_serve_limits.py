@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
+import typer
 
 from chatctl.cli.serve.command import validate_limits
-from chatctl.errors import InvalidValue
 from chatctl.model.limits import Limits
 
 GOOD_LIMITS = [
@@ -38,5 +38,6 @@ def test_limits_that_frames_can_keep_are_valid(limits):
 @pytest.mark.parametrize("limits", BAD_LIMITS)
 def test_the_error_of_an_invalid_limit_names_its_option_and_bounds(limits):
     name = next(iter(limits))
-    with pytest.raises(InvalidValue, match=f"--{name.replace('_', '-')} {limits[name]}: use a number from"):
+    with pytest.raises(typer.BadParameter, match=f"^{limits[name]} is out of range: use a number from") as caught:
         validate_limits(replace(Limits(), **limits))
+    assert caught.value.param_hint == f"'--{name.replace('_', '-')}'"
