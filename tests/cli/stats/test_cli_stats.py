@@ -120,7 +120,9 @@ def test_a_clock_that_was_ahead_is_reported_by_stats_and_the_log(tmp_path, start
     watch = Process("stats", "--watch", "0.2", server=server.address)
     until(lambda: "clock 9d 23h behind the newest message" in watch.out.text)
     watch.signal(signal.SIGTERM).wait()
-    follower = Process("history", "-f", "--last", "0", "--until", "+1h", "--count", "1", "--output", "text", server=server.address)
+    follower = Process(
+        "history", "-f", "--last", "0", "--until", "+1h", "--count", "1", "--output", "text", server=server.address
+    )
     until(lambda: run("stats", "--json", server=server.address).objects[0]["activity"]["followers"])
     assert run("send", "live", server=server.address).code == 0
     assert follower.wait().code == 0
