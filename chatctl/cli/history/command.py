@@ -1,10 +1,12 @@
 """`chatctl history`: its options, and what they mean."""
 
 import asyncio
+import json
 import sys
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
+from hashlib import sha256
 from typing import Annotated
 
 import typer
@@ -20,6 +22,8 @@ from chatctl.config.moments import is_always_past
 from chatctl.model.limits import MAX_NUMBER
 from chatctl.model.messages import Query
 from chatctl.net import address
+
+FILTER_DIGITS = 16  # of a digest, in hexadecimal
 
 
 class OutputFormat(StrEnum):
@@ -65,7 +69,7 @@ WAIT_HELP = "Follow, and exit with code 3 if no matching message arrives for DUR
 WaitOption = Annotated[str | None, typer.Option(metavar="DURATION", help=WAIT_HELP, rich_help_panel=FOLLOW_PANEL)]
 CURSOR_FILE_HELP = (
     "Resume after the cursor in FILE, and update it as messages are written. "
-    "--after and --last are allowed only if FILE does not exist."
+    "--after and --last apply only while FILE does not exist."
 )
 CursorFileOption = Annotated[str | None, typer.Option(metavar="FILE", help=CURSOR_FILE_HELP, rich_help_panel=FOLLOW_PANEL)]
 EXEC_HELP = (
@@ -126,8 +130,7 @@ def history(
     seconds, wants_json = options.parse_seconds("--timeout", timeout), output_format is OutputFormat.JSON
     request = HistoryRequest(options.parse_endpoint(server), seconds, query, last == 0, _wait_seconds(wait), wants_json)
     printer = _make_printer(output_format, query, utc, no_color) if exec_command is None else None
-    start_given = last is not None or bool(after)
-    return _read(request, printer, exec_command, exec_retries, cursor_file, start_given)
+    return _read(request, printer, exec_command, exec_retries, cursor_file)
 
 
 def _check_options(context: typer.Context, query: Query, until: str | None) -> None:
@@ -182,28 +185,22 @@ def _make_printer(output_format: OutputFormat, query: Query, utc: bool, no_color
 
 
 def _read(
-    request: HistoryRequest,
-    printer: Printer | None,
-    exec_command: str | None,
-    retries: int,
-    cursor_path: str | None,
-    start_given: bool,
+    request: HistoryRequest, printer: Printer | None, exec_command: str | None, retries: int, cursor_path: str | None
 ) -> int:
-    """Open the cursor file and run. `start_given`: --last or --after sets the start."""
-    cursor_file = None if cursor_path is None else _open_cursor_file(cursor_path, start_given)
+    """Open the cursor file and run. Once the file has a cursor, that is the start."""
+    cursor_file = None if cursor_path is None else CursorFile(cursor_path, filter_digest(request.query))
     if cursor_file and cursor_file.cursor:
-        request = replace(request, query=replace(request.query, after=cursor_file.cursor))
+        query = replace(request.query, after=cursor_file.cursor, last=0)
+        request = replace(request, query=query, from_now=False)
+        if cursor_file.notice:
+            notices.notifier(request.as_json)(cursor_file.notice)
     return asyncio.run(_run(request, printer, exec_command, retries, cursor_file))
 
 
-def _open_cursor_file(path: str, start_given: bool) -> CursorFile:
-    cursor_file = CursorFile(path)
-    if cursor_file.cursor and start_given:
-        cursor_file.close()
-        raise options.bad(
-            "--cursor-file", f"{path} sets the start: leave out --last and --after, or delete it to start over"
-        )
-    return cursor_file
+def filter_digest(query: Query) -> str:
+    """Return a digest of the conditions that a message matches or not, but for its time; empty without any."""
+    conditions = [sorted(set(query.rooms)), sorted(set(query.users)), query.input_id, query.contains]
+    return sha256(json.dumps(conditions).encode()).hexdigest()[:FILTER_DIGITS] if any(conditions) else ""
 
 
 async def _run(
