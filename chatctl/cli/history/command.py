@@ -50,8 +50,8 @@ LastOption = Annotated[int | None, typer.Option("--last", "-n", min=0, metavar="
 COUNT_HELP = "At most N messages, then exit."
 CountOption = Annotated[int | None, typer.Option("--count", "-c", "--limit", min=1, metavar="N", help=COUNT_HELP)]
 AfterOption = Annotated[str | None, typer.Option(metavar="CURSOR", help="Only messages after this cursor.")]
-GREP_HELP = "Only texts that contain TEXT, in upper or lower case."
-GrepOption = Annotated[str | None, typer.Option("--grep", "-g", metavar="TEXT", help=GREP_HELP)]
+GREP_HELP = "Only texts that contain TEXT, in upper or lower case. May be repeated: all must match."
+GrepOption = Annotated[list[str] | None, typer.Option("--grep", "-g", metavar="TEXT", help=GREP_HELP)]
 OUTPUT_HELP = "Print a table, json, or text (only the texts)."
 OutputOption = Annotated[
     OutputFormat, typer.Option("--output", "-o", envvar="CHATCTL_OUTPUT", metavar="FORMAT", help=OUTPUT_HELP)
@@ -77,6 +77,7 @@ EXEC_RETRIES_HELP = "Retry a failed CMD N times, then exit with code 1."
 ExecRetriesOption = Annotated[int, typer.Option(min=0, metavar="N", help=EXEC_RETRIES_HELP, rich_help_panel=FOLLOW_PANEL)]
 
 
+EMPTY_VALUE = "the value is empty: leave out the option"
 EXCLUDED_PAIRS = (
     ("--last", "--after", "both say where to start"),
     ("--utc", "--exec", "CHATCTL_MESSAGE_TIME is in UTC"),
@@ -107,6 +108,7 @@ def history(
     no_color: options.NoColorOption = False,
 ) -> int:
     """Print stored messages, oldest first. A message must match every filter."""
+    needles = _parse_needles(grep)
     query = Query(
         rooms=options.parse_names("--room", room),
         users=options.parse_names("--user", user),
@@ -116,7 +118,8 @@ def history(
         last=min(last or 0, MAX_NUMBER),
         limit=min(count or 0, MAX_NUMBER),
         after=options.parse_text("--after", after),
-        contains=options.parse_text("--grep", grep),
+        contains=needles[0] if needles else "",
+        also_contains=needles[1:],
         follow=follow or wait is not None,
     )
     _check_options(context, query, until)
@@ -135,14 +138,20 @@ def _check_options(context: typer.Context, query: Query, until: str | None) -> N
     usage.refuse_pairs(context, *EXCLUDED_PAIRS)
     if usage.is_given(context, "--exec-retries") and not usage.is_given(context, "--exec"):
         context.fail("--exec-retries needs --exec")
-    for option, value in (("--after", query.after), ("--grep", query.contains)):
-        if usage.is_given(context, option) and not value:
-            raise options.bad(option, "the value is empty: leave out the option")
+    if usage.is_given(context, "--after") and not query.after:
+        raise options.bad("--after", EMPTY_VALUE)
     if query.since is not None and query.until is not None and query.since > query.until:
         raise options.bad("--since", "it is after --until, so that no message can match: exchange the two times")
     if query.follow and until and is_always_past(until):
         hint = f"+{until}" if until[0].isdigit() and " " not in until else "+10m"
         raise options.bad("--until", f"{until} is in the past: use {hint} for a time from now")
+
+
+def _parse_needles(grep: list[str] | None) -> tuple[str, ...]:
+    """Return the values of --grep."""
+    if "" in (grep or ()):
+        raise options.bad("--grep", EMPTY_VALUE)
+    return tuple(options.parse_text("--grep", text) for text in grep or ())
 
 
 def _output_format(context: typer.Context, output: OutputFormat, as_json: bool) -> OutputFormat:
