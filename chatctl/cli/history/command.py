@@ -1,10 +1,12 @@
 """`chatctl history`: its options, and what they mean."""
 
 import asyncio
+import json
 import sys
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
+from hashlib import sha256
 from typing import Annotated
 
 import typer
@@ -20,6 +22,8 @@ from chatctl.config.moments import is_always_past
 from chatctl.model.limits import MAX_NUMBER
 from chatctl.model.messages import Query
 from chatctl.net import address
+
+FILTER_DIGITS = 16  # of a digest, in hexadecimal
 
 
 class OutputFormat(StrEnum):
@@ -65,7 +69,7 @@ WAIT_HELP = "Follow, and exit with code 3 if no matching message arrives for DUR
 WaitOption = Annotated[str | None, typer.Option(metavar="DURATION", help=WAIT_HELP, rich_help_panel=FOLLOW_PANEL)]
 CURSOR_FILE_HELP = (
     "Resume after the cursor in FILE, and update it as messages are written. "
-    "--after and --last are allowed only if FILE does not exist."
+    "--after and --last apply only while FILE does not exist."
 )
 CursorFileOption = Annotated[str | None, typer.Option(metavar="FILE", help=CURSOR_FILE_HELP, rich_help_panel=FOLLOW_PANEL)]
 EXEC_HELP = (
@@ -108,7 +112,6 @@ def history(
     no_color: options.NoColorOption = False,
 ) -> int:
     """Print stored messages, oldest first. A message must match every filter."""
-    needles = _parse_needles(grep)
     query = Query(
         rooms=options.parse_names("--room", room),
         users=options.parse_names("--user", user),
@@ -118,22 +121,19 @@ def history(
         last=min(last or 0, MAX_NUMBER),
         limit=min(count or 0, MAX_NUMBER),
         after=options.parse_text("--after", after),
-        contains=needles[0] if needles else "",
-        also_contains=needles[1:],
+        contains=_parse_needles(grep)[0],
+        also_contains=_parse_needles(grep)[1:],
         follow=follow or wait is not None,
     )
-    _check_options(context, query, until)
-    if exec_command is not None and not exec_command.strip():
-        raise options.bad("--exec", "the command is empty")
+    _check_options(context, query, until, exec_command)
     output_format = _output_format(context, output, as_json)
     seconds, wants_json = options.parse_seconds("--timeout", timeout), output_format is OutputFormat.JSON
     request = HistoryRequest(options.parse_endpoint(server), seconds, query, last == 0, _wait_seconds(wait), wants_json)
     printer = _make_printer(output_format, query, utc, no_color) if exec_command is None else None
-    start_given = last is not None or bool(after)
-    return _read(request, printer, exec_command, exec_retries, cursor_file, start_given)
+    return _read(request, printer, exec_command, exec_retries, cursor_file)
 
 
-def _check_options(context: typer.Context, query: Query, until: str | None) -> None:
+def _check_options(context: typer.Context, query: Query, until: str | None, exec_command: str | None) -> None:
     """Refuse options that contradict each other, or do nothing together."""
     usage.refuse_pairs(context, *EXCLUDED_PAIRS)
     if usage.is_given(context, "--exec-retries") and not usage.is_given(context, "--exec"):
@@ -145,13 +145,15 @@ def _check_options(context: typer.Context, query: Query, until: str | None) -> N
     if query.follow and until and is_always_past(until):
         hint = f"+{until}" if until[0].isdigit() and " " not in until else "+10m"
         raise options.bad("--until", f"{until} is in the past: use {hint} for a time from now")
+    if exec_command is not None and not exec_command.strip():
+        raise options.bad("--exec", "the command is empty")
 
 
 def _parse_needles(grep: list[str] | None) -> tuple[str, ...]:
-    """Return the values of --grep."""
+    """Return the values of --grep, or one empty text."""
     if "" in (grep or ()):
         raise options.bad("--grep", EMPTY_VALUE)
-    return tuple(options.parse_text("--grep", text) for text in grep or ())
+    return tuple(options.parse_text("--grep", text) for text in grep or ("",))
 
 
 def _output_format(context: typer.Context, output: OutputFormat, as_json: bool) -> OutputFormat:
@@ -191,28 +193,22 @@ def _make_printer(output_format: OutputFormat, query: Query, utc: bool, no_color
 
 
 def _read(
-    request: HistoryRequest,
-    printer: Printer | None,
-    exec_command: str | None,
-    retries: int,
-    cursor_path: str | None,
-    start_given: bool,
+    request: HistoryRequest, printer: Printer | None, exec_command: str | None, retries: int, cursor_path: str | None
 ) -> int:
-    """Open the cursor file and run. `start_given`: --last or --after sets the start."""
-    cursor_file = None if cursor_path is None else _open_cursor_file(cursor_path, start_given)
+    """Open the cursor file and run. Once the file has a cursor, that is the start."""
+    cursor_file = None if cursor_path is None else CursorFile(cursor_path, filter_digest(request.query))
     if cursor_file and cursor_file.cursor:
-        request = replace(request, query=replace(request.query, after=cursor_file.cursor))
+        query = replace(request.query, after=cursor_file.cursor, last=0)
+        request = replace(request, query=query, from_now=False)
+        if cursor_file.notice:
+            notices.notifier(request.as_json)(cursor_file.notice)
     return asyncio.run(_run(request, printer, exec_command, retries, cursor_file))
 
 
-def _open_cursor_file(path: str, start_given: bool) -> CursorFile:
-    cursor_file = CursorFile(path)
-    if cursor_file.cursor and start_given:
-        cursor_file.close()
-        raise options.bad(
-            "--cursor-file", f"{path} sets the start: leave out --last and --after, or delete it to start over"
-        )
-    return cursor_file
+def filter_digest(query: Query) -> str:
+    """Return a digest of the conditions that a message matches or not, but for its time; empty without any."""
+    conditions = [sorted(set(query.rooms)), sorted(set(query.users)), query.input_id, query.needles]
+    return sha256(json.dumps(conditions).encode()).hexdigest()[:FILTER_DIGITS] if any(conditions) else ""
 
 
 async def _run(

@@ -101,7 +101,8 @@ def send(
         return 0
     validate_origin(origin)
     show_progress = message is None and not interactive and not quiet and sys.stderr.isatty()
-    with open_output_files({"--receipts": receipts, "--rejects": rejects, "--unconfirmed": unconfirmed}, resume) as files:
+    paths = {"--receipts": receipts, "--rejects": rejects, "--unconfirmed": unconfirmed}
+    with open_output_files(paths, resume, notices.notifier(as_json)) as files:
         shown_server = server if options.needs_server_option(server) else ""
         report = SendReport(origin, record_input, files, shown_server, as_json, quiet)
         run = SendRun(report, "type messages, one a line; Ctrl-D ends" if interactive and not quiet else "")

@@ -78,6 +78,11 @@ class SendReport:
         if self.rejects:
             self.rejects.forget(receipt.number, receipt.count)
 
+    async def drain(self) -> None:
+        """Wait until the readers of output files that are pipes have taken everything."""
+        if self._files.are_blocked:
+            await self._files.drain()
+
     def add_unsent(self) -> None:
         """Keep the known records of an input for --unconfirmed, if no server was reached."""
         if self._files.unconfirmed:

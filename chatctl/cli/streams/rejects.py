@@ -22,9 +22,8 @@ class RejectsFile:
         self._file = file
         self._separator = separator
         self._record_sizes: deque[int] = deque()
-        place = file.path.parent if file.path.is_file() or not file.path.exists() else None
         try:
-            self._spool = tempfile.TemporaryFile(dir=place, buffering=0)  # noqa: SIM115 (open until the process ends)
+            self._spool = tempfile.TemporaryFile(dir=file.spool_directory, buffering=0)  # noqa: SIM115 (open until the process ends)
         except OSError as error:
             raise options.bad("--rejects", f"cannot write a temporary file for {file.path}: {error.strerror}") from None
         self._spool_offset = 0
