@@ -69,7 +69,7 @@ def test_a_call_that_would_ignore_something_is_refused_with_a_hint(command):
 
 ALLOWED = [
     "history --json --output json",
-    "history --grep a --room a --room b --user a --user b",
+    "history --grep a --grep b --room a --room b --user a --user b",
     "history --since 1h --until 1h",
     "history --follow --follow --wait 1s",
     "history --last 3 --count 5 --since 1h",
