@@ -7,7 +7,7 @@ import signal
 import struct
 import subprocess
 
-from harness import Untried, check, enter_namespace, main, require, until
+from harness import Untried, check, main, require, until
 
 SHUTDOWN, WITHOUT_LOG_FLUSH = 0x8004587D, 2  # FS_IOC_GOINGDOWN
 
@@ -15,7 +15,6 @@ SHUTDOWN, WITHOUT_LOG_FLUSH = 0x8004587D, 2  # FS_IOC_GOINGDOWN
 def case(chatctl):
     if os.geteuid():
         raise Untried("needs root, to mount an image")
-    enter_namespace("--mount")
     require("mkfs.ext4", "mount")
     make, options = (["mkfs.xfs", "-q"], "loop")
     if subprocess.run(["which", "mkfs.xfs"], capture_output=True).returncode:
@@ -53,4 +52,4 @@ def case(chatctl):
 
 
 if __name__ == "__main__":
-    main(case)
+    main(case, namespaces=["--mount"])

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from harness import Fault, Untried, main, require, until
 
@@ -22,8 +23,8 @@ class First:
         command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", chatctl.path, *args]
         self.unshare = chatctl.start_command(*command, stdin=subprocess.PIPE)
         self.pid = int(until(lambda: children(self.unshare.pid), "the process")[0][0])
-        program = f"/proc/{self.pid}/cmdline"
-        until(lambda: chatctl.path.encode() in open(program, "rb").read(), "the start of chatctl")
+        program = Path(f"/proc/{self.pid}/cmdline")
+        until(lambda: chatctl.path.encode() in program.read_bytes(), "the start of chatctl")
 
     def ends_by_sigterm(self, name):
         os.kill(self.pid, signal.SIGTERM)

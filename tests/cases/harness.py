@@ -17,7 +17,7 @@ from pathlib import Path
 
 SECONDS = 30  # after which a wait counts as a hang
 OK, FAULT, UNTRIED = 0, 1, 2
-WITHIN = "CHATCTL_CASE_WITHIN_NAMESPACE"
+WITHIN = "CHATCTL_CASE_WITHIN_NAMESPACES"
 
 
 class Fault(Exception):
@@ -50,7 +50,7 @@ def require(*programs):
             raise Untried(f"needs {program}")
 
 
-def enter_namespace(*options):
+def enter_namespaces(*options):
     """Run the case again in new namespaces, of mounts for example. Without root also in one of users."""
     if WITHIN in os.environ:
         return
@@ -58,7 +58,7 @@ def enter_namespace(*options):
     command = ["unshare", *options, *([] if os.geteuid() == 0 else ["--map-root-user"])]
     if subprocess.run([*command, "true"], stderr=subprocess.DEVNULL).returncode:
         raise Untried(f"needs the right to run {shlex.join(command)}")
-    os.execvpe(command[0], [*command, sys.executable, *sys.argv], {**os.environ, WITHIN: "yes"})
+    os.execvpe(command[0], [*command, sys.executable, *sys.argv], {**os.environ, WITHIN: "yes"})  # nothing is open yet
 
 
 class Server:
@@ -132,7 +132,7 @@ class Terminal:
 
 
 class Chatctl:
-    """An installed chatctl, and a folder in which its commands run. Used as a context manager, which ends what it started."""
+    """An installed chatctl, and a folder in which its commands run. A context manager, which ends what it started."""
 
     def __init__(self, path):
         self.path = os.path.abspath(path)
@@ -214,11 +214,16 @@ class Chatctl:
         return terminal
 
 
-def main(case):
-    """Run a case against the chatctl that the first argument names. Prints OK or FAULT, or why it cannot be tried."""
+def main(case, namespaces=()):
+    """Run a case against the chatctl that the first argument names. Prints OK or FAULT, or why it cannot be tried.
+
+    `namespaces` are options of unshare, for cases that mount.
+    """
     if len(sys.argv) != 2:
         sys.exit(f"usage: {sys.argv[0]} CHATCTL")
     try:
+        if namespaces:
+            enter_namespaces(*namespaces)
         with Chatctl(sys.argv[1]) as chatctl:
             case(chatctl)
     except Fault as fault:

@@ -4,7 +4,7 @@
 import signal
 import subprocess
 
-from harness import Untried, check, enter_namespace, main
+from harness import Untried, check, main
 
 LINES = "".join(f"{number}\n" for number in range(1000))
 
@@ -27,7 +27,6 @@ def verify(chatctl, server, *names):
 
 
 def case(chatctl):
-    enter_namespace("--mount")
     store = chatctl.folder / "a" / "chat.db"
     first = chatctl.serve(store=store)
     chatctl.send("first")
@@ -52,4 +51,4 @@ def case(chatctl):
 
 
 if __name__ == "__main__":
-    main(case)
+    main(case, namespaces=["--mount"])

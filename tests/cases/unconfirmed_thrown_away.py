@@ -5,11 +5,10 @@ import signal
 import subprocess
 from pathlib import Path
 
-from harness import Untried, check, enter_namespace, main, until
+from harness import Untried, check, main, until
 
 
 def case(chatctl):
-    enter_namespace("--mount")
     folder = chatctl.folder / "folder"
     folder.mkdir()
     target = folder / "left.jsonl"
@@ -38,4 +37,4 @@ def case(chatctl):
 
 
 if __name__ == "__main__":
-    main(case)
+    main(case, namespaces=["--mount"])
