@@ -106,10 +106,16 @@ def _wants_no_color(arguments: list[str]) -> bool:
 def _wants_json(command: str, arguments: list[str]) -> bool:
     """Return whether errors are JSON. Asked before the options are parsed, as parsing may fail."""
     given = _option_arguments(arguments)
-    flags = {"--json", "--output=json", "-ojson"} & set(given)
-    pairs = {("--output", "json"), ("-o", "json")} & set(pairwise(given))
+    formats = [second for first, second in pairwise(given) if first in ("--output", "-o")]
+    formats += [
+        value for word in given for name in ("--output=", "-o") if (value := word.removeprefix(name)) not in (word, "")
+    ]
+    if "--json" in given or "json" in formats:
+        return True
+    if command == "history" and formats:
+        return False  # stronger than the variables
     history = command == "history" and os.environ.get("CHATCTL_OUTPUT", "") == "json"
-    return bool(flags or pairs or history or _is_set("CHATCTL_SERVE_JSON" if command == "serve" else "CHATCTL_JSON"))
+    return history or _is_set("CHATCTL_SERVE_JSON" if command == "serve" else "CHATCTL_JSON")
 
 
 def _print_help() -> int:

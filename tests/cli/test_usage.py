@@ -120,6 +120,11 @@ def test_the_format_of_the_command_line_is_stronger_than_that_of_a_variable(serv
     assert run(*arguments, "-o", "text", server=server.address, env={"CHATCTL_JSON": "1"}).lines == ["hello"]
     assert run(*arguments, "--json", server=server.address, env={"CHATCTL_OUTPUT": "text"}).objects[0]["text"] == "hello"
     assert run(*arguments, server=server.address, env={"CHATCTL_JSON": "1"}).objects[0]["text"] == "hello"
+    for text in (("-o", "text"), ("-otext",), ("--output=text",), ("--output", "text")):
+        done = run(*arguments, *text, "--last", "x", env={"CHATCTL_JSON": "1"})
+        assert (done.code, done.err.startswith("chatctl: Invalid value for '--last'")) == (2, True)
+    for name in ("--output=json", "-ojson"):
+        assert run(*arguments, name, "--last", "x", env={"CHATCTL_OUTPUT": "text"}).stderr_objects[0]["exit_code"] == 2
 
 
 @pytest.mark.parametrize("command", ["send hello", "join --plain"])
