@@ -56,6 +56,10 @@ REFUSED = {
     "join --room a": "`chatctl join ROOM`",
     "--server x send hello": "--server stands before the command: write it after, as in `chatctl send --server",
     "--json history": "--json stands before the command: write it after",
+    "version": "unknown command version: use chatctl --version",
+    "-v": "use chatctl --version",
+    "help send": "use chatctl --help, or chatctl COMMAND --help",
+    "tail -f": "use chatctl history, with -f to follow",
     "history --rom a": "No such option: --rom (Possible options: --room)",
 }
 
