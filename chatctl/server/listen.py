@@ -68,11 +68,14 @@ def socket_mode(path: Path, mode: int) -> Iterator[None]:
 def _check_directory(path: Path) -> None:
     """Raise ListenError if other users could replace the socket, and read what clients send to theirs."""
     try:
-        mode = path.parent.stat().st_mode
+        status = path.parent.stat()
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
         reason = f"the directory {path.parent} does not exist" if missing else f"{path.parent}: {error.strerror}"
         raise ListenError(f"cannot listen on unix:{path}: {reason}", "create it, or use another path") from None
+    mode = status.st_mode
+    if status.st_uid not in (0, os.geteuid()):
+        logger.warning("%s belongs to another user, who can replace the socket %s", path.parent, path.name)
     if mode & stat.S_ISVTX:
         return
     if mode & stat.S_IWOTH:

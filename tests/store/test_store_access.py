@@ -123,6 +123,20 @@ def test_a_group_that_can_write_is_warned_of(tmp_path, caplog):
     assert f"the group can write to {directory}/chat.db and {directory}:" in warning
 
 
+def test_a_directory_of_another_user_is_warned_of(tmp_path, monkeypatch, caplog):
+    directory = tmp_path / "theirs"
+    directory.mkdir()
+    filled_store(directory / "chat.db")
+    give_away(monkeypatch, directory)
+    if os.geteuid() != 0:
+        monkeypatch.setattr(file_access, "_check_file", lambda *_: None)
+    run_on_log(f"sqlite:{directory}/chat.db", texts)
+    assert caplog.messages == [f"{directory} belongs to another user, who can replace the store chat.db"]
+    caplog.clear()
+    open_shared(directory / "chat.db")
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-lock"])
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_link_beside_a_store_is_refused_and_not_followed(path, tmp_path, suffix, shared):

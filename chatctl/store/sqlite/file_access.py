@@ -98,8 +98,10 @@ def check_access(path: Path, allow_shared: bool) -> list[Path]:
     return [*shared, *([path.parent] if directory.st_mode & stat.S_IWGRP and not directory.st_mode & stat.S_ISVTX else [])]
 
 
-def warn_of_group(path: Path, shared: list[Path]) -> None:
-    """Log what the group can write to."""
+def warn_of_others(path: Path, shared: list[Path], allow_shared: bool) -> None:
+    """Log what the group can write to, and a directory of another user. Volumes of containers are often like that."""
+    if not allow_shared and not _is_trusted(path.parent.stat().st_uid):
+        logger.warning("%s belongs to another user, who can replace the store %s", path.parent, path.name)
     if shared:
         names = " and ".join(map(str, shared[:2]))
         logger.warning("the group can write to %s: who is in it can change or remove the messages of %s", names, path)
