@@ -7,9 +7,9 @@ from contextlib import suppress
 
 
 class WrittenTail:
-    """The last bytes that were written to a descriptor without a gap. They are cut off if a
-    write fails and they are still the end.
+    """The last bytes that were written to a descriptor without a gap.
 
+    They are cut off if a write fails and they are still the end of a file.
     The offset of an open file is after its last write, also with O_APPEND. It tells if another process wrote meanwhile.
     """
 
