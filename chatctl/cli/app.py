@@ -71,7 +71,7 @@ def _run(command: str, arguments: list[str], as_json: bool) -> object:
     if not arguments and COMPLETION_VARIABLE not in os.environ:
         return _print_help()
     if not command:
-        usage.refuse_options_before_command(arguments, COMMANDS)
+        usage.refuse_without_command(arguments, COMMANDS)
     for notice in options.removed_variables(command):
         notices.notifier(as_json)(notice)
     prepare = getattr(_module(command), "prepare", None) if command else None
@@ -106,10 +106,16 @@ def _wants_no_color(arguments: list[str]) -> bool:
 def _wants_json(command: str, arguments: list[str]) -> bool:
     """Return whether errors are JSON. Asked before the options are parsed, as parsing may fail."""
     given = _option_arguments(arguments)
-    flags = {"--json", "--output=json", "-ojson"} & set(given)
-    pairs = {("--output", "json"), ("-o", "json")} & set(pairwise(given))
+    formats = [second for first, second in pairwise(given) if first in ("--output", "-o")]
+    formats += [
+        value for word in given for name in ("--output=", "-o") if (value := word.removeprefix(name)) not in (word, "")
+    ]
+    if "--json" in given or "json" in formats:
+        return True
+    if command == "history" and formats:
+        return False  # stronger than the variables
     history = command == "history" and os.environ.get("CHATCTL_OUTPUT", "") == "json"
-    return bool(flags or pairs or history or _is_set("CHATCTL_SERVE_JSON" if command == "serve" else "CHATCTL_JSON"))
+    return history or _is_set("CHATCTL_SERVE_JSON" if command == "serve" else "CHATCTL_JSON")
 
 
 def _print_help() -> int:

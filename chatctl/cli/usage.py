@@ -51,6 +51,19 @@ OPTION_HINTS = {
 """What to do instead of an option that other programs have, by command."""
 
 
+FIRST_WORD_HINTS = {
+    **dict.fromkeys(("version", "-v", "-V"), "chatctl --version"),
+    "help": "chatctl --help, or chatctl COMMAND --help",
+    **dict.fromkeys(("server", "start", "run", "listen"), "chatctl serve"),
+    **dict.fromkeys(("read", "tail", "log", "logs", "cat", "follow"), "chatctl history, with -f to follow"),
+    **dict.fromkeys(("publish", "pub", "post", "write", "say"), "chatctl send"),
+    **dict.fromkeys(("subscribe", "sub"), "chatctl history -f"),
+    **dict.fromkeys(("chat", "talk"), "chatctl join"),
+    **dict.fromkeys(("status", "info", "rooms", "users"), "chatctl stats"),
+}
+"""What to call instead of a word that is not a command."""
+
+
 class CheckedCommand(typer.core.TyperCommand):
     """A command that refuses a second value for an option, and whose errors name the variable that a value is from."""
 
@@ -86,8 +99,10 @@ def refuse_pairs(context: typer.Context, *pairs: tuple[str, str, str]) -> None:
             context.fail(f"{first} cannot be used with {second}: {reason}")
 
 
-def refuse_options_before_command(arguments: list[str], commands: Iterable[str]) -> None:
-    """Raise a usage error if an option of a command stands before it."""
+def refuse_without_command(arguments: list[str], commands: Iterable[str]) -> None:
+    """Raise a usage error with a hint for what often stands in the place of the command, such as its options."""
+    if arguments and (hint := FIRST_WORD_HINTS.get(arguments[0])):
+        raise UsageError(f"unknown command {arguments[0]}: use {hint}")
     command = next((word for word in arguments if word in commands), None)
     if command and arguments[0].startswith("-") and arguments[0] not in ("--help", "-h", "--version"):
         option = arguments[0].partition("=")[0]

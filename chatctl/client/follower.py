@@ -22,12 +22,17 @@ UNTIL_GRACE_SECONDS = 10.0  # how long after its `until` a query still waits for
 async def read_pages(call: Call, query: Query, on_response: Callable[[bool], None]) -> AsyncGenerator[HistoryPage, None]:
     """Yield the pages of one call of GetMessages. Calls `on_response` with whether another response is due.
 
-    Raises IncompatibleServer if the query has an input id and the server ignores it.
+    Raises IncompatibleServer if the query has an input id or several texts to search for, and the server ignores them.
     """
+    needles = query.needles if query.also_contains else ()
     while (response := await call.read()) is not None:
         on_response(False)  # the caller's time does not count
         if query.input_id and any(run.number == 0 for run in response.runs):
             raise outdated_server_error(call.server, "reading by input id")
+        if needles and any(
+            needle not in text.casefold() for run in response.runs for text in run.texts for needle in needles
+        ):
+            raise outdated_server_error(call.server, "searching for several texts")
         yield convert.history_page_from_pb(response)
         # After a live page, the server responds only once there are new messages.
         on_response(not response.live)

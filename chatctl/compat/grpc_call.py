@@ -17,6 +17,9 @@ from typing import Any
 
 _PREFIX = re.compile(r"^([A-Z_]+: )?((ipv[46]|unix):\S+: )?(Stream removed \((?P<inner>.*)\)$)?")
 
+_LAYERS = re.compile(r"^(Failed to connect to remote host: |connect failed: addr: .* error: |connect: |(recv|send)msg: ?)+")
+_LOOKUP = re.compile(r"^(?:errors resolving|DNS resolution failed for) (\S+?)(?::[0-9]+)?: ")
+
 
 class StatusPreservingCall:
     """The inner call of grpc.aio, on which a failed write sets no status. Core sets one if the server has sent none."""
@@ -39,4 +42,8 @@ def keep_server_status(call: Any) -> None:
 
 def useful_details(details: str) -> str:
     """Return the part of a status text that names the reason, without the addresses and layers that gRPC adds."""
-    return _PREFIX.sub(lambda match: match["inner"] or "", details.rpartition("last error: ")[2])
+    details = _PREFIX.sub(lambda match: match["inner"] or "", details.rpartition("last error: ")[2])
+    if match := _LOOKUP.match(details):
+        reason = details[match.end() :].strip("[] ").rpartition(":")[2].strip()
+        return f"cannot find {match[1]}: {reason or 'unknown error'}"
+    return _LAYERS.sub("", details) or details

@@ -13,6 +13,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIME_HINT = "use 10m (ago), +10m (from now), today, yesterday, 14:00, 2026-01-31, 2026-01-31T08:00:00Z or unix seconds"
 DAYS_FROM_TODAY = {"yesterday": -1, "today": 0, "tomorrow": 1}
 DURATION = re.compile(r"(?P<sign>[-+]?)(?P<duration>(?:[0-9.]+ ?[a-z]+ ?)+?)(?P<ago> ago)?")
+BASIC_DATE = re.compile("(?:19|2[0-9])[0-9]{2}[01][0-9][0-3][0-9]")  # as unix seconds, it is in the first months of 1970
 TIME_OF_DAY = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?")
 
 
@@ -48,6 +49,8 @@ def _parse(text: str, now: int, latest: bool) -> int | None:
             return None
         duration = parse_duration(match["duration"].replace(" ", ""))
         return now + duration if match["sign"] == "+" else max(0, now - duration)
+    if BASIC_DATE.fullmatch(text):
+        text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
     if re.fullmatch(r"@?[0-9]{1,11}(?:\.[0-9]{1,9})?", text):
         return round(float(text.removeprefix("@")) * 1_000_000)
     text, is_utc = text.removesuffix(" utc"), text.endswith(" utc")

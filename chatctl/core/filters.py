@@ -14,8 +14,8 @@ class MessageFilter(NamedTuple):
 
     rooms: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
-    contains: str = ""
-    """Casefolded."""
+    needles: tuple[str, ...] = ()
+    """Casefolded; a text must contain all."""
     since: int = 0
     input_id: str = ""
 
@@ -23,17 +23,19 @@ class MessageFilter(NamedTuple):
     def for_query(cls, query: Query, since: int) -> "MessageFilter":
         """Return the filter of a query, in which order and case do not matter. `since` replaces the query's."""
         rooms, users = tuple(sorted(set(query.rooms))), tuple(sorted(set(query.users)))
-        return cls(rooms, users, query.contains.casefold(), max(0, since), query.input_id)
+        return cls(rooms, users, query.needles, max(0, since), query.input_id)
 
     async def read(self, log: MessageLog, after: int, end: int, count: int, backwards: bool = False) -> Page:
         """Read a page, as `MessageLog.read` does. `count` is the maximum of messages to search."""
         page = await log.read(Selection(self.rooms, self.users, self.input_id), after, end, count, backwards)
-        return self.apply(page) if self.contains or self.since else page
+        return self.apply(page) if self.needles or self.since else page
 
     def apply(self, page: Page) -> Page:
         """Return the page without messages that do not match. All its messages are of the filter's rooms and input."""
         runs = [run for run in page.runs if run.time >= self.since and (not self.users or run.user in self.users)]
-        return Page(_runs_containing(runs, self.contains) if self.contains else runs, page.position)
+        for needle in self.needles:
+            runs = _runs_containing(runs, needle)
+        return Page(runs, page.position)
 
 
 def _runs_containing(runs: list[Run], needle: str) -> list[Run]:

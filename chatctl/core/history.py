@@ -16,7 +16,7 @@ from chatctl.core.feeds import Feed
 from chatctl.core.filters import MessageFilter
 from chatctl.core.page_cache import PAGE_MESSAGES, QueryPage
 from chatctl.errors import InvalidRequest
-from chatctl.model.limits import name_error
+from chatctl.model.limits import MAX_FILTERS, name_error
 from chatctl.model.messages import Query
 
 MAX_CONTAINS_BYTES = 1024
@@ -37,7 +37,9 @@ def validate(chat: Chat, query: Query) -> None:
         raise InvalidRequest("last and after exclude each other", "last counts from the end, after from a cursor")
     if query.follow and query.before:
         raise InvalidRequest("follow and before exclude each other", "follow has no end, before sets one")
-    if len(query.contains.encode()) > MAX_CONTAINS_BYTES:
+    if len(query.also_contains) > MAX_FILTERS:
+        raise InvalidRequest(f"too many texts to search for: {len(query.also_contains)}", f"use at most {MAX_FILTERS}")
+    if any(len(text.encode()) > MAX_CONTAINS_BYTES for text in (query.contains, *query.also_contains)):
         raise InvalidRequest(f"the text to search for is longer than {MAX_CONTAINS_BYTES} bytes of UTF-8")
     for cursor in (query.after, query.before):
         if cursor:
@@ -110,7 +112,7 @@ async def _read_stored(chat: Chat, query: Query, log_range: LogRange, after: int
     """Yield the pages of stored messages."""
     message_filter = _filter(query, log_range)
     count = min(PAGE_MESSAGES, chat.limits.batch_messages)
-    if query.limit and not query.contains:
+    if query.limit and not query.needles:
         count = min(count, query.limit)
     while after < log_range.end:
         page = await message_filter.read(chat.log, after, log_range.end, count)
@@ -219,7 +221,7 @@ async def _find_last_start(chat: Chat, query: Query, log_range: LogRange) -> Asy
     remaining, message_filter = query.last, _filter(query, log_range)
     end = log_range.end
     while remaining and log_range.after < end:
-        count = PAGE_MESSAGES if query.contains else min(remaining, PAGE_MESSAGES)
+        count = PAGE_MESSAGES if query.needles else min(remaining, PAGE_MESSAGES)
         page = await message_filter.read(chat.log, log_range.after, end, count, backwards=True)
         for run in reversed(page.runs):
             if len(run.texts) >= remaining:

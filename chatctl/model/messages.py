@@ -72,6 +72,13 @@ class Query:
     limit: int = 0
     follow: bool = False
     input_id: str = ""
+    also_contains: tuple[str, ...] = ()
+
+    @property
+    def needles(self) -> tuple[str, ...]:
+        """The casefolded texts that a message must contain; what another one contains is left out."""
+        found = {text.casefold() for text in (self.contains, *self.also_contains)} - {""}
+        return tuple(sorted(text for text in found if not any(text in other for other in found - {text})))
 
 
 class HistoryPage(NamedTuple):

@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from chatctl.errors import ChatError, InternalServerError, InvalidRequest, StoreFailed
+from chatctl.server.client_log import ConnectionLog, log_refusal
 from chatctl.wire import status
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     def __init__(self) -> None:
         self.handler_tasks: set[asyncio.Task[Any]] = set()
         """Tasks of handlers that have not ended. gRPC's `stop` returns before they have."""
+        self._connection_log = ConnectionLog()
 
     async def intercept_service(
         self,
@@ -49,7 +51,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrap_coroutine(self, method: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def wrapped(request: Any, context: Any) -> Any:
-            task = self._register_task()
+            task = self._start_call(method, context)
             try:
                 if isinstance(request, DecodeError):
                     raise request
@@ -65,7 +67,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         self, method: str, inner: Callable[..., AsyncIterator[Any]], serialize: Callable[[Any], bytes]
     ) -> Callable[..., AsyncIterator[bytes]]:
         async def wrapped(request: Any, context: Any) -> AsyncIterator[bytes]:
-            task = self._register_task()
+            task = self._start_call(method, context)
             responses: Any = inner(request, context)
             try:
                 if isinstance(request, DecodeError):
@@ -83,7 +85,10 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
         return wrapped
 
-    def _register_task(self) -> asyncio.Task[Any]:
+    def _start_call(self, method: str, context: Any) -> asyncio.Task[Any]:
+        """Register the task that handles a call, and return it."""
+        if logger.isEnabledFor(logging.INFO):
+            self._connection_log.on_call(context.peer(), method)
         task = asyncio.current_task()
         assert task is not None
         self.handler_tasks.add(task)
@@ -124,6 +129,6 @@ async def _abort(method: str, context: Any, error: BaseException) -> NoReturn:
         error_id = secrets.token_hex(4)
         logger.error("%s failed, error %s", method, error_id, exc_info=error)
         sent_error = InternalServerError(f"internal server error {error_id}", "look for this id in the server's log")
-    logger.debug("%s rejected: %s", method, sent_error)
+    log_refusal(context.peer(), method, sent_error)
     await context.abort(*status.status_of_error(sent_error))
     raise AssertionError("abort raises")

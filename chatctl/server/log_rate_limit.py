@@ -1,13 +1,16 @@
 """Bounds the server's log: at most some records per minute from one place in the code, each of bounded length."""
 
 import logging
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from chatctl.compat.grpc_logs import reports_disconnect
 
 MAX_LOG_RECORDS, WINDOW_SECONDS = 10, 60.0  # from one place in the code, about one method
-MAX_CALL_SITES = 1000  # counted apart; past it all counts start again
+MAX_KINDS = 1000  # of records, counted apart; past it one place in the code is one kind, whatever its record is about
 MAX_MESSAGE_CHARS, MAX_TRACEBACK_CHARS = 500, 5000
+Kind = tuple[str, int, str]
+"""The file and the line that log a record, and its first argument."""
 
 
 @dataclass
@@ -23,26 +26,35 @@ class LogRateLimiter(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._counts: dict[tuple[str, int, str], CallSiteCount] = {}
+        self._counts: OrderedDict[Kind, CallSiteCount] = OrderedDict()  # by the start of their minute
 
     def filter(self, record: logging.LogRecord) -> bool:
         if reports_disconnect(record):
             return False
-        if len(self._counts) > MAX_CALL_SITES:
-            self._counts.clear()
-        # The first argument of our own records is the method. That of others may be anything, for example an address.
-        ours = record.name.startswith("chatctl.") and isinstance(record.args, tuple)
-        about = str(record.args[:1]) if ours else ""  # type: ignore[index]
-        count = self._counts.setdefault((record.pathname, record.lineno, about), CallSiteCount(record.created))
+        key = self._kind(record)
+        count = self._counts.setdefault(key, CallSiteCount(record.created))
         num_dropped = 0
         if record.created - count.start >= WINDOW_SECONDS:
             num_dropped = max(0, count.records - MAX_LOG_RECORDS)
             count.start, count.records = record.created, 0
+            self._counts.move_to_end(key)
         count.records += 1
         if count.records > MAX_LOG_RECORDS:
             return False
         _shorten(record, f" ({num_dropped} more of this kind were not logged)" if num_dropped else "")
         return True
+
+    def _kind(self, record: logging.LogRecord) -> Kind:
+        """Return what the record is counted with. Makes space for it if there are too many kinds."""
+        # The first argument of our own records is the method or the client's host. That of others may be anything.
+        ours = record.name.startswith("chatctl.") and isinstance(record.args, tuple)
+        kind = (record.pathname, record.lineno, str(record.args[:1]) if ours else "")  # type: ignore[index]
+        if kind not in self._counts and len(self._counts) >= MAX_KINDS:
+            oldest = next(iter(self._counts))
+            if record.created - self._counts[oldest].start < WINDOW_SECONDS:
+                return (*kind[:2], "")
+            del self._counts[oldest]
+        return kind
 
 
 def _shorten(record: logging.LogRecord, note: str) -> None:

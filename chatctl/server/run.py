@@ -16,7 +16,7 @@ from chatctl.store import open_log
 
 logger = logging.getLogger(LOGGER_NAME)
 
-FORCE_EXIT_SECONDS = 0.8  # after the grace period: the process then ends in any case
+FORCE_EXIT_SECONDS = 0.7  # after the grace period: the process then ends in any case
 
 
 async def serve(

@@ -14,6 +14,7 @@ from chatctl.model.limits import MAX_NUMBER, name_error, utf8_size
 from chatctl.model.messages import Query
 from chatctl.model.records import RecordBatch
 from chatctl.server.auth import Identity
+from chatctl.server.client_log import log_user
 from chatctl.server.page_prefetcher import PagePrefetcher
 from chatctl.server.request_pipeline import PendingReceipt, RequestPipeline
 from chatctl.server.stream_registry import StreamRegistry, stopping_error
@@ -31,12 +32,17 @@ class SendReceiveStream:
         identity: Identity,
         requests: AsyncIterator[pb.SendAndReceiveMessageRequest],
         wakeup: asyncio.Event,
+        peer: str = "",
     ) -> None:
-        """`wakeup` is set when there may be something to do: receipts, a page, presence, or the server stops."""
+        """Use `peer`, the client's address as gRPC writes it, in the log.
+
+        `wakeup` is set when there may be something to do: receipts, a page, presence, or the server stops.
+        """
         self._chat = chat
         self._streams = streams
         self._identity = identity
         self._wakeup = wakeup
+        self._peer = peer
         self._user = self._input_id = self._room = ""
         self._number = 1
         self._welcome_sent = False
@@ -85,6 +91,8 @@ class SendReceiveStream:
                     f"the {what} changed within the stream, from {current[:40]!r} to {requested[:40]!r}",
                     "open another stream",
                 )
+        if user and not self._user:
+            log_user(self._peer, user)
         self._user = user or self._user
         self._input_id = self._input_id or frame.input_id or secrets.token_hex(8)
         self._room = frame.room or self._room

@@ -8,7 +8,6 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from chatctl.compat.grpc_health import SHUTDOWN_SECONDS
 from chatctl.compat.grpc_server import create_server
@@ -21,6 +20,7 @@ from chatctl.server import listen as listening
 from chatctl.server.auth import open_access
 from chatctl.server.health import HealthService
 from chatctl.server.interceptors import ErrorInterceptor
+from chatctl.server.reflection import add_reflection
 from chatctl.server.service import ChatService
 from chatctl.server.stream_registry import StreamRegistry
 from chatctl.server.tutorial_service import TutorialService
@@ -79,8 +79,7 @@ class Server:
         tutorial_pb2_grpc.add_ChatServiceServicer_to_server(tutorial, self._server)
         self._server.add_registered_method_handlers(TUTORIAL_WITHOUT_PACKAGE, _tutorial_handlers(tutorial))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        add_reflection((*SERVICES, health.SERVICE_NAME), self._server)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)

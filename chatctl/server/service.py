@@ -82,7 +82,7 @@ class ChatService(chat_pb2_grpc.ChatServiceServicer):
     ) -> AsyncIterator[pb.SendAndReceiveMessageResponse]:
         identity = self._identify(context)
         with self._streams.open() as wakeup:
-            stream = SendReceiveStream(self._chat, self._streams, identity, request_iterator, wakeup)
+            stream = SendReceiveStream(self._chat, self._streams, identity, request_iterator, wakeup, context.peer())
             try:
                 async for response in stream.responses():
                     handoff = [response]

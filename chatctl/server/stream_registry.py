@@ -1,11 +1,14 @@
 """Open streams: their limit, their numbers, and their wake-up when the server stops."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chatctl.errors import ServerStopping, TooManyStreams
 from chatctl.server.request_pipeline import InFlight
+
+logger = logging.getLogger(__name__)
 
 
 class StreamRegistry:
@@ -17,6 +20,7 @@ class StreamRegistry:
         self._num_counted = 0
         self._followers = self._senders = 0
         self._stopping = False
+        self._limit_logged = False  # since fewer streams than the limit were open
         self.in_flight = InFlight()
 
     @property
@@ -58,6 +62,7 @@ class StreamRegistry:
         if self._stopping:
             raise stopping_error()
         if self._num_counted >= self._limit:
+            self._log_limit()
             raise TooManyStreams(
                 f"too many open streams: the server's limit is {self._limit}",
                 "try again later, or raise `serve --streams`",
@@ -67,6 +72,12 @@ class StreamRegistry:
             yield
         finally:
             self._num_counted -= 1
+            self._limit_logged = False
+
+    def _log_limit(self) -> None:
+        if not self._limit_logged:
+            logger.warning("the limit of %d open streams is reached: further ones are refused; see --streams", self._limit)
+        self._limit_logged = True
 
     @contextmanager
     def wakeup(self) -> Iterator[asyncio.Event]:

@@ -175,7 +175,7 @@ class Promises(_message.Message):
     def __init__(self, durable_receipts: _Optional[bool] = ..., duplicate_window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class GetMessagesRequest(_message.Message):
-    __slots__ = ("rooms", "users", "since", "until", "contains", "after", "before", "last", "limit", "follow", "input_id")
+    __slots__ = ("rooms", "users", "since", "until", "contains", "after", "before", "last", "limit", "follow", "input_id", "also_contains")
     ROOMS_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
@@ -187,6 +187,7 @@ class GetMessagesRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     FOLLOW_FIELD_NUMBER: _ClassVar[int]
     INPUT_ID_FIELD_NUMBER: _ClassVar[int]
+    ALSO_CONTAINS_FIELD_NUMBER: _ClassVar[int]
     rooms: _containers.RepeatedScalarFieldContainer[str]
     users: _containers.RepeatedScalarFieldContainer[str]
     since: _timestamp_pb2.Timestamp
@@ -198,7 +199,8 @@ class GetMessagesRequest(_message.Message):
     limit: int
     follow: bool
     input_id: str
-    def __init__(self, rooms: _Optional[_Iterable[str]] = ..., users: _Optional[_Iterable[str]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., contains: _Optional[str] = ..., after: _Optional[str] = ..., before: _Optional[str] = ..., last: _Optional[int] = ..., limit: _Optional[int] = ..., follow: _Optional[bool] = ..., input_id: _Optional[str] = ...) -> None: ...
+    also_contains: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, rooms: _Optional[_Iterable[str]] = ..., users: _Optional[_Iterable[str]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., contains: _Optional[str] = ..., after: _Optional[str] = ..., before: _Optional[str] = ..., last: _Optional[int] = ..., limit: _Optional[int] = ..., follow: _Optional[bool] = ..., input_id: _Optional[str] = ..., also_contains: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetMessagesResponse(_message.Message):
     __slots__ = ("runs", "cursor", "cursor_prefix", "live")

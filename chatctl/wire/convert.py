@@ -42,6 +42,7 @@ def query_from_pb(request: pb.GetMessagesRequest) -> Query:
         limit=request.limit,
         follow=request.follow,
         input_id=request.input_id,
+        also_contains=tuple(request.also_contains),
     )
 
 
@@ -59,6 +60,7 @@ def query_to_pb(query: Query) -> pb.GetMessagesRequest:
         limit=query.limit,
         follow=query.follow,
         input_id=query.input_id,
+        also_contains=query.also_contains,
     )
 
 

@@ -56,6 +56,10 @@ REFUSED = {
     "join --room a": "`chatctl join ROOM`",
     "--server x send hello": "--server stands before the command: write it after, as in `chatctl send --server",
     "--json history": "--json stands before the command: write it after",
+    "version": "unknown command version: use chatctl --version",
+    "-v": "use chatctl --version",
+    "help send": "use chatctl --help, or chatctl COMMAND --help",
+    "tail -f": "use chatctl history, with -f to follow",
     "history --rom a": "No such option: --rom (Possible options: --room)",
 }
 
@@ -69,7 +73,7 @@ def test_a_call_that_would_ignore_something_is_refused_with_a_hint(command):
 
 ALLOWED = [
     "history --json --output json",
-    "history --grep a --room a --room b --user a --user b",
+    "history --grep a --grep b --room a --room b --user a --user b",
     "history --since 1h --until 1h",
     "history --follow --follow --wait 1s",
     "history --last 3 --count 5 --since 1h",
@@ -120,6 +124,11 @@ def test_the_format_of_the_command_line_is_stronger_than_that_of_a_variable(serv
     assert run(*arguments, "-o", "text", server=server.address, env={"CHATCTL_JSON": "1"}).lines == ["hello"]
     assert run(*arguments, "--json", server=server.address, env={"CHATCTL_OUTPUT": "text"}).objects[0]["text"] == "hello"
     assert run(*arguments, server=server.address, env={"CHATCTL_JSON": "1"}).objects[0]["text"] == "hello"
+    for text in (("-o", "text"), ("-otext",), ("--output=text",), ("--output", "text")):
+        done = run(*arguments, *text, "--last", "x", env={"CHATCTL_JSON": "1"})
+        assert (done.code, done.err.startswith("chatctl: Invalid value for '--last'")) == (2, True)
+    for name in ("--output=json", "-ojson"):
+        assert run(*arguments, name, "--last", "x", env={"CHATCTL_OUTPUT": "text"}).stderr_objects[0]["exit_code"] == 2
 
 
 @pytest.mark.parametrize("command", ["send hello", "join --plain"])

@@ -52,6 +52,22 @@ async def test_without_it_a_failed_write_replaces_the_status(report_fault):
         ("Stream removed (Socket closed)", "Socket closed"),
         ("Socket closed", "Socket closed"),
         ("", ""),
+        ("Failed to connect to remote host: Connection refused", "Connection refused"),
+        ("Failed to connect to remote host: connect: Connection refused", "Connection refused"),
+        ("connect failed: addr: unix:/no where/x error: No such file or directory", "No such file or directory"),
+        ("recvmsg:Connection reset by peer", "Connection reset by peer"),
+        (
+            "errors resolving no.such:1: [field:hostname lookup error:address lookup failed for no.such:1: "
+            "Domain name not found]",
+            "cannot find no.such: Domain name not found",
+        ),
+        (
+            "DNS resolution failed for no.such:1: C-ares status is not ARES_SUCCESS qtype=A name=no.such is_balancer=0: "
+            "Timeout while contacting DNS servers",
+            "cannot find no.such: Timeout while contacting DNS servers",
+        ),
+        ("DNS resolution failed for no.such:1: []", "cannot find no.such: unknown error"),
+        ("connect: ", "connect: "),
     ],
 )
 def test_the_useful_part_of_an_error_text_is_kept(details, useful):

@@ -62,6 +62,15 @@ CASES = {
         unsupported="reading by input id",
         unsupported_by=OLD,
     ),
+    "history --grep --grep": Case(
+        "history -r {seed} --grep o --grep w -o text",
+        since="today",
+        unsupported="searching for several texts",
+        unsupported_by=OLD,
+    ),
+    "history --grep --grep, all match": Case(
+        "history -r {seed} --grep w --grep o --last 1 --json", out='"text":"two"', since="today"
+    ),
     "history --cursor-file": Case("history -r {seed} --cursor-file {folder}/c -o text", out=ALL, since="83eaff5"),
     "history -f --last": Case("history -f -r {seed} --last 1 --count 1 --json", out='"text":"three"', since="83eaff5"),
     "history -f --wait": Case("history -f -r {seed} --wait 0.5s -o text", out=ALL, err=r"0\.5 s", code=3, since="83eaff5"),
@@ -172,8 +181,13 @@ def test_stats_of_a_server_that_reports_no_activity_say_so(pair):
 NEW_TO = {
     # What a server of an old version does not know in a request, by its number, and the case that shows what today's
     # client makes of it. A field that the server would ignore in silence has to be refused by the client.
-    "fdb9ea1": {"VerifyMessages": "verify", "Receive.4": "join --plain", "GetMessagesRequest.11": "history --input-id"},
-    "83eaff5": {"GetMessagesRequest.11": "history --input-id"},
+    "fdb9ea1": {
+        "VerifyMessages": "verify",
+        "Receive.4": "join --plain",
+        "GetMessagesRequest.11": "history --input-id",
+        "GetMessagesRequest.12": "history --grep --grep",
+    },
+    "83eaff5": {"GetMessagesRequest.11": "history --input-id", "GetMessagesRequest.12": "history --grep --grep"},
 }
 
 REQUEST_FIELDS = """

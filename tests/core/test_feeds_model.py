@@ -27,6 +27,7 @@ class Wanderer:
         self.rooms = tuple(rng.sample(ROOMS, rng.choice((0, 0, 1, 2))))
         self.users = tuple(rng.sample(USERS, rng.choice((0, 0, 0, 1))))
         self.contains = rng.choice(("", "", "", "needle"))
+        self.also_contains = rng.choice(((), (), ("1",), ("1", "2")))
         self.start = rng.choice((0, log.head, rng.randrange(log.head + 1)))
         self.position = self.start
         self._stalls = rng.choice((0, 0, 0.001, 0.02))
@@ -41,7 +42,14 @@ class Wanderer:
 
     async def _follow(self):
         after = cursor(self._chat.log, self.position)
-        query = Query(rooms=self.rooms, users=self.users, contains=self.contains, after=after, follow=True)
+        query = Query(
+            rooms=self.rooms,
+            users=self.users,
+            contains=self.contains,
+            also_contains=self.also_contains,
+            after=after,
+            follow=True,
+        )
         async with aclosing(history.read(self._chat, query)) as answers:
             async for answer in answers:
                 assert answer.position >= self.position
@@ -57,7 +65,7 @@ class Wanderer:
             if sequence > self.start
             and room in (self.rooms or ROOMS)
             and user in (self.users or USERS)
-            and self.contains in text.casefold()
+            and all(needle in text.casefold() for needle in (self.contains, *self.also_contains))
         ]
 
 

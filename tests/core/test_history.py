@@ -130,6 +130,18 @@ async def test_last_and_limit_count_only_matches_of_contains(url):
         assert await found(log, contains="7", last=10, limit=4) == sevens[-10:-6]
 
 
+async def test_a_text_must_contain_all_of_several(url):
+    async with opened_log(url) as log:
+        await log.append(batch("Straße nach Rom", "STRASSE", "nach Rom", "Rom, nach der strasse", "rom"))
+        both = ["Straße nach Rom", "Rom, nach der strasse"]
+        assert await found(log, contains="strasse", also_contains=("ROM",)) == both
+        assert await found(log, also_contains=("nach", "strasse", "")) == both
+        assert await found(log, contains="rom", also_contains=("ro", "nach rom")) == ["Straße nach Rom", "nach Rom"]
+        assert await found(log, contains="rom", also_contains=("strasse",), last=1) == both[1:]
+        assert await found(log, contains="rom", also_contains=("strasse",), limit=1) == both[:1]
+        assert await found(log, contains="rom", also_contains=("nowhere",)) == []
+
+
 async def test_the_cursor_of_a_page_resumes_after_it(url):
     async with opened_log(url) as log:
         await numbered(log)
@@ -214,6 +226,8 @@ async def test_a_follower_reports_that_it_is_live_and_stops_at_its_limit_or_with
         (errors.InvalidRequest, {"limit": -1}),
         (errors.InvalidRequest, {"follow": True, "before": "LOG:1"}),
         (errors.InvalidRequest, {"contains": "ü" * 513}),
+        (errors.InvalidRequest, {"also_contains": ("ü" * 513,)}),
+        (errors.InvalidRequest, {"also_contains": ("x",) * 101}),
         (errors.InvalidRequest, {"rooms": ("",)}),
         (errors.InvalidRequest, {"input_id": "x" * 129}),
         (errors.InvalidRequest, {"input_id": "a\nb"}),

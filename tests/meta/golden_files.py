@@ -33,7 +33,7 @@ def odd_files(directory: Path) -> Iterator[None]:
     with contextlib.closing(sqlite3.connect(directory / "other.db")) as database:
         database.execute("CREATE TABLE a (b)")
     with contextlib.ExitStack() as held:
-        for name in ("locked.part", "cursor.locked.chatctl-lock"):
+        for name in ("locked.chatctl-lock", "cursor.locked.chatctl-lock"):
             fcntl.flock(held.enter_context(open(directory / name, "w")), fcntl.LOCK_EX)
         listening = held.enter_context(socket.socket(socket.AF_UNIX))
         here = os.open(directory, os.O_RDONLY)  # the path may be longer than a socket's may be

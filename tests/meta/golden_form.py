@@ -12,6 +12,7 @@ _RULES: list[tuple[re.Pattern[str], str]] = [
     ),  # in the words of grpc
     (re.compile(r"\b[0-9a-f]{16}\b"), "INPUT"),
     (re.compile(r"\b[0-9a-f]{12}(?=[:;\s\"',)]|$)"), "OTHER_LOG"),
+    (re.compile(r"127\.0\.0\.1:\d+(?= (?:connected|speaks|was refused))"), "CLIENT"),
     (re.compile(r"(?<=under fault )[0-9a-f]{8}|(?<=, fault )[0-9a-f]{8}"), "FAULT"),
     (re.compile(r'("pid": )\d+'), r"\g<1>0"),
     (re.compile(r'("[a-z_0-9]+": )\d+\.\d+(?:e-\d+)?'), r"\g<1>0.0"),

@@ -36,7 +36,7 @@ SEND = (
     "send --receipts . hello",
     "send --receipts none/there hello",
     "send --receipts one --rejects one hello",
-    "send --receipts two --rejects two.part hello",
+    "send --receipts two.chatctl-lock hello",
     "send --unconfirmed full hello",
     "send --unconfirmed locked hello",
     "send --resume missing",
@@ -77,7 +77,6 @@ HISTORY = (
     "history --cursor-file empty",
     "history --cursor-file text",
     "history --cursor-file cursor.locked",
-    "history --cursor-file cursor.1 --last 1",
 )
 
 OTHERS = (

@@ -1,6 +1,7 @@
 """The identity of a caller: each call asks for it, and it is stamped on what the caller sends."""
 
 import inspect
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from chatctl.v1 import chat_pb2 as pb
 from tests.support.logs import messages, opened_log
 from tests.support.wire_client import send_request
 
+CONTEXT = SimpleNamespace(peer=lambda: "ipv4:127.0.0.1:4711")
 EMPTY = tutorial_pb2.EmptyRequest()
 
 
@@ -43,7 +45,8 @@ def test_an_open_server_takes_the_user_that_the_request_names():
 async def test_a_caller_with_a_proved_name_sends_under_that_name_only(tmp_path):
     async with opened_log(f"sqlite:{tmp_path}/chat.db") as log:
         chat, tutorial = services(log, lambda context: Identity("ann"))
-        await consume(chat.SendAndReceiveMessage(each(send_request("a", user="bob", room="den"), send_request("b")), None))
+        requests = each(send_request("a", user="bob", room="den"), send_request("b"))
+        await consume(chat.SendAndReceiveMessage(requests, CONTEXT))
         await consume(tutorial.SendAndReceiveMessage(each(tutorial_pb2.MessageRequest(message="c")), None))
         assert [(user, text) for _, _, user, text in await messages(log)] == [("ann", "a"), ("ann", "b"), ("ann", "c")]
 

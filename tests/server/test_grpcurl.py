@@ -11,7 +11,7 @@ import pytest
 from tests.support.grpcurl import binary as grpcurl_binary
 
 SERVICES = ["chatctl.v1.ChatService", "grpc.chat.ChatService", "grpc.health.v1.Health"]
-REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
+REFLECTION = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def objects(text):
 
 
 def test_reflection_lists_each_service_except_the_tutorials_one_without_a_package(grpcurl):
-    assert grpcurl("list").split() == sorted([*SERVICES, REFLECTION])
+    assert grpcurl("list").split() == sorted([*SERVICES, *REFLECTION])
 
 
 @pytest.mark.parametrize("service", ["chatctl.v1.ChatService", "grpc.chat.ChatService"])
@@ -53,12 +53,29 @@ def test_reflection_describes_each_method(grpcurl, service):
     if service == "chatctl.v1.ChatService":
         streams["VerifyMessages"] = 2
     assert methods == [f"{service}.{name}" for name in streams]
-    # Describe the service, not single methods: gRPC's reflection in Python does not find methods by name.
     described = [line for line in grpcurl("describe", service).splitlines() if line.strip().startswith("rpc ")]
     assert [line.count("stream") for line in described] == list(streams.values())
     for line in described:
         for name in re.findall(r"\.([\w.]+Re[\w]+)", line):
             assert f"message {name.rpartition('.')[2]} {{" in grpcurl("describe", name)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "described"),
+    [
+        ("chatctl.v1.ChatService.VerifyMessages", "is a method:\nrpc VerifyMessages ( stream "),
+        ("grpc.chat.ChatService.GetStats", "is a method:\nrpc GetStats ( .grpc.chat.EmptyRequest ) "),
+        ("chatctl.v1.Receipt", "is a message:\nmessage Receipt {"),
+        ("chatctl.v1.Receipt.number", "is a field:\nint64 number = 1;"),
+        ("chatctl.v1.ReceiptStatus", "is an enum:\nenum ReceiptStatus {"),
+        ("chatctl.v1.ReceiptStatus.RECEIPT_STATUS_STORED", "is an enum value:\nRECEIPT_STATUS_STORED = 1;"),
+        ("grpc.health.v1.HealthListResponse.StatusesEntry", "is the entry type for a map field"),
+        ("google.protobuf.Timestamp", "is a message:\nmessage Timestamp {"),
+        (REFLECTION[0], "is a service:\nservice ServerReflection {"),
+    ],
+)
+def test_describe_takes_each_kind_of_symbol(grpcurl, symbol, described):
+    assert f"{symbol} {described}" in grpcurl("describe", symbol)
 
 
 def test_each_method_of_v1_answers(grpcurl):
@@ -97,6 +114,11 @@ def test_each_method_of_the_tutorial_answers(grpcurl):
 @pytest.mark.parametrize("service", ["", "chatctl.v1.ChatService", "grpc.chat.ChatService"])
 def test_health_is_serving(grpcurl, service):
     assert objects(grpcurl("grpc.health.v1.Health/Check", data=[{"service": service}])) == [{"status": "SERVING"}]
+
+
+def test_health_lists_each_service(grpcurl):
+    serving = {name: {"status": "SERVING"} for name in ("", "chatctl.v1.ChatService", "grpc.chat.ChatService")}
+    assert objects(grpcurl("grpc.health.v1.Health/List")) == [{"statuses": serving}]
 
 
 @pytest.mark.parametrize(

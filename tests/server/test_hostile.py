@@ -48,6 +48,7 @@ METHODS = [
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/Watch",
     "/grpc.health.v1.Health/List",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ]
 OURS = {
@@ -169,6 +170,20 @@ def test_errors_of_one_method_do_not_hide_those_of_another():
     bound = LogRateLimiter()
     assert [bound.filter(record(args=(method,), name=ours)) for method in "aab" for _ in range(6)].count(True) == 10 + 6
     assert [bound.filter(record(line=9, args=(peer,), name=grpcs)) for peer in range(50)].count(True) == 10
+
+
+def test_the_log_of_many_hosts_is_bounded_and_none_starts_again():
+    bound, kinds = LogRateLimiter(), log_rate_limit.MAX_KINDS
+    hosts = [f"10.0.{n // 250}.{n % 250}" for n in range(2 * kinds)]
+
+    def logged(created):
+        name = "chatctl.server.client_log"
+        return sum(bound.filter(record(args=(host,), name=name, created=created)) for host in hosts)
+
+    assert logged(0.0) == kinds + log_rate_limit.MAX_LOG_RECORDS
+    assert sum(logged(1.0) for _ in range(20)) == (log_rate_limit.MAX_LOG_RECORDS - 1) * kinds
+    assert len(bound._counts) <= kinds + 1
+    assert kinds <= logged(100.0) <= kinds + 2 * log_rate_limit.MAX_LOG_RECORDS
 
 
 def test_a_malformed_log_record_raises_no_error():

@@ -123,6 +123,20 @@ def test_a_group_that_can_write_is_warned_of(tmp_path, caplog):
     assert f"the group can write to {directory}/chat.db and {directory}:" in warning
 
 
+def test_a_directory_of_another_user_is_warned_of(tmp_path, monkeypatch, caplog):
+    directory = tmp_path / "theirs"
+    directory.mkdir()
+    filled_store(directory / "chat.db")
+    give_away(monkeypatch, directory)
+    if os.geteuid() != 0:
+        monkeypatch.setattr(file_access, "_check_file", lambda *_: None)
+    run_on_log(f"sqlite:{directory}/chat.db", texts)
+    assert caplog.messages == [f"{directory} belongs to another user, who can replace the store chat.db"]
+    caplog.clear()
+    open_shared(directory / "chat.db")
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-lock"])
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_link_beside_a_store_is_refused_and_not_followed(path, tmp_path, suffix, shared):
@@ -194,3 +208,13 @@ def test_a_relative_path_without_a_working_directory_is_refused(tmp_path, monkey
 def test_two_slashes_in_front_of_a_path_are_one(path):
     filled_store(path)
     assert run_on_log(f"sqlite://{path}", texts)[0] == ["hello", "world"]
+
+
+@pytest.mark.parametrize("kind", ["missing", "precious"])
+def test_a_link_that_is_planted_after_the_checks_is_not_followed_for_the_lock(path, tmp_path, kind):
+    (tmp_path / "precious").write_text("dear diary")
+    path.with_name("chat.db-lock").symlink_to(tmp_path / kind)
+    with pytest.raises(OSError, match="symbolic links"):
+        file_access.acquire_lock(path, allow_shared=True)
+    assert (tmp_path / "precious").read_text() == "dear diary"
+    assert not (tmp_path / "missing").exists()

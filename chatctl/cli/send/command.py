@@ -29,6 +29,13 @@ class SplitMode(StrEnum):
     NULL = "null"
 
 
+class InvalidMode(StrEnum):
+    """What becomes of bytes that are not UTF-8."""
+
+    REJECT = "reject"
+    REPLACE = "replace"
+
+
 SEPARATORS = {SplitMode.LINE: b"\n", SplitMode.NONE: None, SplitMode.NULL: b"\0"}
 
 TEXT_HELP = "Send these words as one message. Without TEXT, or with -, send stdin, a message for each line."
@@ -39,6 +46,8 @@ InputIdOption = Annotated[str | None, typer.Option(metavar="ID", help=INPUT_ID_H
 SenderOption = Annotated[str | None, typer.Option(metavar="ID", hidden=True)]
 SPLIT_HELP = "End a record of stdin at each newline (line), only at the end of stdin (none), or at each NUL byte (null)."
 SplitOption = Annotated[SplitMode, typer.Option("--split", metavar="MODE", help=SPLIT_HELP)]
+INVALID_HELP = "Reject a record that is not UTF-8 (reject), or replace its invalid bytes by U+FFFD (replace)."
+InvalidOption = Annotated[InvalidMode, typer.Option("--invalid", metavar="MODE", help=INVALID_HELP)]
 JSON_HELP = "Print a JSON receipt for each record, and errors as JSON."
 JsonOption = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help=JSON_HELP)]
 RECEIPTS_HELP = "Write the receipts to FILE, even if sending fails. `chatctl verify FILE` checks them."
@@ -62,6 +71,7 @@ def send(
     input_id: InputIdOption = None,
     sender: SenderOption = None,
     split: SplitOption = SplitMode.LINE,
+    invalid: InvalidOption = InvalidMode.REJECT,
     receipts: ReceiptsOption = None,
     rejects: RejectsOption = None,
     unconfirmed: UnconfirmedOption = None,
@@ -81,7 +91,7 @@ def send(
     message = " ".join(text) if text and text != ["-"] else None
     interactive = sys.stdin.isatty() and message is None and resume is None
     if resume is None:
-        record_input: RecordInput = StdinInput(SEPARATORS[split], interactive) if message is None else TextInput(message)
+        record_input: RecordInput = _make_input(message, split, invalid, interactive)
         origin = Origin(room, login_name() if user is None else user, secrets.token_hex(8) if input_id is None else input_id)
     elif records := read_unconfirmed(resume):
         record_input, origin = ResumeInput(resume, records), records.origin
@@ -91,7 +101,8 @@ def send(
         return 0
     validate_origin(origin)
     show_progress = message is None and not interactive and not quiet and sys.stderr.isatty()
-    with open_output_files({"--receipts": receipts, "--rejects": rejects, "--unconfirmed": unconfirmed}, resume) as files:
+    paths = {"--receipts": receipts, "--rejects": rejects, "--unconfirmed": unconfirmed}
+    with open_output_files(paths, resume, notices.notifier(as_json)) as files:
         shown_server = server if options.needs_server_option(server) else ""
         report = SendReport(origin, record_input, files, shown_server, as_json, quiet)
         run = SendRun(report, "type messages, one a line; Ctrl-D ends" if interactive and not quiet else "")
@@ -101,11 +112,18 @@ def send(
 def _check_options(context: typer.Context, text: list[str] | None) -> None:
     """Refuse options that contradict each other, or do nothing together."""
     usage.refuse_pairs(context, ("--split", "--resume", "the records in FILE are split already"))
+    usage.refuse_pairs(context, ("--invalid", "--resume", "the records in FILE are UTF-8"))
     if text and text != ["-"] and usage.is_given(context, "--split"):
         context.fail("--split cannot be used with TEXT: it splits stdin")
     origin_given = any(usage.is_given(context, option) for option in ("--room", "--user", "--input-id", "--sender"))
     if usage.is_given(context, "--resume") and (text or origin_given):
         raise options.bad("--resume", "it excludes TEXT, --room, --user and --input-id")
+
+
+def _make_input(message: str | None, split: SplitMode, invalid: InvalidMode, interactive: bool) -> RecordInput:
+    """Return the input: TEXT, or stdin if that is None."""
+    replaces = invalid is InvalidMode.REPLACE
+    return StdinInput(SEPARATORS[split], interactive, replaces) if message is None else TextInput(message, replaces)
 
 
 def _input_id_of_sender(sender: str, input_id: str | None) -> str:

@@ -8,7 +8,7 @@ from chatctl.cli import options
 from chatctl.cli.send.unconfirmed import UnconfirmedRecords
 from chatctl.cli.streams.json_lines import Origin
 from chatctl.cli.streams.rejects import RejectsFile
-from chatctl.cli.streams.splitter import decode_record
+from chatctl.cli.streams.splitter import RejectedRecord, ReplacedRecords, decode_record
 from chatctl.cli.streams.stdin_input import StopPosition, put_results
 from chatctl.model.limits import MAX_NAME_BYTES
 
@@ -29,6 +29,8 @@ class RecordInput(Protocol):
     """The log in which its records may be stored already, or empty."""
     total_bytes: int | None
     """The size of the input, if known."""
+    num_replaced: int
+    """The number of records that were read and were not UTF-8, so that their text is not their input."""
 
     async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
         """Put all records, as fast as the stream takes them."""
@@ -54,18 +56,23 @@ class TextInput:
     unconfirmed_path = log = ""
     total_bytes: int | None = None
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, text: str, replace_invalid: bool = False) -> None:
+        """`replace_invalid`: bytes that are not UTF-8 become U+FFFD."""
+        self.num_replaced = 0
+        self._replace_invalid = replace_invalid
+        self._record = os.fsencode(text)  # bytes that are not UTF-8 are surrogates in it
 
     async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
-        record = os.fsencode(self._text)  # bytes that are not UTF-8 are surrogates in it
-        result = decode_record(record, stream.limits.text_bytes)
-        if rejects and not isinstance(result, list):
-            rejects.spool(record)
-        put_results(stream, room, [result], rejects)
+        result = decode_record(self._record, stream.limits.text_bytes, replace_invalid=self._replace_invalid)
+        if rejects and isinstance(result, RejectedRecord):
+            rejects.spool(self._record)
+        _, self.num_replaced = put_results(stream, room, [result], rejects)
 
     def unread_records(self) -> list[tuple[int, list[str]]]:
-        return [(1, [self._text])] if _is_utf8(self._text) else []
+        result = decode_record(self._record, len(self._record) * 3, replace_invalid=self._replace_invalid)
+        if isinstance(result, RejectedRecord):
+            return []
+        return [(1, result.texts if isinstance(result, ReplacedRecords) else result)]
 
     def is_unterminated(self, number: int) -> bool:
         return True
@@ -83,6 +90,7 @@ class ResumeInput:
     separator = b"\n"
     is_single_text = False
     total_bytes: int | None = None
+    num_replaced = 0
 
     def __init__(self, path: str, unconfirmed: UnconfirmedRecords) -> None:
         self.unconfirmed_path = os.path.realpath(path)
@@ -110,11 +118,3 @@ def validate_origin(origin: Origin, max_name_bytes: int = MAX_NAME_BYTES) -> Non
     """Raise BadParameter, which names the option, for a name that no server or not this one accepts."""
     for option, name in zip(("--room", "--user", "--input-id"), origin, strict=True):
         options.parse_name(option, name, max_name_bytes)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,12 +1,13 @@
 """The files that `send` writes."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chatctl.cli import options
-from chatctl.cli.streams.files import OUTPUT_PART_SUFFIX, OutputFile
+from chatctl.cli.streams import json_lines
+from chatctl.cli.streams.files import OutputFile, first_lines
 
 
 @dataclass
@@ -19,6 +20,16 @@ class OutputFiles:
 
     def _all(self) -> list[OutputFile]:
         return [file for file in (self.receipts, self.rejects, self.unconfirmed) if file]
+
+    @property
+    def are_blocked(self) -> bool:
+        """True while the reader of a pipe has not taken everything."""
+        return any(file.is_blocked for file in self._all())
+
+    async def drain(self) -> None:
+        """Wait until the readers of pipes have taken everything."""
+        for file in self._all():
+            await file.drain()
 
     def close(self) -> list[str]:
         """Move the files to their places, and return their errors."""
@@ -33,8 +44,13 @@ class OutputFiles:
 
 
 @contextmanager
-def open_output_files(paths: dict[str, str | None], resume: str | None) -> Iterator[OutputFiles]:
-    """Open the files of these options, and discard those that are not closed. Raises BadParameter."""
+def open_output_files(
+    paths: dict[str, str | None], resume: str | None, notify: Callable[[str], None]
+) -> Iterator[OutputFiles]:
+    """Open the files of these options, and discard those that are not closed. Raises BadParameter.
+
+    `notify` gets the first write error of a file at once, since the input may never end.
+    """
     resume_path = os.path.realpath(resume) if resume else ""
     used_paths = {resume_path: "what --resume reads: use another file"}
     files = OutputFiles()
@@ -42,21 +58,42 @@ def open_output_files(paths: dict[str, str | None], resume: str | None) -> Itera
         for option, path in paths.items():
             if path is None:
                 continue
-            real_path = os.path.realpath(path)
-            part = real_path + OUTPUT_PART_SUFFIX
-            replaces_resumed = option == "--unconfirmed" and real_path == resume_path and part not in used_paths
-            conflict = used_paths.get(real_path) or used_paths.get(part) or _overwrite_error(option, path)
+            real_path = _real_path(path)
+            replaces_resumed = option == "--unconfirmed" and real_path == resume_path
+            conflict = used_paths.get(real_path) or _overwrite_error(option, path)
             if conflict and not replaces_resumed:
                 raise options.bad(option, f"{path} is {conflict}")
             used_paths[real_path] = "the file of another option: use a file for each"
-            used_paths[part] = "where the file of another option is written: use another file"
-            setattr(files, option.removeprefix("--"), OutputFile(option, path))
+            # That of --unconfirmed is written at the end, where its errors are reported.
+            file = OutputFile(option, path, None if option == "--unconfirmed" else notify)
+            setattr(files, option.removeprefix("--"), file)
         yield files
     finally:
         files.discard()
 
 
+def _real_path(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except OSError:  # the working directory was deleted
+        return path
+
+
 def _overwrite_error(option: str, path: str) -> str:
-    """Return why a file must not be overwritten: it has records of an earlier run. Empty if it may be."""
-    has_records = option == "--unconfirmed" and os.path.isfile(path) and os.path.getsize(path)
-    return f"not empty: send its records with --resume {path}, or use another file" if has_records else ""
+    """Return why a file must not be overwritten. Empty if it may be."""
+    if not os.path.isfile(path) or not os.path.getsize(path):
+        return ""
+    if option == "--unconfirmed":
+        return f"not empty: send its records with --resume {path}, or use another file"
+    if option == "--receipts" and not _has_receipts(path):
+        return "not a file of receipts, which may be replaced: use another file"
+    return ""
+
+
+def _has_receipts(path: str) -> bool:
+    try:
+        for line in first_lines(path):
+            json_lines.read_receipt(line)
+    except (OSError, *json_lines.LINE_ERRORS):
+        return False
+    return True

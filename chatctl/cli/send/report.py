@@ -77,6 +77,13 @@ class SendReport:
             self._say_nothing_new(receipt.sequence)
         elif receipt.status is UNCONFIRMED and self._files.unconfirmed:
             self._unconfirmed.runs.append((receipt.number, list(delivery.texts)))
+        if self.rejects:
+            self.rejects.forget(receipt.number, receipt.count)
+
+    async def drain(self) -> None:
+        """Wait until the readers of output files that are pipes have taken everything."""
+        if self._files.are_blocked:
+            await self._files.drain()
 
     def _at_stdout(self, lines: bytes) -> bytes:
         return escape_json(lines.decode()).encode() if self._at_terminal else lines
@@ -92,7 +99,8 @@ class SendReport:
         receipt = delivery.receipt
         if self.rejects and delivery.texts:
             last = receipt.number + receipt.count - 1
-            self.rejects.write_texts(delivery.texts, unterminated=self.record_input.is_unterminated(last))
+            unterminated = self.record_input.is_unterminated(last)
+            self.rejects.write_texts(delivery.texts, receipt.number, unterminated)
         elif self.rejects:
             self.rejects.write_next()
         if not self.as_json:
@@ -140,6 +148,9 @@ class SendReport:
             return
         success = not (unfinished or error or self._counts[REJECTED] or self._counts[UNCONFIRMED])
         notices.say(self._summary_text(), notices.Severity.SUCCESS if success else notices.Severity.INFO)
+        if replaced := self.record_input.num_replaced:
+            what = "1 record was" if replaced == 1 else f"{replaced:,} records were"
+            notices.say(f"{what} not UTF-8: invalid bytes were replaced by U+FFFD")
         if unfinished and stopped:
             partial = f"; {stopped.unfinished} bytes of the next record were read, too" if stopped.unfinished else ""
             notices.say(f"reading stopped after record {stopped.record}, at byte {stopped.byte} of the input{partial}")
@@ -161,6 +172,7 @@ class SendReport:
         return {
             "records": sum(self._counts.values()),
             **{json_lines.STATUS_NAMES[status]: count for status, count in self._counts.items()},
+            "replaced": self.record_input.num_replaced,
             "first_sequence": self._first_sequence or None,
             "last_sequence": self._last_sequence or None,
             **self.origin._asdict(),

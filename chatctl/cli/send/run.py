@@ -71,6 +71,7 @@ class SendRun:
             try:
                 async for delivery in stream.reports():
                     report.add(delivery)
+                    await report.drain()
                 await asyncio.wait([feed_task])
                 if not feed_task.cancelled():
                     feed_task.result()  # raises an error of the input

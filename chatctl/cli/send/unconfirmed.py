@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import typer
 
 from chatctl.cli import options
 from chatctl.cli.streams import json_lines
 from chatctl.cli.streams.json_lines import Origin
+from chatctl.cli.streams.pipes import open_for_reading
+from chatctl.model.limits import MAX_BATCH_BYTES
+
+MAX_LINE_CHARS = 8 * MAX_BATCH_BYTES  # of a text, in which each byte may be escaped as \\uXXXX, and its names
 
 
 @dataclass
@@ -30,8 +35,9 @@ class UnconfirmedRecords:
 def read_unconfirmed(path: str) -> UnconfirmedRecords | None:
     """Return the records in a file, or None if it is empty. Raises BadParameter for any other file."""
     try:
-        with open(path, encoding="utf-8", newline="\n") as file:
-            return _read_records(path, file)
+        with open(open_for_reading(path), encoding="utf-8", newline="\n") as file:
+            # A device may have a line without an end.
+            return _read_records(path, iter(partial(file.readline, MAX_LINE_CHARS), ""))
     except OSError as error:
         raise _bad_file(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -42,6 +48,8 @@ def _read_records(path: str, lines: Iterable[str]) -> UnconfirmedRecords | None:
     records = None
     next_number = 0
     for line_number, line in enumerate(lines, 1):
+        if len(line) == MAX_LINE_CHARS:
+            raise _bad_file(f"line {line_number} of {path} is too long for a record that `send --unconfirmed` wrote")
         try:
             number, origin, text, log = json_lines.read_unconfirmed(line)
         except json_lines.LINE_ERRORS:

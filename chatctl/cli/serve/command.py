@@ -25,7 +25,7 @@ from chatctl.net.address import DEFAULT_SERVER, parse_address
 DEFAULT_LIMITS = Limits()
 LIMITS_PANEL = "Limits"
 # How long the end waits for a stdout and stderr that are not read. A forced end is late already.
-FLUSH_SECONDS, FORCED_FLUSH_SECONDS = 0.5, 0.1
+FLUSH_SECONDS, FORCED_FLUSH_SECONDS = 0.5, 0.2
 
 LISTEN_HELP = (
     "Listen on HOST:PORT or unix:PATH; repeatable. Port 0 takes a free port. (env var: CHATCTL_LISTEN, commas between)"

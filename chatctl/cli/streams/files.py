@@ -1,104 +1,235 @@
-"""Output files that are replaced whole or not at all, and their locks."""
+"""Output files: they are replaced whole or not at all, and what was written is never deleted."""
 
-import fcntl
+import errno
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from chatctl.cli import options
+from chatctl.cli.streams import places
+from chatctl.cli.streams.pipes import PipeOutput, open_for_reading
 
-OUTPUT_PART_SUFFIX = ".part"  # of a file while it is written; a process that was killed leaves it behind
+CHECKED_BYTES = 64 * 1024  # of the content of a file that is to be replaced
+
+
+class FileOutput(Protocol):
+    """Where an output file writes."""
+
+    path: Path
+
+    def write(self, data: bytes) -> None:
+        """Write all of the data, or as much as fits. Raises OSError."""
+
+    def finish(self) -> None:
+        """Make the file complete. Raises OSError."""
+
+    def close(self) -> str:
+        """Close it, and return the path of an unfinished file that holds what was written, or empty."""
 
 
 class OutputFile:
     """A file that is written beside its place, and moved there by `close`. A pipe or device is written directly.
 
-    A write error is kept in `error` and ends nothing, as sending matters more. Then the old file stays in its place.
+    A write error is kept in `error`, is notified at once, and ends nothing, as sending matters more. Then the old file
+    stays in its place, and what was written stays in a file beside it.
     """
 
-    def __init__(self, option: str, path: str) -> None:
+    def __init__(self, option: str, path: str, notify: Callable[[str], None] | None = None) -> None:
         """Raises BadParameter, which names the option, if the path cannot be written or is also stdin."""
-        self.path = Path(path)
         self.error = ""
+        self._notify = notify
+        self._closed = False
         try:
-            status = self.path.stat() if self.path.exists() else None
-            if error := _place_error(path, status):
+            if error := _place_error(path):
                 raise options.bad(option, error)
-            self._in_place = status is not None and not stat.S_ISREG(status.st_mode)
-            if not self._in_place:
-                self.path = self.path.resolve()  # replace the file that a link points to, not the link
-            self._part_path = self.path if self._in_place else self.path.with_name(self.path.name + OUTPUT_PART_SUFFIX)
-            descriptor = os.open(self.path, os.O_WRONLY) if self._in_place else open_locked(self._part_path)
-            if status and not self._in_place:
-                os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+            self._output = _open_output(path)
         except BlockingIOError:
             raise options.bad(option, f"cannot write {path}: another chatctl is writing it") from None
         except OSError as error:
             raise options.bad(option, f"cannot write {path}: {error.strerror}") from None
-        self._file = os.fdopen(descriptor, "wb")
+        self.path = self._output.path
+
+    @property
+    def spool_directory(self) -> Path | None:
+        """The directory for temporary files, or None for the system's."""
+        return self.path.parent if isinstance(self._output, PartOutput) else None
 
     def write(self, data: bytes) -> None:
-        """Write, unless an earlier write failed."""
-        if not self.error:
+        """Write, also after an error: there may be space again."""
+        try:
+            self._output.write(data)
+        except OSError as error:
+            self.record_error(error)
+
+    @property
+    def is_blocked(self) -> bool:
+        """True while the reader of a pipe has not taken everything."""
+        return isinstance(self._output, PipeOutput) and self._output.is_blocked
+
+    async def drain(self) -> None:
+        """Wait until the reader of a pipe has taken everything."""
+        if isinstance(self._output, PipeOutput):
             try:
-                self._file.write(data)
+                await self._output.drain()
             except OSError as error:
                 self.record_error(error)
 
     def close(self) -> None:
         """Move the file to its place."""
+        if self._closed:
+            return
+        self._closed, self._notify = True, None
         try:
-            self._file.flush()
-            if not self._in_place and not self.error:
-                os.fsync(self._file.fileno())
-                self._part_path.rename(self.path)
+            if not self.error or isinstance(self._output, PipeOutput):
+                self._output.finish()
         except OSError as error:
             self.record_error(error)
-        if self.error and not self._in_place:
-            self._part_path.unlink(missing_ok=True)
         try:
-            self._file.close()  # this releases the lock
+            if kept := self._output.close():
+                self.error += f": what was written is in {kept}"
         except OSError as error:
             self.record_error(error)
 
     def discard(self) -> None:
         """Leave the old file in its place, unless this one was closed."""
-        if not self._file.closed:
+        if not self._closed:
             self.error = self.error or f"{self.path} is not written"
             self.close()
 
     def record_error(self, error: OSError) -> None:
-        """Keep the first error."""
-        self.error = self.error or f"cannot write {self.path}: {error.strerror}"
+        """Keep the first error, and notify it."""
+        if not self.error:
+            self.error = f"cannot write {self.path}: {error.strerror}"
+            if self._notify:
+                self._notify(self.error)
 
 
-def _place_error(path: str, status: os.stat_result | None) -> str:
+class PartOutput:
+    """A regular file: its new content is in a part file until `finish`."""
+
+    def __init__(self, path: Path, lock: places.FileLock, old: os.stat_result | None) -> None:
+        """Raises OSError if the file could not be replaced, or if there is no space for a first byte."""
+        self.path, self._lock = path, lock
+        if old and (error := places.replace_error(path, old)):
+            raise PermissionError(errno.EPERM, error)
+        self._descriptor, self._part_path = places.create_part(path)
+        try:
+            self._can_rename = old is None or places.keep_owner(self._descriptor, old)
+            os.write(self._descriptor, b"\n")
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+        except OSError:
+            os.close(self._descriptor)
+            self._part_path.unlink()
+            raise
+        self._finished = False
+
+    def write(self, data: bytes) -> None:
+        end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        try:
+            places.write_all(self._descriptor, data)
+        except OSError:
+            self._keep_whole_lines(end)
+            raise
+
+    def _keep_whole_lines(self, end: int) -> None:
+        """Cut off the line that is unfinished, so that the next one is whole."""
+        with suppress(OSError):
+            written = os.pread(self._descriptor, os.fstat(self._descriptor).st_size - end, end)
+            end += written.rfind(b"\n") + 1
+            os.ftruncate(self._descriptor, end)
+            os.lseek(self._descriptor, end, os.SEEK_SET)
+
+    def finish(self) -> None:
+        places.move_into_place(self._descriptor, self._part_path, self.path, self._can_rename)
+        self._finished = True
+
+    def close(self) -> str:
+        kept = ""
+        if not self._finished and os.fstat(self._descriptor).st_size:
+            kept = str(self._part_path)
+        elif not self._finished:
+            with suppress(OSError):
+                self._part_path.unlink()
+        self._lock.release()
+        os.close(self._descriptor)
+        return kept
+
+
+class InPlaceOutput:
+    """A regular file in a directory that cannot be written. Its old content is removed before the first write."""
+
+    def __init__(self, path: Path, lock: places.FileLock) -> None:
+        self.path, self._lock = path, lock
+        self._descriptor = os.open(path, os.O_WRONLY | places.OPEN_FLAGS)
+        self._started = False
+
+    def write(self, data: bytes) -> None:
+        self._start()
+        places.write_all(self._descriptor, data)
+
+    def _start(self) -> None:
+        if not self._started:
+            os.ftruncate(self._descriptor, 0)
+            self._started = True
+
+    def finish(self) -> None:
+        self._start()
+        os.fsync(self._descriptor)
+
+    def close(self) -> str:
+        os.close(self._descriptor)
+        self._lock.release()
+        return ""
+
+
+def _open_output(path: str) -> FileOutput:
+    """Open a path for writing. Raises OSError."""
+    status = os.stat(path) if os.path.exists(path) else None
+    if status and not stat.S_ISREG(status.st_mode):
+        return PipeOutput(Path(path))
+    place = places.resolve_place(path)  # replace the file that a link points to, not the link
+    if status:
+        places.check_owner(place, status)
+    lock = places.FileLock(place)
+    try:
+        return InPlaceOutput(place, lock) if lock.in_place else PartOutput(place, lock, status)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _place_error(path: str) -> str:
     """Return why no file can be written there, empty if it can. Raises OSError."""
+    if not path:
+        return "the path is empty, which is the working directory: use a file"
     if path == "-":
         return "- is not a file: for stdout use --json"
+    if path.endswith(places.LOCK_SUFFIX):
+        return f"{path} ends like a lock file of chatctl: use another name"
+    if not os.path.exists(path):
+        return ""
+    status = os.stat(path)
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         # A terminal or /dev/null may well be both, and a pipe may be named as /dev/stdout.
-        same_file = status and os.path.samestat(status, os.fstat(number)) and not stat.S_ISCHR(status.st_mode)
+        same_file = os.path.samestat(status, os.fstat(number)) and not stat.S_ISCHR(status.st_mode)
         if same_file and (number == 0 or Path(path).is_file()):
             return f"{path} is also {name}: use another file"
-    return f"{path} is a directory: use a file" if status and stat.S_ISDIR(status.st_mode) else ""
+    for is_kind, name in ((stat.S_ISDIR, "directory"), (stat.S_ISBLK, "block device"), (stat.S_ISSOCK, "socket")):
+        if is_kind(status.st_mode):
+            return f"{path} is a {name}: use a file"
+    return ""
 
 
-def open_locked(path: Path) -> int:
-    """Open the file, empty and locked against other processes until it is closed or this process ends.
-
-    Raises BlockingIOError if another process has the lock, and other OSErrors if it cannot be written.
-    """
-    while True:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                    os.ftruncate(descriptor, 0)
-                    return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)  # the process that had the lock has just moved or removed the file
+def first_lines(path: str) -> list[bytes]:
+    """Return the whole lines in the first part of a regular file, or the only line. Raises OSError."""
+    descriptor = open_for_reading(path)
+    try:
+        content = os.read(descriptor, CHECKED_BYTES)
+    finally:
+        os.close(descriptor)
+    *lines, last = content.split(b"\n")
+    return lines or ([last] if last else [])

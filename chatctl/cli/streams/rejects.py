@@ -22,12 +22,12 @@ class RejectsFile:
         self._file = file
         self._separator = separator
         self._record_sizes: deque[int] = deque()
-        place = file.path.parent if file.path.is_file() or not file.path.exists() else None
         try:
-            self._spool = tempfile.TemporaryFile(dir=place, buffering=0)  # noqa: SIM115 (open until the process ends)
+            self._spool = tempfile.TemporaryFile(dir=file.spool_directory, buffering=0)  # noqa: SIM115 (open until the process ends)
         except OSError as error:
             raise options.bad("--rejects", f"cannot write a temporary file for {file.path}: {error.strerror}") from None
         self._spool_offset = 0
+        self._originals: dict[int, bytes] = {}  # of records in flight whose text is not their input, by number
 
     def spool(self, data: bytes) -> None:
         """Keep bytes of a record that is rejected as it is read."""
@@ -58,7 +58,21 @@ class RejectsFile:
             self._spool.truncate()
             self._spool_offset = 0
 
-    def write_texts(self, texts: Sequence[str], unterminated: bool) -> None:
-        """Write texts that the server rejected. `unterminated`: the last one ended the input without a separator."""
-        data = b"".join(text.encode() + self._separator for text in texts)
+    def keep_originals(self, number: int, originals: dict[int, bytes]) -> None:
+        """Keep the bytes of records whose text is not their input, until `forget`: by position after the record `number`."""
+        self._originals.update((number + position, data) for position, data in originals.items())
+
+    def forget(self, number: int, count: int) -> None:
+        """Forget the bytes that were kept for `count` records."""
+        if self._originals:
+            for position in range(number, number + count):
+                self._originals.pop(position, None)
+
+    def write_texts(self, texts: Sequence[str], number: int, unterminated: bool) -> None:
+        """Write what became of `texts`, which the server rejected; the first has this number.
+
+        `unterminated`: the last one ended the input without a separator.
+        """
+        originals, separator = self._originals, self._separator
+        data = b"".join(originals.get(i) or text.encode() + separator for i, text in enumerate(texts, number))
         self._file.write(data.removesuffix(self._separator) if unterminated else data)

@@ -13,7 +13,14 @@ class RejectedRecord(NamedTuple):
     size: int
 
 
-SplitResult = list[str] | RejectedRecord
+class ReplacedRecords(NamedTuple):
+    """Texts of consecutive records, some of which were not UTF-8: their original bytes, by position in `texts`."""
+
+    texts: list[str]
+    originals: dict[int, bytes]
+
+
+SplitResult = list[str] | RejectedRecord | ReplacedRecords
 """Texts of consecutive records, or the reason why the next record is not a text."""
 
 
@@ -21,12 +28,18 @@ class RecordSplitter:
     """Splits at a separator (None: the whole input is one record). Holds at most one record, of at most `limit` bytes."""
 
     def __init__(
-        self, separator: bytes | None, limit: int, on_rejected_bytes: Callable[[bytes], None] = lambda _: None
+        self,
+        separator: bytes | None,
+        limit: int,
+        on_rejected_bytes: Callable[[bytes], None] = lambda _: None,
+        replace_invalid: bool = False,
     ) -> None:
         """`limit` is the most bytes of a text.
 
-        `on_rejected_bytes` is called with all bytes of the rejected records, in order.
+        `on_rejected_bytes` is called with all bytes of the rejected records, in order. With `replace_invalid`, bytes that
+        are not UTF-8 become U+FFFD.
         """
+        self._replace_invalid = replace_invalid
         self._separator = separator
         self._limit = limit
         self._on_rejected_bytes = on_rejected_bytes
@@ -97,23 +110,27 @@ class RecordSplitter:
 
     def _split_one_by_one(self, data: bytes, terminator: bytes) -> Iterator[SplitResult]:
         texts: list[str] = []
+        originals: dict[int, bytes] = {}
         records = [data] if self._separator is None else data.split(self._separator)
         for position, record in enumerate(records, 1):
             separator = terminator if position == len(records) else self._separator or b""
-            result = decode_record(record, self._limit, separator)
-            if isinstance(result, list):
+            result = decode_record(record, self._limit, separator, self._replace_invalid)
+            if isinstance(result, RejectedRecord):
+                self._on_rejected_bytes(record + separator)
+                if texts:
+                    yield ReplacedRecords(texts, originals) if originals else texts
+                    texts, originals = [], {}
+                yield result
+            elif isinstance(result, list):
                 texts += result
-                continue
-            self._on_rejected_bytes(record + separator)
-            if texts:
-                yield texts
-                texts = []
-            yield result
+            else:
+                originals[len(texts)] = result.originals[0]
+                texts += result.texts
         if texts:
-            yield texts
+            yield ReplacedRecords(texts, originals) if originals else texts
 
 
-def decode_record(record: bytes, limit: int, separator: bytes = b"") -> SplitResult:
+def decode_record(record: bytes, limit: int, separator: bytes = b"", replace_invalid: bool = False) -> SplitResult:
     """Return the text of a record, or why it is not a text."""
     size = len(record) + len(separator)
     if len(record) > limit:
@@ -121,7 +138,12 @@ def decode_record(record: bytes, limit: int, separator: bytes = b"") -> SplitRes
     try:
         return [record.decode()]
     except UnicodeDecodeError as error:
-        return RejectedRecord(f"not UTF-8: byte 0x{record[error.start]:02x} at position {error.start}", size)
+        if not replace_invalid:
+            return RejectedRecord(f"not UTF-8: byte 0x{record[error.start]:02x} at position {error.start}", size)
+    text = record.decode(errors="replace")
+    if (text_size := len(text.encode())) > limit:  # the replacement character has three bytes
+        return reject_too_long(text_size, limit, size)
+    return ReplacedRecords([text], {0: record + separator})
 
 
 def reject_too_long(length: int, limit: int, size: int) -> RejectedRecord:

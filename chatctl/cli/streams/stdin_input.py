@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatctl.cli.streams.rejects import RejectsFile
-from chatctl.cli.streams.splitter import RecordSplitter, SplitResult
+from chatctl.cli.streams.splitter import RecordSplitter, RejectedRecord, ReplacedRecords, SplitResult
 from chatctl.cli.streams.stdin import STDIN, read_ready_byte, read_stdin, unread_size
 
 if TYPE_CHECKING:
@@ -27,8 +27,10 @@ class StdinInput:
     is_single_text = False
     unconfirmed_path = log = ""
 
-    def __init__(self, separator: bytes | None, interactive: bool) -> None:
-        """`interactive`: a person types the records."""
+    def __init__(self, separator: bytes | None, interactive: bool, replace_invalid: bool = False) -> None:
+        """`interactive`: a person types the records. `replace_invalid`: bytes that are not UTF-8 become U+FFFD."""
+        self._replace_invalid = replace_invalid
+        self.num_replaced = 0
         self.total_bytes = unread_size()
         self._split_at = separator
         self.separator = separator or b""
@@ -39,10 +41,12 @@ class StdinInput:
 
     async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
         on_rejected_bytes = rejects.spool if rejects else lambda _: None
-        self._splitter = splitter = RecordSplitter(self._split_at, stream.limits.text_bytes, on_rejected_bytes)
+        self._splitter = splitter = RecordSplitter(
+            self._split_at, stream.limits.text_bytes, on_rejected_bytes, self._replace_invalid
+        )
         try:
             async for chunk in read_stdin():
-                self._record_count += put_results(stream, room, splitter.feed(chunk), rejects)
+                self._put(stream, room, splitter.feed(chunk), rejects)
                 await stream.drain()
         except asyncio.CancelledError:
             # No other process can read what was taken out of a pipe: finish its last record if the rest is ready.
@@ -51,10 +55,15 @@ class StdinInput:
                 and 0 < splitter.partial_bytes <= stream.limits.text_bytes
                 and (byte := read_ready_byte(STDIN))
             ):
-                self._record_count += put_results(stream, room, splitter.feed(byte), rejects)
+                self._put(stream, room, splitter.feed(byte), rejects)
             raise
-        self._record_count += put_results(stream, room, splitter.finish(), rejects)
+        self._put(stream, room, splitter.finish(), rejects)
         self._at_end = True
+
+    def _put(self, stream: "RecordStream", room: str, results: Iterable[SplitResult], rejects: RejectsFile | None) -> None:
+        records, replaced = put_results(stream, room, results, rejects, self._record_count + 1)
+        self._record_count += records
+        self.num_replaced += replaced
 
     def unread_records(self) -> list[tuple[int, list[str]]]:
         return []
@@ -73,19 +82,25 @@ class StdinInput:
         )
 
     def retry_hint(self, input_id: str) -> str:
-        return f"send the same input again with --input-id {shlex.quote(input_id)}"
+        invalid = " --invalid replace" if self._replace_invalid else ""
+        return f"send the same input again with --input-id {shlex.quote(input_id)}{invalid}"
 
 
-def put_results(stream: "RecordStream", room: str, results: Iterable[SplitResult], rejects: RejectsFile | None) -> int:
-    """Put records into the stream, and return their number."""
-    records = 0
+def put_results(
+    stream: "RecordStream", room: str, results: Iterable[SplitResult], rejects: RejectsFile | None, number: int = 1
+) -> tuple[int, int]:
+    """Put records into the stream, the first of which has this number. Returns how many they are, and how many replaced."""
+    first, replaced = number, 0
     for result in results:
-        if isinstance(result, list):
-            stream.put(room, result)
-            records += len(result)
-        else:
+        if isinstance(result, RejectedRecord):
             stream.reject(room, result.error)
-            records += 1
+            number += 1
             if rejects:
                 rejects.end_record(result.size)
-    return records
+            continue
+        texts, originals = result if isinstance(result, ReplacedRecords) else (result, {})
+        if rejects and originals:
+            rejects.keep_originals(number, originals)
+        stream.put(room, texts)
+        number, replaced = number + len(texts), replaced + len(originals)
+    return number - first, replaced

@@ -1,12 +1,12 @@
 """`chatctl verify`."""
 
 import asyncio
-import os
 from typing import Annotated
 
 import typer
 
 from chatctl.cli import options
+from chatctl.cli.streams.pipes import open_for_reading
 from chatctl.cli.streams.stdin import STDIN
 from chatctl.cli.terminal.escape import escape_text
 from chatctl.cli.verify.report import VerifyReport
@@ -29,9 +29,7 @@ def verify(
     """Check that every message in RECEIPTS is stored as its receipt says."""
     endpoint, seconds = options.parse_endpoint(server), options.parse_seconds("--timeout", timeout)
     try:
-        descriptor = STDIN if file == "-" else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-        if os.path.isdir(descriptor):
-            raise IsADirectoryError(0, "it is a directory")
+        descriptor = STDIN if file == "-" else open_for_reading(file)
     except OSError as error:
         raise options.bad("RECEIPTS", f"cannot open {escape_text(file)}: {error.strerror}") from None
     return asyncio.run(VerifyReport(as_json, quiet).run(endpoint, seconds, descriptor))

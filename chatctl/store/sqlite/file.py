@@ -59,7 +59,7 @@ class StoreFile:
         except BaseException:
             self.close()
             raise
-        file_access.warn_of_group(self.path, shared)
+        file_access.warn_of_others(self.path, shared, allow_shared)
 
     def _open_error(self, reason: str | None, hint: str = "") -> StoreOpenError:
         return file_access.open_error(self.path, reason, hint)

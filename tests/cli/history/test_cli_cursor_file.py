@@ -57,13 +57,18 @@ def cursor(address, room, last=1):
     return run("history", "--room", room, "--last", str(last), "--json", server=address).objects[0]["cursor"]
 
 
+def saved(place):
+    """Return the cursor in a cursor file, without the filter in its second line."""
+    return place.read_text().splitlines()[0]
+
+
 # --- start and continuation
 
 
 def test_each_run_continues_where_the_last_one_stopped(send, history, place, address, room):
     send("a", "b")
     assert history().lines == ["a", "b"]
-    assert place.read_text() == cursor(address, room) + "\n"
+    assert saved(place) == cursor(address, room)
     assert history() == (0, "", "")
     send("c")
     assert history().lines == ["c"]
@@ -89,7 +94,7 @@ def test_the_cursor_advances_as_pages_are_written(send, follow, place, address, 
     for text in "abc":
         send(text)
         now = cursor(address, room)
-        until(lambda: place.exists() and place.read_text() == now + "\n")  # noqa: B023
+        until(lambda: place.exists() and saved(place) == now)  # noqa: B023
         assert process.out.lines[-1] == text
     assert process.signal(signal.SIGINT).wait().lines == ["a", "b", "c"]
 
@@ -102,7 +107,7 @@ def test_a_count_ends_between_two_messages_of_a_page(send, history):
 def test_messages_that_do_not_match_are_not_scanned_again(send, history, place, address, room):
     send("a", "needle", "b", "c")
     assert history("--grep", "needle").lines == ["needle"]
-    assert place.read_text() == cursor(address, room) + "\n"
+    assert saved(place) == cursor(address, room)
 
 
 def test_after_and_last_set_the_start_while_there_is_no_file(send, history, follow, place, address, room):
@@ -119,16 +124,65 @@ def test_after_and_last_set_the_start_while_there_is_no_file(send, history, foll
 
 
 @pytest.mark.parametrize("option", ["--last", "--after"])
-def test_after_and_last_are_refused_once_there_is_a_file(send, history, place, address, room, option):
+def test_one_unchanging_command_line_starts_and_continues(send, history, place, address, room, option):
+    send("a", "b", "c")
+    start = (option, "1" if option == "--last" else cursor(address, room, last=2))
+    assert history(*start).lines == ["c"]
+    send("d", "e")
+    assert history(*start).lines == ["d", "e"]
+    assert history(*start).lines == []
+    assert saved(place) == cursor(address, room)
+
+
+def test_last_0_of_a_service_is_only_for_its_first_start(send, follow, place):
+    """Messages that arrive while the follower is stopped are printed by its next run."""
+    send("a")
+    process = follow("--last", "0")
+    until(place.exists)
+    assert process.signal(signal.SIGTERM).wait().lines == []
+    send("b")
+    process = follow("--last", "0")
+    until(lambda: process.out.lines == ["b"])
+
+
+# --- the filter
+
+
+def test_another_filter_is_refused_since_messages_would_be_missing(send, history, place):
+    send("needle 1", "other")
+    assert history("--grep", "needle").lines == ["needle 1"]
+    content = place.read_text()
+    for more in ((), ("--grep", "other"), ("--grep", "needle", "--user", "tess"), ("--grep", "needle", "--room", "b")):
+        done = history(*more)
+        assert (done.code, done.out) == (2, "")
+        assert f"{place} was written with other filters" in done.err
+        assert "use the same filters or another file" in done.err
+        assert place.read_text() == content
+    send("needle 2")
+    assert history("--grep", "needle").lines == ["needle 2"]
+
+
+def test_the_order_of_rooms_and_the_times_are_not_part_of_the_filter(send, history, place, room):
+    send("a")
+    assert history("--room", "b", "--room", "c").lines == ["a"]
+    send("b")
+    assert history("--room", "c", "--room", "b", "--room", "b", "--since", "1h").lines == ["b"]
+
+
+def test_a_file_without_filter_is_continued_with_any(send, history, place, address, room):
+    """Versions before 0.2.0 write such a file. A reader without filter skips no message, either."""
     send("a", "b")
-    first = cursor(address, room, last=2)
-    place.write_text(first + "\n")
-    done = history(option, "1" if option == "--last" else first)
-    assert (done.code, done.out) == (2, "")
-    assert "--cursor-file" in done.err
-    assert str(place) in done.err
-    assert place.read_text() == first + "\n"
-    assert os.listdir(place.parent) == ["cursor"]
+    place.write_text(cursor(address, room, last=2) + "\n")
+    assert history("--grep", "b").lines == ["b"]
+    assert len(place.read_text().splitlines()) == 2
+
+
+def test_the_first_line_alone_continues_with_another_filter(send, history, place, address, room):
+    send("a", "b")
+    assert history("--grep", "a").lines == ["a"]
+    place.write_text(saved(place) + "\n")
+    send("c")
+    assert history().lines == ["c"]
 
 
 def test_following_continues_after_a_restart_of_the_server(start_server, follow, place):
@@ -142,7 +196,7 @@ def test_following_continues_after_a_restart_of_the_server(start_server, follow,
     run("send", "--room", "lobby", "b", server=second.address)
     until(lambda: process.out.lines == ["a", "b"])
     now = cursor(second.address, "lobby")
-    until(lambda: place.read_text() == now + "\n")
+    until(lambda: saved(place) == now)
     assert process.signal(signal.SIGTERM).wait().code == 143
 
 
@@ -161,11 +215,11 @@ def test_a_file_of_another_log_is_refused_by_name(send, history, place, follows)
     assert os.listdir(place.parent) == ["cursor"]
 
 
-def test_a_file_with_a_cursor_past_the_end_is_refused_by_name(send, history, place, address, room):
+def test_a_file_with_a_cursor_past_the_end_is_refused_by_name(send, place, address, room):
     send("a")
     beyond = cursor(address, room).partition(":")[0] + ":999999999"
     place.write_text(beyond)
-    done = history("--follow", env={"CHATCTL_JSON": "1"})
+    done = run("history", "--follow", "--json", "--room", room, "--cursor-file", place, server=address)
     assert (done.code, done.out) == (75, "")
     assert done.stderr_objects[0]["reason"] == "CURSOR_BEYOND_HEAD"
     assert str(place) in done.stderr_objects[0]["error"]
@@ -228,12 +282,13 @@ def test_a_full_disk_ends_it_after_the_page_is_written_and_keeps_the_old_cursor(
     assert done.code == 1
     assert len(done.lines) == PAGE + 3
     assert done.lines[PAGE:] == [first, "cursor", "filler"]
-    told = f"cannot write {place}: No space left on device"
-    assert (
-        done.stderr_objects == [{"error": told, "reason": "CURSOR_UNSAVED", "exit_code": 1}]
-        if form == "json"
-        else told in done.err
-    )
+    next_page = f"{first.partition(':')[0]}:"
+    told = f"cannot write {place}: No space left on device: to continue without repeated messages, write {next_page}"
+    if form == "json":
+        assert done.stderr_objects[0].pop("error").startswith(told)
+        assert [(said["reason"], said["exit_code"]) for said in done.stderr_objects] == [("CURSOR_UNSAVED", 1)]
+    else:
+        assert told in done.err
 
 
 # --- killed and ended at every step

@@ -126,6 +126,8 @@ def test_grep_ignores_case(history):
     assert indices(history("--json", *ROOMS, "--grep", "Strasse")) == [3, 4]
     assert indices(history("--json", *ROOMS, "-g", "IRST")) == [0]
     assert indices(history("--json", *ROOMS, "-g", "%")) == []
+    assert indices(history("--json", *ROOMS, "-g", "strasse", "-g", "FIFTH")) == [4]
+    assert indices(history("--json", *ROOMS, "-g", "strasse", "-g", "first")) == []
 
 
 @pytest.mark.parametrize(

@@ -127,9 +127,9 @@ def test_a_file_without_a_cursor_is_refused_and_unchanged(place, content):
     assert os.listdir(place.parent) == ["cursor"]
 
 
-def test_an_empty_file_is_refused(place):
+def test_an_empty_file_is_refused_and_the_error_says_how_to_continue(place):
     place.touch()
-    assert "empty: delete it to start over" in refused(place)
+    assert "is empty: write the cursor of a message into it (--json shows it), or delete it to start over" in refused(place)
 
 
 def test_a_directory_is_refused(place):
@@ -344,7 +344,8 @@ print(json.dumps([*said, open(path).read(), os.listdir(os.path.dirname(path))]))
 """
     mount = f'mount -t tmpfs -o size=256k none {place.parent} && exec "$@"'
     said = script(source, place, fill, command=unshare_command(mount))
-    assert said == [f"cannot write {place}: {words}", "log:1", "log:1\n", False, "log:3\n", ["cursor"]]
+    told = f"cannot write {place}: {words}: to continue without repeated messages, write log:2 to it"
+    assert said == [told, "log:1", "log:1\n", False, "log:3\n", ["cursor"]]
 
 
 def test_a_removed_directory_raises(place):

@@ -1,5 +1,6 @@
 """The files that `chatctl send` writes: the receipts, and how all of them take their places."""
 
+import json
 import os
 import signal
 import stat
@@ -11,6 +12,11 @@ from tests.support.small_disk import unshare_command
 from tests.support.waiting import until
 
 LONG = b"x" * 65_537
+OLD = (
+    '{"number":1,"room":"a","user":"b","input_id":"c","status":"stored","sequence":1,"time":"2026-01-01T00:00:00Z",'
+    f'"cursor":"log:1","sha256":"{"0" * 64}"}}\n'
+)
+"""A receipt of an earlier run: another file is not replaced."""
 
 
 @pytest.fixture
@@ -87,12 +93,12 @@ def test_the_receipts_are_there_however_it_ended(start_server, receipts, ended_b
 
 
 def test_the_old_file_stays_whole_until_the_end_and_keeps_its_mode(address, room, receipts, left):
-    receipts.write_text("old\n")
+    receipts.write_text(OLD)
     receipts.chmod(0o604)
     process = Process("send", "--json", "--room", room, "--receipts", str(receipts), server=address)
     process.write("a\n" * 5000)
     until(lambda: len(process.out.lines) == 5000)
-    assert receipts.read_text() == "old\n"
+    assert receipts.read_text() == OLD
     done = process.close().wait()
     assert done.code == 0
     assert receipts.read_text() == done.out
@@ -101,15 +107,17 @@ def test_the_old_file_stays_whole_until_the_end_and_keeps_its_mode(address, room
 
 
 def test_a_sender_that_is_killed_leaves_the_old_file_and_the_next_one_replaces_it(address, room, receipts, send, left):
-    receipts.write_text("old\n")
+    receipts.write_text(OLD)
     process = Process("send", "--json", "--room", room, "--receipts", str(receipts), server=address)
     process.write("a\n" * 5000)
     until(lambda: len(process.out.lines) == 5000)
     process.signal(signal.SIGKILL).wait()
-    assert receipts.read_text() == "old\n"
+    assert receipts.read_text() == OLD
     assert send("--receipts", receipts, "new").code == 0
     assert len(receipts.read_text().splitlines()) == 1
-    assert left() == ["receipts"]
+    part, whole = sorted(left(), key=len, reverse=True)
+    assert (part.startswith("receipts."), part.endswith(".chatctl-part"), whole) == (True, True, "receipts")
+    assert len((receipts.parent / part).read_text().splitlines()) == 5000  # the only copy is not deleted
 
 
 @pytest.mark.parametrize("target", ["there", "not there"])
@@ -117,7 +125,7 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(send, tmp_path, target):
     (tmp_path / "elsewhere").mkdir()
     real, link = tmp_path / "elsewhere" / "real", tmp_path / "link"
     if target == "there":
-        real.write_text("old\n")
+        real.write_text(OLD)
     link.symlink_to("elsewhere/real")
     assert send("--receipts", link, "hello").code == 0
     assert link.is_symlink()
@@ -224,11 +232,15 @@ def test_a_full_disk_leaves_the_old_file_whole(address, room, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     script = (
-        f"mount -t tmpfs -o size=256k none {disk} && echo old > {disk}/receipts && "
-        f'"$@" --receipts {disk}/receipts; code=$?; cat {disk}/*; exit $code'
+        f"mount -t tmpfs -o size=256k none {disk} && echo '{OLD.strip()}' > {disk}/receipts && "
+        f'"$@" --receipts {disk}/receipts; code=$?; cat {disk}/receipts {disk}/receipts.*; exit $code'
     )
     command = unshare_command(script, *CHATCTL)
     done = run("send", "--room", room, piped=b"a\n" * 5000, server=address, command=command)
-    assert (done.code, done.out) == (1, "old\n")
-    assert "space" in done.err
+    old, *kept = done.lines
+    assert done.code == 1
     assert "5,000 stored" in done.err
+    assert f"{old}\n" == OLD
+    # The error names the file that holds the receipts that fitted, and each of them is whole.
+    assert f"cannot write {disk}/receipts: No space left on device: what was written is in {disk}/receipts." in done.err
+    assert [json.loads(line)["number"] for line in kept] == list(range(1, len(kept) + 1))

@@ -115,11 +115,12 @@ def test_a_file_that_is_also_stdout_is_refused_and_left_alone(address, tmp_path,
     assert (tmp_path / "2").read_text().startswith("my job's log\n")
 
 
-def test_files_that_are_another_s_part_are_refused(address, tmp_path):
-    done = run("send", "--receipts", f"{tmp_path}/x.part", "--rejects", f"{tmp_path}/x", "hi", server=address)
+def test_a_file_that_is_named_like_a_lock_is_refused(address, tmp_path):
+    names = ("--receipts", f"{tmp_path}/x", "--rejects", f"{tmp_path}/x.chatctl-lock")
+    done = run("send", *names, "hi", server=address)
     assert done.code == 2
-    done = run("send", "--rejects", f"{tmp_path}/x", "--unconfirmed", f"{tmp_path}/x.part", "hi", server=address)
-    assert done.code == 2
+    assert "ends like a lock file" in done.err
+    assert os.listdir(tmp_path) == []
 
 
 def test_an_interrupted_run_names_its_sender_also_when_it_is_quiet(address, room):
