@@ -30,12 +30,14 @@ def grpc_js():
     wanted = (SOURCE / "package-lock.json").read_bytes()
     if not (FOLDER / "package-lock.json").exists() or (FOLDER / "package-lock.json").read_bytes() != wanted:
         with tempfile.TemporaryDirectory(dir=sys.prefix) as directory:
+            new = Path(directory, "new")
+            new.mkdir()
             for name in ("package.json", "package-lock.json"):
-                shutil.copy(SOURCE / name, directory)
+                shutil.copy(SOURCE / name, new)
             path = os.pathsep.join([str(Path(program).parent), os.environ["PATH"]])
             options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-            subprocess.run([*npm, *options], cwd=directory, check=True, env={**os.environ, "PATH": path})
+            subprocess.run([*npm, *options], cwd=new, check=True, env={**os.environ, "PATH": path})
             shutil.rmtree(FOLDER, ignore_errors=True)
-            shutil.copytree(directory, FOLDER, symlinks=True)
+            new.rename(FOLDER)
     shutil.copy(SOURCE / "client.js", FOLDER)
     return [program, FOLDER / "client.js"]

@@ -6,7 +6,8 @@ const protoLoader = require("@grpc/proto-loader");
 
 const [protos, address, room, mode] = process.argv.slice(2);
 const file = path.join(protos, "chatctl/v1/chat.proto");
-const definition = protoLoader.loadSync(file, { includeDirs: [protos], enums: String, longs: String, keepCase: true });
+const options = { includeDirs: [protos], enums: String, longs: String, arrays: true, keepCase: true };
+const definition = protoLoader.loadSync(file, options);
 const { ChatService } = grpc.loadPackageDefinition(definition).chatctl.v1;
 const client = new ChatService(address, grpc.credentials.createInsecure());
 const print = (value) => console.log(JSON.stringify(value));
@@ -16,7 +17,9 @@ const texts = (response) => response.runs.flatMap((run) => run.texts);
 
 const modes = {
   unary: () =>
-    new Promise((resolve, reject) => client.getStats({}, (error, stats) => (error ? reject(error) : resolve(print(stats.store))))),
+    new Promise((resolve, reject) =>
+      client.getStats({}, (error, stats) => (error ? reject(error) : resolve(print(stats.store)))),
+    ),
   async stream() {
     const call = client.getMessages({ rooms: [room] });
     call.on("data", (response) => texts(response).forEach(print));
