@@ -36,7 +36,9 @@ def require_loopback(settings: ServeSettings) -> None:
 def bind_error(listen: str) -> ListenError:
     """Return the error for an address that gRPC cannot bind. gRPC does not say why, so this tries once more."""
     reason, hint = "it cannot be used", STOP_HINT
-    if not listen.startswith("unix:"):
+    if listen.startswith("unix:"):
+        reason, hint = _socket_error(Path(listen.removeprefix("unix:"))) or reason, "use another path"
+    else:
         host, _, port = listen.rpartition(":")
         try:
             for family, kind, protocol, _, place in socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM):
@@ -48,6 +50,17 @@ def bind_error(listen: str) -> ListenError:
         except OSError as error:
             reason, hint = REASONS.get(error.errno or 0, (error.strerror or reason, STOP_HINT))
     return ListenError(f"cannot listen on {listen}: {reason}", hint)
+
+
+def _socket_error(path: Path) -> str | None:
+    """Return why a Unix socket cannot be created, or None."""
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.bind(str(path))
+        path.unlink()
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 @contextmanager

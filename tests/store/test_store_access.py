@@ -208,3 +208,13 @@ def test_a_relative_path_without_a_working_directory_is_refused(tmp_path, monkey
 def test_two_slashes_in_front_of_a_path_are_one(path):
     filled_store(path)
     assert run_on_log(f"sqlite://{path}", texts)[0] == ["hello", "world"]
+
+
+@pytest.mark.parametrize("kind", ["missing", "precious"])
+def test_a_link_that_is_planted_after_the_checks_is_not_followed_for_the_lock(path, tmp_path, kind):
+    (tmp_path / "precious").write_text("dear diary")
+    path.with_name("chat.db-lock").symlink_to(tmp_path / kind)
+    with pytest.raises(OSError, match="symbolic links"):
+        file_access.acquire_lock(path, allow_shared=True)
+    assert (tmp_path / "precious").read_text() == "dear diary"
+    assert not (tmp_path / "missing").exists()

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 OPEN_SECONDS = 2.0  # how long the other side of a named pipe may take to open it
-STALLED_SECONDS = 1.0  # how long a reader may take nothing, once the command has to end
+STALLED_SECONDS = 0.5  # how long a reader may take nothing, once the command has to end
 FLAGS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 POLL_SECONDS = 0.02
 

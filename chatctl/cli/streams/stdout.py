@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from chatctl.cli.streams.written_tail import WrittenTail
 from chatctl.cli.terminal.escape import escape_lines
 
 if TYPE_CHECKING:
@@ -17,27 +18,10 @@ if TYPE_CHECKING:
 STDOUT = 1
 
 
-def write_lines(data: bytes) -> None:
-    """Write whole lines and flush them. If that fails in a file, none of them is left there. Raises OSError."""
-    out = sys.stdout.buffer
-    before = _append_offset(out.fileno())
-    try:
-        out.write(data)
-        out.flush()
-    except OSError:
-        if before is not None:  # half a line would damage the next one, once there is space again
-            with suppress(OSError):
-                os.ftruncate(out.fileno(), before)
-        raise
-
-
-def _append_offset(descriptor: int) -> int | None:
-    """Return the size of a file that is written at its end, else None."""
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    appends = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND
-    return status.st_size if appends or os.lseek(descriptor, 0, os.SEEK_CUR) == status.st_size else None
+def write_lines(data: bytes, keep_whole_lines: bool = False) -> None:
+    """Write whole lines. If that fails in a file, none of them, or no half one, is left there. Raises OSError."""
+    sys.stdout.flush()
+    WrittenTail(sys.stdout.fileno()).write_all(data, keep_whole_lines)
 
 
 def write_or_discard(data: bytes) -> OSError | None:
@@ -46,8 +30,7 @@ def write_or_discard(data: bytes) -> OSError | None:
     Returns the error, or None if the reader of a pipe has gone: then it has read enough.
     """
     try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        write_lines(data, keep_whole_lines=True)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return None if isinstance(error, BrokenPipeError) else error

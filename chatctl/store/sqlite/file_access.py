@@ -33,14 +33,20 @@ def resolve_path(text: str, allow_shared: bool) -> Path:
         text = f"/{text.lstrip('/')}"  # POSIX gives two slashes a meaning of their own, and Python keeps them
     try:
         path = Path(text).expanduser()
+    except RuntimeError:
+        raise open_error(text, "the home directory is unknown", "use an absolute path") from None
+    try:
         if not allow_shared:
             _check_links(path)
         resolved = path.resolve()
-    except RuntimeError as error:  # a loop of symbolic links, or an unknown home directory
-        raise open_error(text, str(error)) from error
+        is_loop = resolved.is_symlink()
+    except RuntimeError:  # from Python before 3.13
+        resolved, is_loop = path, True
     except FileNotFoundError:
         raise open_error(text, "the working directory does not exist", "use an absolute path") from None
-    if resolved.is_symlink():
+    except OSError as error:
+        raise open_error(text, error.strerror, "name another file with --store") from error
+    if is_loop:
         raise open_error(resolved, "its symbolic links form a loop")
     return resolved
 

@@ -215,11 +215,11 @@ def test_a_file_of_another_log_is_refused_by_name(send, history, place, follows)
     assert os.listdir(place.parent) == ["cursor"]
 
 
-def test_a_file_with_a_cursor_past_the_end_is_refused_by_name(send, history, place, address, room):
+def test_a_file_with_a_cursor_past_the_end_is_refused_by_name(send, place, address, room):
     send("a")
     beyond = cursor(address, room).partition(":")[0] + ":999999999"
     place.write_text(beyond)
-    done = history("--follow", env={"CHATCTL_JSON": "1"})
+    done = run("history", "--follow", "--json", "--room", room, "--cursor-file", place, server=address)
     assert (done.code, done.out) == (75, "")
     assert done.stderr_objects[0]["reason"] == "CURSOR_BEYOND_HEAD"
     assert str(place) in done.stderr_objects[0]["error"]

@@ -1,7 +1,9 @@
 """`chatctl serve`: addresses, stores, limits, its log, signals, a full disk."""
 
 import contextlib
+import errno
 import json
+import os
 import signal
 import subprocess
 
@@ -91,6 +93,8 @@ def test_a_store_that_cannot_be_opened_is_refused(server, tmp_path):
         f"sqlite:{tmp_path}/junk": "--store",
         f"sqlite:{tmp_path}/junk/in/a/file": "cannot open",
         f"sqlite:{tmp_path}/loop": "loop",
+        f"sqlite:{tmp_path}/{'x' * 300}": "File name too long: name another file",
+        "sqlite:~unknown-user/chat.db": "the home directory is unknown: use an absolute path",
         f"sqlite:{server.store}": "another server uses it",
     }
     for store, words in stores.items():
@@ -109,6 +113,7 @@ def test_an_address_that_cannot_be_used_leaves_no_store_and_no_socket_behind(ser
         ("192.0.2.1:1", "the host is not an address of this machine"),
         ("nowhere.invalid:1", "the host nowhere.invalid is unknown"),
         (f"unix:{server.store}", "the file is not a socket"),
+        ("unix:/proc/chat.sock", os.strerror(errno.EACCES if os.geteuid() else errno.ENOENT) + ": use another path"),
     ):
         said = refused(
             *("--insecure", "--store", f"sqlite:{directory}/chat.db"),
