@@ -8,6 +8,7 @@ between variable and default: pass it to the app as Click's `default_map`, in `c
 import os
 import time
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from typing import Annotated, TypeVar
 
 import typer
@@ -37,6 +38,17 @@ TimeoutOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help="Print JSON, also for errors.")]
 NoColorOption = Annotated[bool, typer.Option("--no-color", envvar="CHATCTL_NO_COLOR", help="Print no colours or styles.")]
 UtcOption = Annotated[bool, typer.Option("--utc", envvar="CHATCTL_UTC", help="Show times in UTC, not in local time.")]
+
+
+class InvalidMode(StrEnum):
+    """What becomes of bytes that are not UTF-8."""
+
+    REJECT = "reject"
+    REPLACE = "replace"
+
+
+INVALID_HELP = "Reject a record that is not UTF-8 (reject), or replace its invalid bytes by U+FFFD (replace)."
+InvalidOption = Annotated[InvalidMode, typer.Option("--invalid", metavar="MODE", help=INVALID_HELP)]
 
 REMOVED_VARIABLES = {
     "join": ("last", "plain", "theme"),
@@ -123,14 +135,6 @@ def parse_names(option: str, values: list[str] | None) -> tuple[str, ...]:
 def variable(name: str) -> str:
     """Return the value of an environment variable that Typer cannot read, empty if it is not set."""
     return os.environ.get(name, "")
-
-
-def variable_name_error(name: str, value: str) -> str:
-    """Return why the value of CHATCTL_ROOM or CHATCTL_USER is not one name, or an empty string. 0.1.0 read a list there."""
-    if "," not in value:
-        return ""
-    instead = "name the rooms as arguments, or use --room" if name == "CHATCTL_ROOM" else "use --user"
-    return f"invalid {name} {value[:60]!r}: it holds one name: {instead} for a name with a comma"
 
 
 def repeated(values: list[str] | None, name: str) -> list[str]:

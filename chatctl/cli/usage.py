@@ -8,6 +8,8 @@ import typer
 import typer.core
 
 from chatctl.cli import options
+from chatctl.cli.terminal import notices
+from chatctl.cli.terminal.escape import escape_name
 from chatctl.compat.typer_usage import UsageError, unknown_option
 
 EXTRA_ARGUMENT_HINTS = {
@@ -75,7 +77,7 @@ class CheckedCommand(typer.core.TyperCommand):
         with _hints(ctx):
             _refuse_repeated(ctx, self.make_parser(ctx).parse_args(args=list(args))[2])
             rest = super().parse_args(ctx, args)
-            _refuse_lists(ctx)
+            _warn_of_lists(ctx)
         if rest:
             hint = EXTRA_ARGUMENT_HINTS.get(ctx.info_name or "", "see --help").format(shlex.quote(rest[0]))
             ctx.fail(f"unexpected argument {rest[0]!r}: {hint}")
@@ -111,7 +113,7 @@ def refuse_without_command(arguments: list[str], commands: Iterable[str]) -> Non
 
 def _source(context: typer.Context, option: str) -> str:
     names = (parameter.name for parameter in context.command.params if option in parameter.opts)
-    source = context.get_parameter_source(next(names) or "")
+    source = context.get_parameter_source(next(names, None) or "")
     return source.name.lower() if source else ""  # Typer does not export the enum
 
 
@@ -126,14 +128,19 @@ def _refuse_repeated(ctx: typer.Context, given: Iterable[object]) -> None:
         seen.add(parameter)
 
 
-def _refuse_lists(ctx: typer.Context) -> None:
-    """Refuse a list in a variable that holds one name: a command would take it for a name with commas."""
-    for parameter in ctx.command.params:
-        variable, value = getattr(parameter, "envvar", None), ctx.params.get(parameter.name or "")
-        if variable not in ("CHATCTL_ROOM", "CHATCTL_USER") or _source(ctx, parameter.opts[0]) != "environment":
-            continue
-        if error := options.variable_name_error(variable, str(value)):
-            ctx.fail(error)
+def _warn_of_lists(ctx: typer.Context) -> None:
+    """Say that a variable holds one name, if its value looks like the list that 0.1.0 read there."""
+    if ctx.params.get("quiet"):
+        return
+    for variable, option in (("CHATCTL_ROOM", "--room"), ("CHATCTL_USER", "--user")):
+        used = _source(ctx, option) == "environment" or (
+            ctx.info_name == "join" and option == "--room" and not ctx.params.get("room")
+        )
+        if used and "," in (value := options.variable(variable)):
+            noun = option.removeprefix("--")
+            notices.notifier(bool(ctx.params.get("as_json")))(
+                f"{variable} holds one name: '{escape_name(value)}' is one {noun}, not a list"
+            )
 
 
 @contextmanager

@@ -133,15 +133,24 @@ def test_the_format_of_the_command_line_is_stronger_than_that_of_a_variable(serv
 
 @pytest.mark.parametrize("command", ["send hello", "join --plain"])
 @pytest.mark.parametrize("variable", ["CHATCTL_ROOM", "CHATCTL_USER"])
-def test_a_variable_with_several_names_is_refused_and_an_option_is_not(server, command, variable):
-    """Version 0.1.0 read a list there for `history`. `send` made a room of that name, which no command looked at."""
-    arguments = shlex.split(command)
-    done = run(*arguments, server=server.address, env={variable: "ops,ci"}, piped="")
-    assert (done.code, done.out) == (2, "")
-    assert f"invalid {variable} 'ops,ci': it holds one name" in done.err
-    option = () if (variable, arguments[0]) == ("CHATCTL_ROOM", "join") else (f"--{variable[8:].lower()}",)
-    named = run(*arguments, *option, "ops,ci", server=server.address, env={variable: "ops,ci"}, piped="")
-    assert named.code == 0, named
+def test_a_variable_that_looks_like_a_list_is_one_name_and_the_user_is_told(server, command, variable):
+    """Version 0.1.0 read a list there for `history`. Such a user looks elsewhere."""
+    arguments, noun = shlex.split(command), variable[8:].lower()
+    done = run(*arguments, server=server.address, env={variable: "ops,ci"}, piped="hello\n")
+    assert done.code == 0
+    assert done.err.startswith(f"chatctl: {variable} holds one name: 'ops,ci' is one {noun}, not a list\n")
+    stored = run("history", f"--{noun}", "ops,ci", "--json", server=server.address).objects
+    assert stored[-1][noun] == "ops,ci"
+    option = () if (noun, arguments[0]) == ("room", "join") else (f"--{noun}",)
+    named = run(*arguments, *option, "ops,ci", server=server.address, env={variable: "ops,ci"}, piped="hello\n")
+    assert (named.code, "holds one name" in named.err) == (0, False)
+
+
+def test_the_notice_of_such_a_variable_can_be_json_or_left_out(server):
+    env = {"CHATCTL_ROOM": "ops,ci"}
+    done = run("send", "--json", "hello", server=server.address, env=env)
+    assert done.stderr_objects[0] == {"notice": "CHATCTL_ROOM holds one name: 'ops,ci' is one room, not a list"}
+    assert run("send", "--quiet", "hello", server=server.address, env=env) == (0, "", "")
 
 
 def test_history_without_a_match_says_which_rooms_do_not_exist(server):
@@ -165,6 +174,7 @@ def test_asked_for_no_messages_history_does_not_say_that_there_are_none(server, 
 
 
 def test_the_full_screen_refuses_an_option_of_line_mode(server):
-    with Pane("join", "--last", "3", server=server.address) as pane:
-        assert pane.wait() == 2
-        assert "--last needs --plain or --json" in pane.screen
+    for option in ("--last=3", "--invalid=replace"):
+        with Pane("join", option, server=server.address) as pane:
+            assert pane.wait() == 2
+            assert f"{option.partition('=')[0]} needs --plain or --json" in pane.screen

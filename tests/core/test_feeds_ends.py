@@ -174,9 +174,10 @@ async def test_a_stopping_server_ends_all_followers_and_accepts_no_more(url):
 async def test_until_goes_by_the_clock_if_messages_have_later_times(tmp_path, monkeypatch):
     """The clock was ahead for the first message, so those after it have its time, too."""
     stamp, clock = [9_000_000 * SECOND], [10.0]
+    monkeypatch.setattr("time.time_ns", lambda: stamp[0] * 1000)
     monkeypatch.setattr("time.time", lambda: clock[0])
     monkeypatch.setattr(history, "COMMIT_GRACE_SECONDS", 0.0)
-    log = await SQLiteLog.open(f"{tmp_path}/chat.db", lambda: stamp[0])
+    log = await SQLiteLog.open(f"{tmp_path}/chat.db")
     await append_each(log, "ahead")
     stamp[0] = 10 * SECOND
     async with live_followers(log, 2, until=20 * SECOND) as (chat, followers):
@@ -198,9 +199,10 @@ async def test_until_goes_by_the_clock_if_messages_have_later_times(tmp_path, mo
     await log.close()
 
 
-async def test_messages_stored_after_the_end_are_not_shown_if_the_clock_was_ahead(tmp_path):
+async def test_messages_stored_after_the_end_are_not_shown_if_the_clock_was_ahead(tmp_path, monkeypatch):
     stamp = [9_000_000 * SECOND]
-    log = await SQLiteLog.open(f"{tmp_path}/chat.db", lambda: stamp[0])
+    monkeypatch.setattr("time.time_ns", lambda: stamp[0] * 1000)
+    log = await SQLiteLog.open(f"{tmp_path}/chat.db")
     await append_each(log, "ahead", "live")
     stamp[0] = 10 * SECOND
     end = history.EndTime(Chat(log, Limits()), until=10 * SECOND)

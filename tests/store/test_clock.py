@@ -12,12 +12,10 @@ NOW = 1_800_000_000_000_000
 
 
 @pytest.fixture
-def clock():
-    return [NOW]
-
-
-async def open_with(path, clock):
-    return await SQLiteLog.open(str(path), lambda: clock[0])
+def clock(monkeypatch):
+    clock = [NOW]
+    monkeypatch.setattr("time.time_ns", lambda: clock[0] * 1000)
+    return clock
 
 
 async def append(log, number, expected_time):
@@ -26,7 +24,7 @@ async def append(log, number, expected_time):
 
 
 async def test_each_time_that_the_clock_is_set_back_it_is_told_once(tmp_path, clock, caplog):
-    log = await open_with(tmp_path / "chat.db", clock)
+    log = await SQLiteLog.open(f"{tmp_path}/chat.db")
     await append(log, 1, NOW)
     clock[0] += 3 * DAY
     await append(log, 2, NOW + 3 * DAY)
@@ -48,15 +46,15 @@ async def test_each_time_that_the_clock_is_set_back_it_is_told_once(tmp_path, cl
 
 
 async def test_it_is_told_at_the_start(tmp_path, clock, caplog):
-    log = await open_with(tmp_path / "chat.db", clock)
+    log = await SQLiteLog.open(f"{tmp_path}/chat.db")
     await append(log, 1, NOW)
     await log.close()
     clock[0] -= 900_000  # a synchronised clock may be set back a little
-    log = await open_with(tmp_path / "chat.db", clock)
+    log = await SQLiteLog.open(f"{tmp_path}/chat.db")
     assert (log.clock_lag, caplog.messages) == (0, [])
     await log.close()
     clock[0] = 1
-    log = await open_with(tmp_path / "chat.db", clock)
+    log = await SQLiteLog.open(f"{tmp_path}/chat.db")
     assert log.clock_lag == NOW - 1
     (warning,) = caplog.messages
     assert "new messages get that time until the clock reaches it" in warning
@@ -65,11 +63,11 @@ async def test_it_is_told_at_the_start(tmp_path, clock, caplog):
 
 async def test_a_time_that_has_no_date_does_not_prevent_the_start(tmp_path, clock, caplog):
     clock[0] = 2**60
-    log = await open_with(tmp_path / "chat.db", clock)
+    log = await SQLiteLog.open(f"{tmp_path}/chat.db")
     await append(log, 1, 2**60)
     await log.close()
     clock[0] = NOW
-    log = await open_with(tmp_path / "chat.db", clock)
+    log = await SQLiteLog.open(f"{tmp_path}/chat.db")
     assert f"of {2**60} µs since 1970" in caplog.text
     await asyncio.wait_for(append(log, 2, 2**60), 60)
     await log.close()

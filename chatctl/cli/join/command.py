@@ -11,7 +11,6 @@ import typer
 from chatctl.cli import options, usage
 from chatctl.cli.login import UserOption, login_name
 from chatctl.cli.terminal import screen, styling, times
-from chatctl.compat.typer_usage import UsageError
 from chatctl.model.limits import MAX_FILTERS
 from chatctl.net import address
 from chatctl.net.endpoint import Endpoint
@@ -51,6 +50,7 @@ def join(
     plain: PlainOption = False,
     as_json: Json = False,
     last: Last = 0,
+    invalid: options.InvalidOption = options.InvalidMode.REJECT,
     utc: options.UtcOption = False,
     no_color: options.NoColorOption = False,
     theme: ThemeOption = None,
@@ -66,9 +66,12 @@ def join(
     if plain or as_json or not _is_terminal():
         from chatctl.cli.join.line_mode import LineMode
 
-        return asyncio.run(LineMode(user, rooms, last, as_json, utc).run(endpoint, 10.0 if seconds is None else seconds))
+        mode = LineMode(user, rooms, last, as_json, utc, invalid is options.InvalidMode.REPLACE)
+        return asyncio.run(mode.run(endpoint, 10.0 if seconds is None else seconds))
     if usage.is_given(context, "--last"):
         context.fail("--last needs --plain or --json: the full screen shows older messages as you scroll")
+    if usage.is_given(context, "--invalid"):
+        context.fail("--invalid needs --plain or --json: the full screen takes only UTF-8")
     if utc:
         times.use_utc()
     light = theme is Theme.LIGHT if theme else screen.has_light_background()
@@ -79,8 +82,6 @@ def _parse_rooms(given: list[str] | None) -> list[str]:
     if given:
         return [options.parse_name("ROOM", name) for name in given]
     name = options.variable("CHATCTL_ROOM")
-    if error := options.variable_name_error("CHATCTL_ROOM", name):
-        raise UsageError(error)
     return [options.parse_name("CHATCTL_ROOM" if name else "ROOM", name or "lobby")]
 
 

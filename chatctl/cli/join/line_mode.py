@@ -7,7 +7,7 @@ from contextlib import aclosing
 from chatctl.cli.join import exit_report
 from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.signals import SignalHandler
-from chatctl.cli.streams.stdin_input import StdinInput
+from chatctl.cli.streams.stdin_input import StdinInput, replaced_text
 from chatctl.cli.streams.stdout import LinePrinter, on_stdout_closed
 from chatctl.cli.terminal import escape, notices, times
 from chatctl.client import Connected, DeliveryReport, Disconnected, HistoryPage, Query, RoomStream
@@ -23,12 +23,14 @@ EXIT_TIMEOUT_SECONDS = 2.0  # how long quitting waits for receipts
 class LineMode:
     """One run of `join --plain` or `join --json`. Lines of stdin are numbered from 1."""
 
-    def __init__(self, user: str, rooms: Sequence[str], last: int, as_json: bool, utc: bool) -> None:
-        """`last`: how many stored messages to print first."""
+    def __init__(
+        self, user: str, rooms: Sequence[str], last: int, as_json: bool, utc: bool, replace_invalid: bool = False
+    ) -> None:
+        """`last`: how many stored messages to print first. `replace_invalid`: store lines that are not UTF-8, too."""
         self._user, self._rooms, self._last, self._as_json, self._utc = user, rooms, last, as_json, utc
         self._notice = notices.notifier(as_json)
         self._printer = LinePrinter(message_lines if as_json else self._format_page)
-        self._stdin = StdinInput(b"\n", interactive=False)
+        self._stdin = StdinInput(b"\n", interactive=False, replace_invalid=replace_invalid)
         self._stream: RoomStream | None = None
         self._feed_task: asyncio.Task[None] | None = None
         self._printed_sequences: dict[str, int] = {}  # sequence of the newest message printed, by room
@@ -52,6 +54,8 @@ class LineMode:
         if not self._stream:
             return
         self._failed |= not exit_report.report_unsent(self._stream.undelivered(), {}, self._as_json)
+        if self._stdin.num_replaced:
+            self._notice(replaced_text(self._stdin.num_replaced, "line"))
         stop_position = self._stdin.stop_position() if self._feed_task else None
         if stop_position and (stop_position.unfinished or (stop_position.record and not self._stdout_closed)):
             unfinished = (

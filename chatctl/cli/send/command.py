@@ -29,13 +29,6 @@ class SplitMode(StrEnum):
     NULL = "null"
 
 
-class InvalidMode(StrEnum):
-    """What becomes of bytes that are not UTF-8."""
-
-    REJECT = "reject"
-    REPLACE = "replace"
-
-
 SEPARATORS = {SplitMode.LINE: b"\n", SplitMode.NONE: None, SplitMode.NULL: b"\0"}
 
 TEXT_HELP = "Send these words as one message. Without TEXT, or with -, send stdin, a message for each line."
@@ -46,8 +39,6 @@ InputIdOption = Annotated[str | None, typer.Option(metavar="ID", help=INPUT_ID_H
 SenderOption = Annotated[str | None, typer.Option(metavar="ID", hidden=True)]
 SPLIT_HELP = "End a record of stdin at each newline (line), only at the end of stdin (none), or at each NUL byte (null)."
 SplitOption = Annotated[SplitMode, typer.Option("--split", metavar="MODE", help=SPLIT_HELP)]
-INVALID_HELP = "Reject a record that is not UTF-8 (reject), or replace its invalid bytes by U+FFFD (replace)."
-InvalidOption = Annotated[InvalidMode, typer.Option("--invalid", metavar="MODE", help=INVALID_HELP)]
 JSON_HELP = "Print a JSON receipt for each record, and errors as JSON."
 JsonOption = Annotated[bool, typer.Option("--json", envvar="CHATCTL_JSON", help=JSON_HELP)]
 RECEIPTS_HELP = "Write the receipts to FILE, even if sending fails. `chatctl verify FILE` checks them."
@@ -71,7 +62,7 @@ def send(
     input_id: InputIdOption = None,
     sender: SenderOption = None,
     split: SplitOption = SplitMode.LINE,
-    invalid: InvalidOption = InvalidMode.REJECT,
+    invalid: options.InvalidOption = options.InvalidMode.REJECT,
     receipts: ReceiptsOption = None,
     rejects: RejectsOption = None,
     unconfirmed: UnconfirmedOption = None,
@@ -120,9 +111,9 @@ def _check_options(context: typer.Context, text: list[str] | None) -> None:
         raise options.bad("--resume", "it excludes TEXT, --room, --user and --input-id")
 
 
-def _make_input(message: str | None, split: SplitMode, invalid: InvalidMode, interactive: bool) -> RecordInput:
+def _make_input(message: str | None, split: SplitMode, invalid: options.InvalidMode, interactive: bool) -> RecordInput:
     """Return the input: TEXT, or stdin if that is None."""
-    replaces = invalid is InvalidMode.REPLACE
+    replaces = invalid is options.InvalidMode.REPLACE
     return StdinInput(SEPARATORS[split], interactive, replaces) if message is None else TextInput(message, replaces)
 
 

@@ -14,6 +14,7 @@ from chatctl.cli.streams import json_lines
 from chatctl.cli.streams.json_lines import Origin
 from chatctl.cli.streams.rejects import RejectsFile
 from chatctl.cli.streams.stdin import StdinError
+from chatctl.cli.streams.stdin_input import replaced_text
 from chatctl.cli.streams.stdout import write_or_discard
 from chatctl.cli.terminal import notices
 from chatctl.cli.terminal.escape import escape_json, escape_name, escape_text
@@ -149,8 +150,7 @@ class SendReport:
         success = not (unfinished or error or self._counts[REJECTED] or self._counts[UNCONFIRMED])
         notices.say(self._summary_text(), notices.Severity.SUCCESS if success else notices.Severity.INFO)
         if replaced := self.record_input.num_replaced:
-            what = "1 record was" if replaced == 1 else f"{replaced:,} records were"
-            notices.say(f"{what} not UTF-8: invalid bytes were replaced by U+FFFD")
+            notices.say(replaced_text(replaced, "record"))
         if unfinished and stopped:
             partial = f"; {stopped.unfinished} bytes of the next record were read, too" if stopped.unfinished else ""
             notices.say(f"reading stopped after record {stopped.record}, at byte {stopped.byte} of the input{partial}")

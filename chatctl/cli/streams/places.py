@@ -87,7 +87,8 @@ class FileLock:
         except BlockingIOError:
             raise
         except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not place.is_file():
+            is_taken = os.path.lexists(self._path)  # a lock that another user holds must not be passed by
+            if is_taken or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not place.is_file():
                 raise
             self._descriptor, self.in_place = self._lock_place(place, error), True
 

@@ -104,3 +104,9 @@ def put_results(
         stream.put(room, texts)
         number, replaced = number + len(texts), replaced + len(originals)
     return number - first, replaced
+
+
+def replaced_text(count: int, noun: str) -> str:
+    """Return how many records were changed, because they were not UTF-8."""
+    what = f"1 {noun} was" if count == 1 else f"{count:,} {noun}s were"
+    return f"{what} not UTF-8: invalid bytes were replaced by U+FFFD"

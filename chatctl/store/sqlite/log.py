@@ -47,7 +47,7 @@ class SQLiteLog:
         (self.id,) = connection.execute("SELECT id FROM log").fetchone()
         self._head = self._writer.totals.head
         self._clock_monitor = ClockMonitor()
-        self._clock_monitor.check(clock(), self._writer.totals.last_time)
+        self._clock_monitor.check(system_clock(), self._writer.totals.last_time)
         self._first = queries.first_sequence(connection)
         self._listeners = CommitListeners()
         self.failure: asyncio.Future[StoreFailed] = asyncio.get_running_loop().create_future()
@@ -90,7 +90,7 @@ class SQLiteLog:
 
     @property
     def clock_lag(self) -> int:
-        return clock_lag(self._clock(), self._writer.totals.last_time)
+        return clock_lag(system_clock(), self._writer.totals.last_time)
 
     # --- writing
 

@@ -2,7 +2,10 @@
 
 import os
 import stat
+import sys
+import tempfile
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import typer
@@ -197,6 +200,29 @@ def test_a_planted_link_is_not_read_after_a_power_cut(place, tmp_path):
     other.write_text("log:99\n")
     place.with_name("cursor.chatctl-synced").symlink_to(other)
     assert "cannot read or write" in refused(place) or "is empty" in refused(place)
+
+
+@needs_root
+def test_a_lock_that_another_user_holds_is_not_passed_by():
+    """The reader may write the cursor file, but not open its lock."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        place = Path(directory, "cursor")
+        place.write_text("log:5\n")
+        place.chmod(0o666)
+        source = f"""
+import os, sys, typer
+from chatctl.cli.history.cursor_file import CursorFile
+os.setuid({OTHER_USER})
+try:
+    CursorFile(sys.argv[1])
+except typer.BadParameter as refusal:
+    print(refusal.message)
+"""
+        command = [sys.executable, "-c", source]
+        with closing(CursorFile(str(place))):
+            assert "Permission denied" in run(place, command=command).out
+        assert run(place, command=command).out == ""  # without a lock file, the file itself is locked
 
 
 @needs_root

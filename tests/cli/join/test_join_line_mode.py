@@ -115,6 +115,15 @@ def test_a_line_that_cannot_be_sent_is_named_by_its_number(start_server, join):
     assert "line 3 was not stored: not UTF-8" in done.err
 
 
+def test_a_line_that_is_not_utf_8_is_stored_if_that_is_wanted(join):
+    bob = join("--invalid", "replace")
+    bob.write(b"good\nno \xff UTF\n")
+    done = bob.close().wait()
+    assert done.code == 0
+    assert [line.rpartition(": ")[2] for line in done.lines] == ["good", "no \ufffd UTF"]
+    assert done.err == "chatctl: 1 line was not UTF-8: invalid bytes were replaced by U+FFFD\n"
+
+
 def test_it_continues_after_a_restart_of_the_server(start_server, join):
     server = start_server()
     ann = join(server=server.address)
@@ -181,8 +190,8 @@ def test_without_a_server_it_ends_with_78(join):
     ("arguments", "word"),
     [(["--user", ""], "the user is empty"), (["--theme", "pink"], "'pink'")],
 )
-def test_a_usage_error_is_reported(join, arguments, word):
-    done = join(*arguments).close().wait()
+def test_a_usage_error_is_reported(arguments, word):
+    done = run("join", *arguments)
     assert done.code == 2
     assert word in done.err
 
