@@ -227,7 +227,7 @@ def main(case, namespaces=()):
         with Chatctl(sys.argv[1]) as chatctl:
             case(chatctl)
     except Fault as fault:
-        print(f"FAULT: {fault}")
+        print(f"FAULT: {' '.join(str(fault).split())}")  # one line
         sys.exit(FAULT)
     except Untried as reason:
         print(f"cannot be tried: {reason}")
