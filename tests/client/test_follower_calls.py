@@ -10,9 +10,9 @@ import grpc
 import pytest
 
 from chatctl.client import Query
+from chatctl.client.call_errors import PROXY_HINT
 from chatctl.client.client import ChatClient
 from chatctl.client.follower import Follower
-from chatctl.client.call_errors import PROXY_HINT
 from chatctl.errors import IncompatibleServer, TimedOut, Unavailable, UnexpectedStatus
 from tests.support.client_tasks import follow_task, send_numbered, wait_out
 from tests.support.fake_servers import ENDS, WAITS, fake_server, page
