@@ -7,13 +7,11 @@ from typing import Any
 
 import grpc
 
-from chatctl.client.call_errors import NO_SERVER_HINT, TRY_AGAIN_HINT, timeout_error
+from chatctl.client.call_errors import error_from_foreign_status, timeout_error
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.compat.grpc_call import keep_server_status, useful_details
-from chatctl.errors import ChatError, TimedOut, Unavailable, UnexpectedStatus
+from chatctl.errors import ChatError, TimedOut
 from chatctl.wire import status
-
-CANCELLED, UNKNOWN, UNIMPLEMENTED, INTERNAL = 1, 2, 12, 13
 
 
 class Call:
@@ -104,20 +102,9 @@ class Call:
         return timeout_error(self.server, self._timeout)
 
     def _error_from_status(self, error: grpc.aio.AioRpcError) -> ChatError:
-        """Return the error for a status. Statuses that gRPC itself sets, without a reason of chatctl's, get texts here."""
+        """Return the error for a status: of the server's, with its reason, or of gRPC or a proxy."""
         code, details = error.code().value[0], error.details() or ""
         trailers = tuple(error.trailing_metadata() or ())
         if any(key == status.REASON_KEY for key, _ in trailers):
             return status.error_from_status(code, details, trailers)
-        detail = useful_details(details)
-        if code == CANCELLED:  # what gRPC answers to a call that arrives while its server stops
-            return Unavailable(f"{self.server} stopped during the call", TRY_AGAIN_HINT)
-        if self._responded and code in (UNKNOWN, INTERNAL, Unavailable.code):  # chatctl's server would send a reason
-            return Unavailable(f"the connection to {self.server} broke ({detail})")
-        if code == Unavailable.code:
-            return Unavailable(f"no chatctl server answers at {self.server} ({detail})", NO_SERVER_HINT)
-        if code in (UNKNOWN, UNIMPLEMENTED, INTERNAL):  # what other gRPC servers send
-            return UnexpectedStatus(
-                f"{self.server} is not a chatctl server, or runs an incompatible version ({detail})", code
-            )
-        return status.error_from_status(code, details, trailers)
+        return error_from_foreign_status(self.server, code, useful_details(details), self._responded)

@@ -1,9 +1,46 @@
-"""The errors and hints that several modules of the client share."""
+"""The errors and hints that several modules of the client share, and what a status without a reason of chatctl's means."""
 
-from chatctl.errors import IncompatibleServer, TimedOut
+from chatctl.errors import ChatError, IncompatibleServer, TimedOut, TransientError, Unavailable, UnexpectedStatus
+from chatctl.wire import status
 
 NO_SERVER_HINT = "start one with `chatctl serve`, or name another with --server"
+PROXY_HINT = "a proxy may be in front of a server that is down, or something else listens there: check --server"
 TRY_AGAIN_HINT = "try again"
+
+CANCELLED, UNKNOWN, PERMISSION_DENIED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 1, 2, 7, 12, 13, 14, 16
+
+
+def error_from_foreign_status(server: str, code: int, detail: str, responded: bool) -> ChatError:
+    """Return the error for a status that a chatctl server did not choose: its reason is missing.
+
+    `responded` is whether the call had a response of a chatctl server before. This is the one place that decides what such a
+    status means. A proxy without a server behind it answers 502 or 503 in HTML, which gRPC reports as UNAVAILABLE, UNKNOWN
+    or INTERNAL, by chance (https://github.com/grpc/grpc/issues/34076); it answers 413 as UNKNOWN and 400 as INTERNAL
+    (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md). Only UNIMPLEMENTED proves that something
+    else answers.
+    """
+    if code == CANCELLED:  # what gRPC answers to a call that arrives while its server stops
+        return Unavailable(f"{server} stopped during the call", TRY_AGAIN_HINT)
+    if code in (UNKNOWN, INTERNAL, UNAVAILABLE) and responded:
+        return Unavailable(f"the connection to {server} broke ({detail})")
+    if code == UNAVAILABLE:
+        return Unavailable(f"no chatctl server answers at {server} ({detail})", NO_SERVER_HINT)
+    if code in (UNKNOWN, INTERNAL):
+        return Unavailable(f"what answers at {server} is not a chatctl server ({detail})", PROXY_HINT)
+    if code == UNIMPLEMENTED:
+        return UnexpectedStatus(f"{server} is not a chatctl server, or runs an incompatible version ({detail})", code)
+    return status.error_from_status(code, detail, ())
+
+
+def may_retry(error: BaseException | None, server_seen: bool) -> bool:
+    """Return whether another call may succeed after this error. `server_seen`: a chatctl server has responded before."""
+    if isinstance(error, UnexpectedStatus):  # another server, for a moment in the place of a chatctl server
+        return (
+            server_seen
+            and not isinstance(error, IncompatibleServer)
+            and error.code not in (PERMISSION_DENIED, UNAUTHENTICATED)
+        )
+    return isinstance(error, TransientError)
 
 
 def timeout_error(server: str, seconds: float) -> TimedOut:

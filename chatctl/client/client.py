@@ -9,8 +9,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from chatctl.client.call import UNIMPLEMENTED, Call
-from chatctl.client.call_errors import outdated_server_error
+from chatctl.client.call import Call
+from chatctl.client.call_errors import UNIMPLEMENTED, outdated_server_error
 from chatctl.client.connector import Connector
 from chatctl.errors import UnexpectedStatus
 from chatctl.model.cursor import prefix_of

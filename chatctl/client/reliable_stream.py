@@ -3,7 +3,8 @@
 import asyncio
 from contextlib import suppress
 
-from chatctl.client.call import INTERNAL, Call
+from chatctl.client.call import Call
+from chatctl.client.call_errors import INTERNAL
 from chatctl.client.connector import Connector
 from chatctl.client.retry import STREAM_TIMEOUT_SECONDS, Attempts, RetryState
 from chatctl.client.send_window import DeliveryReport, SendWindow

@@ -5,11 +5,10 @@ import random
 from collections.abc import Callable
 from types import TracebackType
 
-from chatctl.client.call_errors import NO_SERVER_HINT, TRY_AGAIN_HINT, timeout_error
+from chatctl.client.call_errors import NO_SERVER_HINT, PROXY_HINT, TRY_AGAIN_HINT, may_retry, timeout_error
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.errors import (
     ChatError,
-    IncompatibleServer,
     ServerStopping,
     TimedOut,
     TransientError,
@@ -21,6 +20,7 @@ from chatctl.errors import (
 INITIAL_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.1, 2.0
 STREAM_TIMEOUT_SECONDS = 30.0
 MIN_CALL_TIMEOUT_SECONDS = 0.1  # a watchdog with 0 seconds never expires
+ABSENT_HINTS = (NO_SERVER_HINT, PROXY_HINT)  # of errors that mean there is no server
 MAX_DOUBLINGS = 10  # of the backoff, and of the timeout of a call
 
 
@@ -60,9 +60,7 @@ class RetryState:
 
     def can_retry(self, error: BaseException | None) -> bool:
         """Return whether another call may succeed after this error."""
-        if isinstance(error, UnexpectedStatus):  # of another server, unless a chatctl server was there before
-            return self._server_seen and not isinstance(error, IncompatibleServer)
-        return isinstance(error, TransientError)
+        return may_retry(error, self._server_seen)
 
     def record_failure(self, error: ChatError) -> float:
         """Record the failure of a call. Return how many seconds to pause before the next one."""
@@ -81,7 +79,7 @@ class RetryState:
         hint = error.hint
         if isinstance(error, ServerStopping) or hint == TRY_AGAIN_HINT:
             hint = ""  # it says to do what the client does by itself
-        elif self._server_seen and hint == NO_SERVER_HINT:
+        elif self._server_seen and hint in ABSENT_HINTS:
             hint = ""  # there is a server; it may be down
         retry_limit = f"for up to {self._timeout:g} s" if self._timeout else "until it answers"
         return f"{error.replace(self._describe(error), hint)}; trying again {retry_limit}"
@@ -118,7 +116,7 @@ class RetryState:
             return timeout_error(self._server, self._timeout or self.call_timeout)
         message = f"{self._describe(error)}; gave up" + (f" after {self._timeout:g} s" if self._timeout else "")
         hints = [error.hint, "wait longer with --timeout" if self._timeout else ""]
-        if self._server_seen and error.hint == NO_SERVER_HINT:
+        if self._server_seen and error.hint in ABSENT_HINTS:
             del hints[0]  # there is a server; it may be down
         hint = ", or ".join(filter(None, hints))
         return Unavailable(message, hint) if isinstance(error, UnexpectedStatus) else error.replace(message, hint)

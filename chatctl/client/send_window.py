@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chatctl.client.call import INTERNAL
+from chatctl.client.call_errors import INTERNAL
 from chatctl.errors import UnexpectedStatus
 from chatctl.model.limits import Limits, utf8_size
 from chatctl.model.records import Receipt, ReceiptStatus

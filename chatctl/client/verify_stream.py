@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from typing import NamedTuple
 
-from chatctl.client.call import INTERNAL, Call
+from chatctl.client.call import Call
+from chatctl.client.call_errors import INTERNAL
 from chatctl.errors import Unavailable, UnexpectedStatus
 from chatctl.model.claims import Claim, Claims, Fault
 from chatctl.v1 import chat_pb2 as pb

@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from chatctl.client import Query
+from chatctl.client.call_errors import PROXY_HINT
 from chatctl.client.client import ChatClient
 from chatctl.client.follower import Follower
 from chatctl.errors import IncompatibleServer, TimedOut, Unavailable, UnexpectedStatus
@@ -108,15 +109,34 @@ async def test_one_that_breaks_at_every_call_is_given_up():
         assert len(follower.notices) == 1
 
 
-@pytest.mark.parametrize("code", [grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED])
-async def test_another_server_is_retried_only_where_a_chatctl_server_was(code):
-    async with fake_server((code,)) as (address, requests), follow_task(address) as follower:
+async def test_another_server_is_retried_only_where_a_chatctl_server_was():
+    other = (grpc.StatusCode.UNIMPLEMENTED,)
+    async with fake_server(other) as (address, requests), follow_task(address) as follower:
         with pytest.raises(UnexpectedStatus):
             await follower.wait_ended()
         assert len(requests) == 1
-    async with fake_server((page(1), code), (page(2), WAITS)) as (address, requests), follow_task(address) as follower:
+    async with fake_server((page(1), *other), (page(2), WAITS)) as (address, requests), follow_task(address) as follower:
         await follower.expect_first(2)
         assert len(requests) == 2
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE])
+async def test_what_a_proxy_answers_for_a_server_that_is_down_is_retried(code):
+    async with fake_server((code,), (page(1), code), (page(2), WAITS)) as (address, requests), follow_task(address) as one:
+        await one.expect_first(2)
+        assert len(requests) == 3
+    async with fake_server((code,)) as (address, _), follow_task(address, timeout=1) as follower:
+        with pytest.raises(Unavailable, match="gave up after 1 s") as raised:
+            await follower.wait_ended()
+    assert code is grpc.StatusCode.UNAVAILABLE or PROXY_HINT in raised.value.hint
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED])
+async def test_a_refusal_is_never_retried(code):
+    async with fake_server((page(1), code), (page(2), WAITS)) as (address, requests), follow_task(address) as follower:
+        with pytest.raises(UnexpectedStatus) as raised:
+            await follower.wait_ended()
+        assert (len(requests), raised.value.code) == (1, code.value[0])
 
 
 @pytest.mark.parametrize("state", ["live", "reading", "silent", "away", "failed", "finished", "closed"])
