@@ -221,4 +221,4 @@ def _outcome(error: ChatError | OSError | None) -> Outcome:
         return Outcome()
     if isinstance(error, StdinError):
         return Outcome(f"cannot read stdin: {error.strerror}", "INPUT", FAILED)
-    return failures.describe(failures.as_unavailable(error) if isinstance(error, ChatError) else error)
+    return failures.describe(error)

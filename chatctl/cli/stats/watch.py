@@ -6,13 +6,11 @@ from contextlib import aclosing, nullcontext
 from signal import SIGWINCH
 from typing import TYPE_CHECKING, Protocol
 
-from chatctl.cli.failures import as_unavailable
 from chatctl.cli.stats.request import StatsRequest
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import on_stdout_closed
 from chatctl.cli.terminal import notices
 from chatctl.cli.terminal.screen import leave_alt_screen, listen_for_keys
-from chatctl.errors import ChatError
 
 if TYPE_CHECKING:
     from chatctl.model.stats import ServerStats
@@ -71,8 +69,6 @@ class WatchRun:
                 await task
             except asyncio.CancelledError:
                 pass
-            except ChatError as error:
-                raise as_unavailable(error) from None
             if task.cancelled() and not (signals.exit_code or self._stopped):
                 raise asyncio.CancelledError
         return signals.exit_code
