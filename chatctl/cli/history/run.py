@@ -6,6 +6,7 @@ import stat
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from chatctl.cli.exit_codes import WAIT_EXPIRED
@@ -15,7 +16,7 @@ from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import STDOUT, Printer, on_stdout_closed
 from chatctl.cli.terminal import notices
-from chatctl.errors import CursorBeyondHead, CursorMalformed, CursorOtherLog, CursorWriteError, ExecFailed
+from chatctl.errors import CursorBeyondHead, CursorMalformed, CursorOtherLog, CursorWriteError, ExecFailed, TransientError
 from chatctl.model import cursor
 from chatctl.model.messages import HistoryPage, Query
 from chatctl.net.endpoint import Endpoint
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from chatctl.client import Follower
     from chatctl.client.client import ChatClient
 
+MIN_SERVER_SECONDS = 2.0  # that a server has to answer, even if --wait is shorter
 INTERRUPT_NOTICE_SECONDS = 1.0  # a command that ends sooner after a signal needs no notice
 
 
@@ -44,6 +46,13 @@ class HistoryRequest:
     """Skip all stored messages."""
     wait: float | None = None
     as_json: bool = False
+
+    @property
+    def server_timeout(self) -> float:
+        """Seconds without a server: `timeout`, or `wait` if it is shorter, so that an alert on silence is never silent."""
+        if self.wait is None:
+            return self.timeout
+        return min(self.timeout or inf, max(self.wait, MIN_SERVER_SECONDS))
 
 
 class HistoryRun:
@@ -138,7 +147,7 @@ class HistoryRun:
 
         request = self._request
         try:
-            async with ChatClient(request.endpoint, request.timeout, self._notify) as client:
+            async with ChatClient(request.endpoint, request.server_timeout, self._notify) as client:
                 pages = self._pages(client)
                 try:
                     async with aclosing(pages), asyncio.timeout(None) as wait_timeout:
@@ -153,6 +162,10 @@ class HistoryRun:
                     if self._printer.for_people and not (self._found or self._request.from_now):
                         self._notify(await hints.no_messages_text(client, self._request.query.rooms))
             self._save(self._read_cursor)
+        except TransientError as error:
+            if request.server_timeout != request.timeout:  # the error is about --timeout
+                raise error.replace(hint=error.hint.replace("--timeout", "--wait")) from None
+            raise
         finally:
             if self._cursor_file:
                 self._cursor_file.close()

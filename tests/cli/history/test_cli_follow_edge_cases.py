@@ -36,6 +36,20 @@ def test_a_wait_without_a_server_ends_as_unavailable(start_server, away):
     assert "gave up after 0.5 s" in never.err
 
 
+@pytest.mark.parametrize("timeout", ["0", "1h"])
+def test_a_wait_ends_without_a_server_whatever_the_timeout_is(away, silent_address, timeout):
+    """Otherwise an alert on silence is silent for as long as there is no server."""
+    for wait, seconds in (("2.1s", "2.1"), ("0.001s", "2")):  # which is never 0, without a limit
+        done = run("history", "--last", "0", "--wait", wait, "--timeout", timeout, "--json", server=away)
+        assert (done.code, done.out) == (78, "")
+        assert done.stderr_objects[-1]["reason"] == "UNAVAILABLE"
+        assert f"gave up after {seconds} s" in done.stderr_objects[-1]["error"]
+        assert "wait longer with --wait" in done.stderr_objects[-1]["error"]
+    silent = run("history", "--wait", "2s", "--timeout", timeout, server=silent_address)
+    assert silent.code == 78
+    assert f"no response from {silent_address} for 2 s" in silent.err
+
+
 async def test_another_server_on_the_port_ends_a_wait_with_its_status():
     """The error keeps its type and code when --wait adds its own words."""
     other = (grpc.StatusCode.UNIMPLEMENTED,)
