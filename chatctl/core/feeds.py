@@ -116,10 +116,7 @@ class Feed:
         return last if first <= after < last else after
 
     async def wait(self) -> None:
-        """Wait until `head` or the result of `skip_empty` may have changed, or the follower should report its position.
-
-        Raises ServerStopping after `shut_down`.
-        """
+        """Wait until the follower may read on or should report its position. Raises ServerStopping after `shut_down`."""
         if self._is_shut_down:
             raise _stopping_error()
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -7,7 +7,6 @@ import pytest
 
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
-from tests.compatibility.conftest import Pair
 from tests.support.cli import Process, run
 from tests.support.waiting import until
 
@@ -27,8 +26,8 @@ def quick_server(start_shared_server):
 
 
 @pytest.fixture(params=[OLD_CLIENT, "today"])
-def pair(request, release, quick_server):
-    return Pair(release(request.param), release("today"), quick_server.address)
+def pair(request, pair_with, quick_server):
+    return pair_with(request.param, quick_server)
 
 
 def wait_for_heartbeats(channel, room):
