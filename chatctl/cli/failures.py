@@ -38,6 +38,8 @@ def report(error: BaseException, command: str, as_json: bool) -> int:
 
 def describe(error: BaseException) -> Outcome:
     """Return the sentence, reason and exit code of an error."""
+    if isinstance(error, TimedOut):  # for a caller it is no server, too: giving up has one exit code
+        return Outcome(str(error), Unavailable.reason, STATUS_OFFSET + Unavailable.code)
     if isinstance(error, ChatError):
         return Outcome(str(error), error.reason, STATUS_OFFSET + error.code)
     if isinstance(error, OSError):  # such as a full disk behind stdout
@@ -46,8 +48,3 @@ def describe(error: BaseException) -> Outcome:
         return Outcome(str(error), "NOT_STARTED", FAILED)
     text = usage_message(error) if isinstance(error, UsageError) else str(error)
     return Outcome(text, "USAGE", USAGE)
-
-
-def as_unavailable(error: ChatError) -> ChatError:
-    """Return the error of a command that retries: a timeout becomes Unavailable, so that giving up has one exit code."""
-    return Unavailable(error.message, error.hint) if isinstance(error, TimedOut) else error

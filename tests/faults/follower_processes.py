@@ -12,9 +12,9 @@ from tests.faults.signals import send_signal
 from tests.support.cli import CHATCTL, clean_environment
 
 SIGTERM_EXIT = 128 + signal.SIGTERM
-# Exit codes after which the same command is run again: no response, no server, failed store, and the signals of these
+# Exit codes after which the same command is run again: no server, failed store, and the signals of these
 # tests. The last is SIGTERM before the command handles signals.
-RETRIED_EXITS = (68, 78, 79, -signal.SIGKILL, SIGTERM_EXIT, -signal.SIGTERM)
+RETRIED_EXITS = (78, 79, -signal.SIGKILL, SIGTERM_EXIT, -signal.SIGTERM)
 
 
 class UnexpectedEnd(Exception):

@@ -77,12 +77,12 @@ def all_strings():
 
 
 def error_classes():
-    """Every error with a reason word of its own."""
+    """Every error with a reason word of its own, but for TimedOut, which a command reports as Unavailable."""
     found, left = [], [errors.ChatError]
     while left:
         kind = left.pop()
         left += kind.__subclasses__()
-        if "reason" in vars(kind):
+        if "reason" in vars(kind) and kind is not errors.TimedOut:
             found.append(kind)
     return found
 

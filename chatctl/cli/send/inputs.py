@@ -8,8 +8,8 @@ from chatctl.cli import options
 from chatctl.cli.send.unconfirmed import UnconfirmedRecords
 from chatctl.cli.streams.json_lines import Origin
 from chatctl.cli.streams.rejects import RejectsFile
-from chatctl.cli.streams.splitter import RejectedRecord, ReplacedRecords, decode_record
-from chatctl.cli.streams.stdin_input import StopPosition, put_results
+from chatctl.cli.streams.splitter import RejectedRecord, decode_record
+from chatctl.cli.streams.stdin_input import RecordSink, StopPosition, put_results
 from chatctl.model.limits import MAX_NAME_BYTES
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class RecordInput(Protocol):
     async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
         """Put all records, as fast as the stream takes them."""
 
-    def unread_records(self) -> list[tuple[int, list[str]]]:
-        """Return the records that are known before `feed`: runs of texts, each with the number of its first."""
+    async def feed_rest(self, sink: RecordSink, room: str, rejects: RejectsFile | None, seconds: float) -> None:
+        """Put the records that `feed` has not put. Raises TimeoutError if none can be read for some seconds."""
 
     def is_unterminated(self, number: int) -> bool:
         """Return whether this is the last record, and it has no separator."""
@@ -45,7 +45,7 @@ class RecordInput(Protocol):
         """Return where reading stopped, or None at the end of the input."""
 
     def retry_hint(self, input_id: str) -> str:
-        """Return how to send the unconfirmed records again, or empty if the input cannot be repeated."""
+        """Return how to send the same input again, or empty if it cannot be read again."""
 
 
 class TextInput:
@@ -61,18 +61,21 @@ class TextInput:
         self.num_replaced = 0
         self._replace_invalid = replace_invalid
         self._record = os.fsencode(text)  # bytes that are not UTF-8 are surrogates in it
+        self._is_put = False
 
     async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
-        result = decode_record(self._record, stream.limits.text_bytes, replace_invalid=self._replace_invalid)
+        self._put(stream, room, rejects)
+
+    async def feed_rest(self, sink: RecordSink, room: str, rejects: RejectsFile | None, seconds: float) -> None:
+        if not self._is_put:
+            self._put(sink, room, rejects)
+
+    def _put(self, sink: RecordSink, room: str, rejects: RejectsFile | None) -> None:
+        self._is_put = True
+        result = decode_record(self._record, sink.limits.text_bytes, replace_invalid=self._replace_invalid)
         if rejects and isinstance(result, RejectedRecord):
             rejects.spool(self._record)
-        _, self.num_replaced = put_results(stream, room, [result], rejects)
-
-    def unread_records(self) -> list[tuple[int, list[str]]]:
-        result = decode_record(self._record, len(self._record) * 3, replace_invalid=self._replace_invalid)
-        if isinstance(result, RejectedRecord):
-            return []
-        return [(1, result.texts if isinstance(result, ReplacedRecords) else result)]
+        _, self.num_replaced = put_results(sink, room, [result], rejects)
 
     def is_unterminated(self, number: int) -> bool:
         return True
@@ -96,13 +99,19 @@ class ResumeInput:
         self.unconfirmed_path = os.path.realpath(path)
         self.log = unconfirmed.log
         self._unconfirmed = unconfirmed
+        self._is_put = False
 
     async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
-        for number, texts in self._unconfirmed.runs:
-            stream.put(room, texts, number)
+        self._put(stream, room)
 
-    def unread_records(self) -> list[tuple[int, list[str]]]:
-        return self._unconfirmed.runs
+    async def feed_rest(self, sink: RecordSink, room: str, rejects: RejectsFile | None, seconds: float) -> None:
+        if not self._is_put:
+            self._put(sink, room)
+
+    def _put(self, sink: RecordSink, room: str) -> None:
+        self._is_put = True
+        for number, texts in self._unconfirmed.runs:
+            sink.put(room, texts, number)
 
     def is_unterminated(self, number: int) -> bool:
         return False

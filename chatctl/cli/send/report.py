@@ -9,12 +9,11 @@ from chatctl.cli.exit_codes import FAILED
 from chatctl.cli.failures import Outcome
 from chatctl.cli.send.inputs import RecordInput
 from chatctl.cli.send.output_files import OutputFiles
-from chatctl.cli.send.unconfirmed import UnconfirmedRecords
 from chatctl.cli.streams import json_lines
 from chatctl.cli.streams.json_lines import Origin
 from chatctl.cli.streams.rejects import RejectsFile
 from chatctl.cli.streams.stdin import StdinError
-from chatctl.cli.streams.stdin_input import replaced_text
+from chatctl.cli.streams.stdin_input import StopPosition, replaced_text
 from chatctl.cli.streams.stdout import write_or_discard
 from chatctl.cli.terminal import notices
 from chatctl.cli.terminal.escape import escape_json, escape_name, escape_text
@@ -42,7 +41,10 @@ class SendReport:
         self.rejects = RejectsFile(files.rejects, record_input.separator) if files.rejects else None
         self._server, self._files, self._quiet = server, files, quiet
         self._fields, self._cursor_prefix = origin.fields(), ""
-        self._unconfirmed = UnconfirmedRecords(origin, record_input.log)
+        self._log = record_input.log
+        self._kept_unconfirmed = False  # in the file of --unconfirmed
+        self.rest_was_read = False
+        """Whether the rest of the input was read, as far as it was there."""
         self._counts = dict.fromkeys(ReceiptStatus, 0)
         self._rejection_notices = notices.LimitedNotices("more records were rejected: --json shows all of them")
         self._stdout_error = ""
@@ -51,12 +53,22 @@ class SendReport:
 
     def set_log(self, stream: "SendStream") -> None:
         """Note the log of the server, once there is a server."""
-        self._cursor_prefix, self._unconfirmed.log = stream.cursor_prefix, stream.log
+        self._cursor_prefix, self._log = stream.cursor_prefix, stream.log
+
+    @property
+    def keeps_unconfirmed(self) -> bool:
+        """Whether there is a file for unconfirmed records, and it can be written."""
+        return self._files.unconfirmed is not None and not self._files.unconfirmed.error
+
+    @property
+    def num_records(self) -> int:
+        """The number of records that have a status."""
+        return sum(self._counts.values())
 
     @property
     def confirmed(self) -> int:
         """The number of records that have a receipt."""
-        return sum(self._counts.values()) - self._counts[UNCONFIRMED]
+        return self.num_records - self._counts[UNCONFIRMED]
 
     def add(self, delivery: "DeliveryReport") -> None:
         """Count consecutive records of one status, and report them."""
@@ -77,7 +89,9 @@ class SendReport:
         elif receipt.status is DUPLICATE and self.record_input.is_single_text:
             self._say_nothing_new(receipt.sequence)
         elif receipt.status is UNCONFIRMED and self._files.unconfirmed:
-            self._unconfirmed.runs.append((receipt.number, list(delivery.texts)))
+            self._kept_unconfirmed = True
+            records = json_lines.unconfirmed_lines(receipt.number, delivery.texts, self.origin, self._log)
+            self._files.unconfirmed.write("".join(records).encode())
         if self.rejects:
             self.rejects.forget(receipt.number, receipt.count)
 
@@ -88,13 +102,6 @@ class SendReport:
 
     def _at_stdout(self, lines: bytes) -> bytes:
         return escape_json(lines.decode()).encode() if self._at_terminal else lines
-
-    def add_unsent(self) -> None:
-        """Keep the known records of an input for --unconfirmed, if no server was reached."""
-        if self._files.unconfirmed:
-            for number, texts in self.record_input.unread_records():
-                self._unconfirmed.runs.append((number, texts))
-                self._counts[UNCONFIRMED] += len(texts)
 
     def _add_rejection(self, delivery: "DeliveryReport") -> None:
         receipt = delivery.receipt
@@ -136,9 +143,6 @@ class SendReport:
 
     def _close_files(self) -> list[str]:
         """Move the files to their places, and return the errors of all output."""
-        if self._files.unconfirmed:
-            for line in self._unconfirmed.lines():
-                self._files.unconfirmed.write(line.encode())
         return [*filter(None, [self._stdout_error]), *self._files.close()]
 
     def _say_end(self, error: str, unfinished: bool) -> None:
@@ -153,13 +157,33 @@ class SendReport:
             notices.say(replaced_text(replaced, "record"))
         if unfinished and stopped:
             partial = f"; {stopped.unfinished} bytes of the next record were read, too" if stopped.unfinished else ""
-            notices.say(f"reading stopped after record {stopped.record}, at byte {stopped.byte} of the input{partial}")
+            not_ended = ", which had not ended" if self.rest_was_read else ""
+            notices.say(
+                f"reading stopped after record {stopped.record}, at byte {stopped.byte} of the input{not_ended}{partial}"
+            )
         if unfinished and (stopped or self._counts[UNCONFIRMED]):
-            notices.say(f"to finish, {self._retry_hint()}: nothing is stored twice")
+            if hint := self._retry_hint():
+                notices.say(f"to finish, {hint}: nothing is stored twice")
+            if error := self._lost_text(stopped):
+                notices.say(error)
+
+    def _lost_text(self, stopped: StopPosition | None) -> str:
+        """Return a sentence about input that is not kept and cannot be read again, or empty without any."""
+        if self.record_input.retry_hint(self.origin.input_id) or self.record_input.unconfirmed_path:
+            return ""
+        lost = []
+        if not self.keeps_unconfirmed and (self._counts[UNCONFIRMED] or (stopped and stopped.unfinished)):
+            lost.append("what was read and has no receipt")
+        if stopped and not self.rest_was_read:
+            lost.append("what is still in stdin")
+        if not lost:
+            return ""
+        hint = "" if self._files.unconfirmed else ": use --unconfirmed FILE to keep such input"
+        return f"{' and '.join(lost)} may be lost{hint}"
 
     def _retry_hint(self) -> str:
         hint, path = self.record_input.retry_hint(self.origin.input_id), self.record_input.unconfirmed_path
-        if self._unconfirmed.runs and self._files.unconfirmed and not self._files.unconfirmed.error:
+        if self._kept_unconfirmed and self._files.unconfirmed and self.keeps_unconfirmed:
             path = str(self._files.unconfirmed.path)
         if not path:
             return hint
@@ -170,7 +194,7 @@ class SendReport:
     def _summary(self) -> dict[str, Any]:
         stopped = self.record_input.stop_position()
         return {
-            "records": sum(self._counts.values()),
+            "records": self.num_records,
             **{json_lines.STATUS_NAMES[status]: count for status, count in self._counts.items()},
             "replaced": self.record_input.num_replaced,
             "first_sequence": self._first_sequence or None,
@@ -197,4 +221,4 @@ def _outcome(error: ChatError | OSError | None) -> Outcome:
         return Outcome()
     if isinstance(error, StdinError):
         return Outcome(f"cannot read stdin: {error.strerror}", "INPUT", FAILED)
-    return failures.describe(failures.as_unavailable(error) if isinstance(error, ChatError) else error)
+    return failures.describe(error)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from chatctl.cli.send.inputs import validate_origin
 from chatctl.cli.send.report import SendReport
 from chatctl.cli.streams.signals import SignalHandler
+from chatctl.cli.streams.stdin import StdinError
 from chatctl.cli.terminal import notices
 from chatctl.cli.terminal.screen import show_cursor
 from chatctl.errors import ChatError
@@ -26,6 +27,7 @@ class SendRun:
         self._report = report
         self._stream: SendStream | None = None
         self._feed_task: asyncio.Task[None] | None = None
+        self._rest_task: asyncio.Task[None] | None = None
         self._prompt = prompt
 
     async def run(self, endpoint: Endpoint, seconds: float, show_progress: bool, no_color: bool) -> int:
@@ -50,8 +52,13 @@ class SendRun:
         if self._stream:
             for delivery in self._stream.undelivered():
                 report.add(delivery)
-        else:
-            report.add_unsent()
+        if (failure or self._signals.exit_code) and not isinstance(failure, StdinError):
+            from chatctl.cli.send.rest import keep_rest
+
+            self._rest_task = asyncio.ensure_future(keep_rest(report, bool(self._signals.exit_code)))
+            await asyncio.wait([self._rest_task])
+            if not self._rest_task.cancelled():
+                self._rest_task.result()
         return report.finish(failure, self._signals.exit_code)
 
     async def _send(self, endpoint: Endpoint, seconds: float) -> None:
@@ -88,6 +95,9 @@ class SendRun:
             stream.finish()
 
     def _interrupt(self) -> None:
+        if self._rest_task:
+            self._rest_task.cancel()
+            return
         if self._feed_task is None:
             self._task.cancel()
             return

@@ -1,6 +1,6 @@
 """The file of unconfirmed records, which --unconfirmed writes and --resume reads."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -25,11 +25,6 @@ class UnconfirmedRecords:
     origin: Origin
     log: str = ""
     runs: list[tuple[int, list[str]]] = field(default_factory=list)
-
-    def lines(self) -> Iterator[str]:
-        """Yield the lines of the file."""
-        for number, texts in self.runs:
-            yield from json_lines.unconfirmed_lines(number, texts, self.origin, self.log)
 
 
 def read_unconfirmed(path: str) -> UnconfirmedRecords | None:

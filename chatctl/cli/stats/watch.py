@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing, nullcontext, suppress
 from signal import SIGWINCH
 from typing import TYPE_CHECKING, Protocol
 
-from chatctl.cli.failures import as_unavailable
 from chatctl.cli.stats.request import StatsRequest
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import on_stdout_closed
 from chatctl.cli.terminal import notices
 from chatctl.cli.terminal.screen import leave_alt_screen, listen_for_keys
-from chatctl.errors import ChatError
 
 if TYPE_CHECKING:
     from chatctl.model.stats import ServerStats
@@ -58,7 +56,7 @@ class WatchRun:
     async def run(self, view: StatsView, full_screen: bool) -> int:
         """Show responses until a signal, `q` or the end of stdout, and return the exit code.
 
-        Raises what GetStats raises, and Unavailable if the server is away for longer than the timeout.
+        Raises what GetStats raises, a TransientError if the server is away for longer than the timeout.
         """
         self._view = view
         task = self._task = asyncio.ensure_future(self._poll())
@@ -67,12 +65,8 @@ class WatchRun:
             if full_screen:
                 asyncio.get_running_loop().add_signal_handler(SIGWINCH, view.draw)  # type: ignore[attr-defined]
             on_stdout_closed(self._stop)
-            try:
+            with suppress(asyncio.CancelledError):
                 await task
-            except asyncio.CancelledError:
-                pass
-            except ChatError as error:
-                raise as_unavailable(error) from None
             if task.cancelled() and not (signals.exit_code or self._stopped):
                 raise asyncio.CancelledError
         return signals.exit_code

@@ -4,7 +4,7 @@ import asyncio
 import os
 import select
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 STDIN = 0
 CHUNK_BYTES = 256 * 1024
@@ -14,7 +14,7 @@ class StdinError(OSError):
     """Stdin cannot be read."""
 
 
-async def read_stdin() -> AsyncIterator[bytes]:
+async def read_stdin() -> AsyncGenerator[bytes, None]:
     """Yield the bytes of stdin like `read_chunks`. Raises StdinError."""
     try:
         async for chunk in read_chunks(STDIN):

@@ -2,15 +2,34 @@
 
 import asyncio
 import shlex
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from chatctl.cli.streams.rejects import RejectsFile
 from chatctl.cli.streams.splitter import RecordSplitter, RejectedRecord, ReplacedRecords, SplitResult
 from chatctl.cli.streams.stdin import STDIN, read_ready_byte, read_stdin, unread_size
+from chatctl.model.limits import Limits
 
 if TYPE_CHECKING:
     from chatctl.client import RecordStream
+
+
+class RecordSink(Protocol):
+    """Takes records: a RecordStream, or what keeps records that are not sent."""
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of a record."""
+
+    def put(self, room: str, texts: Sequence[str], number: int = 0) -> None:
+        """Take texts, numbered from `number`, or on from the last one."""
+
+    def reject(self, room: str, error: str) -> None:
+        """Count a record that is not a text."""
+
+    async def drain(self) -> None:
+        """Wait until there is space for more."""
 
 
 class StopPosition(NamedTuple):
@@ -40,10 +59,7 @@ class StdinInput:
         self._record_count = 0
 
     async def feed(self, stream: "RecordStream", room: str, rejects: RejectsFile | None) -> None:
-        on_rejected_bytes = rejects.spool if rejects else lambda _: None
-        self._splitter = splitter = RecordSplitter(
-            self._split_at, stream.limits.text_bytes, on_rejected_bytes, self._replace_invalid
-        )
+        self._splitter = splitter = self._make_splitter(stream, rejects)
         try:
             async for chunk in read_stdin():
                 self._put(stream, room, splitter.feed(chunk), rejects)
@@ -60,13 +76,29 @@ class StdinInput:
         self._put(stream, room, splitter.finish(), rejects)
         self._at_end = True
 
-    def _put(self, stream: "RecordStream", room: str, results: Iterable[SplitResult], rejects: RejectsFile | None) -> None:
+    async def feed_rest(self, sink: RecordSink, room: str, rejects: RejectsFile | None, seconds: float) -> None:
+        """Put the rest of the input, for as long as it can be read. Raises TimeoutError after some seconds without any."""
+        if self._at_end or self._interactive:
+            return
+        self._splitter = splitter = self._splitter or self._make_splitter(sink, rejects)
+        async with aclosing(read_stdin()) as chunks:
+            while True:
+                async with asyncio.timeout(seconds):
+                    if (chunk := await anext(chunks, None)) is None:
+                        break
+                self._put(sink, room, splitter.feed(chunk), rejects)
+                await sink.drain()
+        self._put(sink, room, splitter.finish(), rejects)
+        self._at_end = True
+
+    def _make_splitter(self, sink: RecordSink, rejects: RejectsFile | None) -> RecordSplitter:
+        on_rejected_bytes = rejects.spool if rejects else lambda _: None
+        return RecordSplitter(self._split_at, sink.limits.text_bytes, on_rejected_bytes, self._replace_invalid)
+
+    def _put(self, stream: RecordSink, room: str, results: Iterable[SplitResult], rejects: RejectsFile | None) -> None:
         records, replaced = put_results(stream, room, results, rejects, self._record_count + 1)
         self._record_count += records
         self.num_replaced += replaced
-
-    def unread_records(self) -> list[tuple[int, list[str]]]:
-        return []
 
     def is_unterminated(self, number: int) -> bool:
         return self._at_end and number == self._record_count and self._splitter is not None and self._splitter.unterminated
@@ -82,12 +114,14 @@ class StdinInput:
         )
 
     def retry_hint(self, input_id: str) -> str:
+        if self.total_bytes is None:  # a pipe, a socket or a terminal
+            return ""
         invalid = " --invalid replace" if self._replace_invalid else ""
         return f"send the same input again with --input-id {shlex.quote(input_id)}{invalid}"
 
 
 def put_results(
-    stream: "RecordStream", room: str, results: Iterable[SplitResult], rejects: RejectsFile | None, number: int = 1
+    stream: RecordSink, room: str, results: Iterable[SplitResult], rejects: RejectsFile | None, number: int = 1
 ) -> tuple[int, int]:
     """Put records into the stream, the first of which has this number. Returns how many they are, and how many replaced."""
     first, replaced = number, 0

@@ -215,7 +215,11 @@ def test_for_people_it_says_all_of_it(start_server):
         stopped
         == "chatctl: reading stopped after record 2, at byte 4 of the input; 4 bytes of the next record were read, too"
     )
-    assert "--input-id 'my job'" in advice
+    assert "input id my job" in summary
+    assert advice == (
+        "chatctl: what was read and has no receipt and what is still in stdin may be lost: "
+        "use --unconfirmed FILE to keep such input"
+    )
 
 
 def test_a_store_that_stays_full_is_given_up_with_72(start_server, tmp_path):

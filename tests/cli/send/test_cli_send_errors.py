@@ -96,7 +96,7 @@ def test_when_the_server_dies_every_record_has_a_state(server, room):
     assert said["summary"]["unconfirmed"] == 500
 
 
-def test_without_json_the_advice_is_to_send_again_with_the_sender(server, room):
+def test_without_json_the_advice_for_a_pipe_is_a_file_for_what_may_be_lost(server, room):
     process = Process("send", "--room", room, "--input-id", "me", "--timeout", "3s", server=server.address)
     process.write("stored\n")
     until(lambda: texts(room, server.address))
@@ -106,7 +106,7 @@ def test_without_json_the_advice_is_to_send_again_with_the_sender(server, room):
     server.kill()
     done = process.wait()
     assert (done.code, done.out) == (78, "")
-    for words in ("1 stored", "1 unconfirmed", "input id me", "again", "--input-id"):
+    for words in ("1 stored", "1 unconfirmed", "input id me", "what was read and has no receipt", "--unconfirmed FILE"):
         assert words in done.err
 
 

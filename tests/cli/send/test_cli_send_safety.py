@@ -123,10 +123,11 @@ def test_a_file_that_is_named_like_a_lock_is_refused(address, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_an_interrupted_run_names_its_sender_also_when_it_is_quiet(address, room):
+def test_an_interrupted_run_names_its_input_id_also_when_it_is_quiet(address, room):
     process = Process("send", "-q", "--room", room, server=address)
     process.write("one\n")
     until(lambda: texts(room, address) == ["one"])
     done = process.signal(signal.SIGINT).wait()
     assert done.code == 130
-    assert "send the same input again with --input-id" in done.err
+    assert "input id " in done.err
+    assert "what is still in stdin may be lost" in done.err

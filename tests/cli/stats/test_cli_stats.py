@@ -74,10 +74,13 @@ def web():
         process.kill()
 
 
-@pytest.mark.parametrize(("command", "code"), [(("send", "hi"), 78), (("send",), 78), (("stats",), 68), (("history",), 68)])
-def test_it_gives_up_on_a_silent_server(silent_address, command, code):
-    done = run(*command, "--timeout", "0.5s", server=silent_address, piped=b"a\n")
-    assert (done.code, done.out) == (code, "")
+COMMANDS = ["send hi", "send", "stats", "stats --watch", "history", "history -f", "history --wait 1m", "join --plain"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_gives_up_on_a_silent_server_with_one_exit_code(silent_address, command):
+    done = run(*command.split(), "--timeout", "0.5s", server=silent_address, piped=b"a\n")
+    assert (done.code, done.out) == (78, "")
     for words in (silent_address, "0.5 s", "--timeout"):
         assert words in done.err
 

@@ -250,7 +250,7 @@ def test_without_a_server_or_with_a_silent_one_it_gives_up(verify, receipts, ser
     server.process.send_signal(signal.SIGSTOP)
     done = verify(receipts, "--timeout", "0.5s", server=server.address)
     server.process.send_signal(signal.SIGCONT)
-    assert done.code == 68
+    assert done.code == 78
     assert "--timeout" in done.err
 
 
@@ -272,9 +272,8 @@ def test_time_spent_waiting_for_receipts_does_not_count(address, receipts, silen
     for receipt in receipts[:3]:
         process.write(json.dumps(receipt | {"user": "eve"}) + "\n")
         until(lambda receipt=receipt: len(process.out.lines) == receipt["number"])
-        assert (
-            run("stats", "--timeout", "0.5s", server=silent_address).code == 68
-        )  # its patience is over, and was the longer one
+        # Its time is over, and was the longer one.
+        assert run("stats", "--timeout", "0.5s", server=silent_address).code == 78
     assert process.close().wait().code == 1
 
 
