@@ -20,8 +20,10 @@ WAKE_SECONDS_PER_FOLLOWER, WAKE_COOLDOWN_FACTOR = 80e-6, 1
 WAKE_BATCH = 50  # followers woken before other tasks of the event loop have a turn
 SCAN_COOLDOWN_FACTOR = 2  # cool-down after a scan, in durations of the scan, for each feed that scans at this time
 MAX_RECENT_BYTES, MAX_RECENT_RUNS = 1024 * 1024, 4096  # of new messages kept for the next delivery
-PROGRESS_INTERVAL_SECONDS = 30  # how often followers without matches get a new cursor
-PROGRESS_TICKS = 30  # in an interval; each serves a part of the feeds
+# Followers hear something at least this often, if only their position: proxies cut quiet streams, nginx after 60 s.
+PROGRESS_INTERVAL_SECONDS = 30
+PROGRESS_TICKS = 30  # in an interval; each serves a part of the feeds, and a feed has its turn three times
+PROGRESS_TURNS = 3
 
 
 class FeedRegistry:
@@ -42,7 +44,7 @@ class FeedRegistry:
         feed = self._feeds.get(message_filter)
         if feed is None:
             if not self._feeds:
-                self._unsubscribe = self._log.subscribe((), self._on_commit)
+                self._schedule_tick()
             feed = self._feeds[message_filter] = Feed(message_filter, self._log, self._cache, self._scanning)
         feed.catch_up()
         feed.followers += 1
@@ -54,8 +56,9 @@ class FeedRegistry:
         if not feed.followers:
             feed.close()
             del self._feeds[feed.message_filter]
-            if not self._feeds:
-                self._unsubscribe()
+            if not self._feeds and self._timer:
+                self._timer.cancel()
+                self._timer = None
 
     def shut_down(self) -> None:
         """Raise ServerStopping in all followers that wait, now or later."""
@@ -63,22 +66,16 @@ class FeedRegistry:
         for feed in self._feeds.values():
             feed.shut_down()
 
-    def _on_commit(self, _: Sequence[Run], __: int) -> None:
-        if self._timer is None:
-            self._schedule_tick()
-
     def _schedule_tick(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(PROGRESS_INTERVAL_SECONDS / PROGRESS_TICKS, self._tick)
 
     def _tick(self) -> None:
         """Report progress in a part of the feeds, so that thousands of them do not wake their followers at once."""
-        self._timer = None
-        for _ in range(-(-len(self._feeds) // PROGRESS_TICKS)):
+        for _ in range(-(-len(self._feeds) * PROGRESS_TURNS // PROGRESS_TICKS)):
             message_filter, feed = self._feeds.popitem(last=False)
             self._feeds[message_filter] = feed
             feed.report_progress()
-        if any(feed.has_progress for feed in self._feeds.values()):
-            self._schedule_tick()
+        self._schedule_tick()
 
 
 class Feed:
@@ -100,7 +97,8 @@ class Feed:
         self._recent_runs: list[Run] | None = []  # all of its rooms and input after the head; None if they are too many
         self._recent_bytes = 0
         self._empty_range = (self.head, self.head)  # first < sequence <= last: no match
-        self._notified_head = self.head  # the head at the last wake-up
+        self._last_wakeup = asyncio.get_running_loop().time()
+        self._progress_due = False  # the followers are to be woken after the work under way, with or without a match
         self._waiters: set[asyncio.Future[None]] = set()
         self._delivery_handle: asyncio.Handle | None = None  # the wake-up or cool-down under way
         self._scan_cooldown = 0.0  # seconds
@@ -118,7 +116,7 @@ class Feed:
         return last if first <= after < last else after
 
     async def wait(self) -> None:
-        """Wait until `head` or the result of `skip_empty` may have changed. Raises ServerStopping after `shut_down`."""
+        """Wait until the follower may read on or should report its position. Raises ServerStopping after `shut_down`."""
         if self._is_shut_down:
             raise _stopping_error()
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -128,11 +126,6 @@ class Feed:
         finally:
             self._waiters.discard(waiter)
 
-    @property
-    def has_progress(self) -> bool:
-        """The log has messages after the last position that the followers received."""
-        return self._notified_head < self._log.head
-
     def catch_up(self) -> None:
         """Advance to the log's head if no message in between can match."""
         if self.head == self.known_head < self._log.head:
@@ -140,9 +133,14 @@ class Feed:
             self._skip_to(self.known_head)
 
     def report_progress(self) -> None:
-        """Catch up, and wake followers without matches so that they report their position in the log."""
+        """Catch up, and wake followers that have waited for long so that they report their position in the log."""
         self.catch_up()
-        if self._notified_head < self.head and not self._delivery_handle and not self._scan_task:
+        quiet_seconds = asyncio.get_running_loop().time() - self._last_wakeup
+        if quiet_seconds < PROGRESS_INTERVAL_SECONDS * (1 - 1 / PROGRESS_TURNS):
+            return  # the next turn is early enough
+        if self._delivery_handle or self._scan_task:
+            self._progress_due = True
+        else:
             self._wake_waiters()
 
     def shut_down(self) -> None:
@@ -176,6 +174,8 @@ class Feed:
         self._delivery_handle = None
         if self.head == self.known_head:
             self._scanning.discard(self)
+            if self._progress_due:
+                self._wake_waiters()
             return
         self._scanning.add(self)
         start = asyncio.get_running_loop().time()
@@ -214,7 +214,10 @@ class Feed:
         else:
             if self.head < head:
                 self._skip_to(head)
-            self._cool_down(self._scan_cooldown)
+            if self._progress_due:
+                self._wake_waiters()
+            else:
+                self._cool_down(self._scan_cooldown)
 
     def _skip_to(self, position: int) -> None:
         """Advance the head over messages that do not match."""
@@ -224,8 +227,8 @@ class Feed:
 
     def _wake_waiters(self) -> None:
         """Wake the followers that wait now, a batch at a time, then cool down."""
-        self._notified_head = self.head
-        self._wake_batch(list(self._waiters), asyncio.get_running_loop().time())
+        self._last_wakeup, self._progress_due = asyncio.get_running_loop().time(), False
+        self._wake_batch(list(self._waiters), self._last_wakeup)
 
     def _wake_batch(self, waiters: "list[asyncio.Future[None]]", start: float) -> None:
         loop = asyncio.get_running_loop()

@@ -127,7 +127,7 @@ async def _follow(chat: Chat, query: Query, log_range: LogRange, after: int) -> 
     feed = chat.feeds.acquire(_filter(query, log_range))
     end_time = EndTime(chat, query.until)
     try:
-        live, reported = False, -1
+        live, reported, report_due = False, -1, False
         while True:
             after = feed.skip_empty(after)
             end = feed.head if live else feed.known_head
@@ -136,14 +136,16 @@ async def _follow(chat: Chat, query: Query, log_range: LogRange, after: int) -> 
                 if end_time.is_before(pair[0]):
                     break
                 after = reported = pair[0].position
-                live = live or after >= feed.known_head
+                live, report_due = live or after >= feed.known_head, False
                 handoff = [pair[live]]
                 del pair
                 yield handoff.pop()
-            elif not live or reported < after:
-                live, reported = True, after
+            elif not live or reported < after or report_due:
+                live, reported, report_due = True, after, False
                 yield QueryPage([], after, live=True)
-            elif not await _wait_for_commit(feed, query.until):
+            elif await _wait_for_commit(feed, query.until):
+                report_due = True  # woken without a message: the client and proxies are to hear something
+            else:
                 break
     finally:
         end_time.close()

@@ -70,6 +70,12 @@ def start_pair(release, start_shared_server):
 
 
 @pytest.fixture
+def pair_with(release):
+    """Returns a client by the name of its version and a running server of today's."""
+    return lambda client, served: Pair(release(client), release("today"), served.address)
+
+
+@pytest.fixture
 def pair(request, start_pair):
     """The client and the server that the parameter names."""
     return start_pair(*request.param)

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from chatctl.core import feeds, page_cache
+from chatctl.core import feeds, history, page_cache
 from chatctl.core.chat import Chat
 from chatctl.core.filters import MessageFilter
 from chatctl.errors import StoreFailed
@@ -133,10 +133,57 @@ async def test_the_cursors_of_quiet_rooms_advance_without_a_read(url):
                 await append_each(log, "elsewhere")
                 await until_async(lambda: all(follower.position == log.head for follower in quiet))
             assert reads == []
-            await until_async(lambda: chat.feeds._timer is None)  # an idle server has no timer
             await append_each(log, "there", room="den")
             for follower in quiet[:3]:
                 await follower.expect_texts("here", "there")
+
+
+@pytest.mark.usefixtures("quick_progress")
+@pytest.mark.parametrize("count", [1, 100])
+async def test_followers_hear_something_though_nothing_is_stored(url, count):
+    """A proxy cuts a stream on which nothing comes. The position is the same, and nothing is read for it."""
+    async with opened_log(url) as log:
+        await append_each(log, "here")
+        async with live_followers(log, count, after=cursor(log, 1)) as (chat, quiet):
+            other = FeedFollower(chat, rooms=("den",), after=cursor(log, 1))
+            await until_async(lambda: other.live)
+            reads = RecordedReads(log)
+            for follower in (*quiet, other):
+                await until_async(lambda follower=follower: len(follower.pages) >= 4)
+                assert [(page.runs, page.position, page.live) for page in follower.pages] == [
+                    ([], 1, True) for _ in follower.pages
+                ]
+            assert reads == []
+            await other.cancel()
+        assert chat.feeds._timer is None  # without followers there is no timer
+
+
+@pytest.mark.usefixtures("uncached")
+async def test_a_report_that_is_due_during_a_search_follows_it(url, monkeypatch):
+    """A log that is busy with other messages is always searched when a feed has its turn."""
+    monkeypatch.setattr(history, "SEARCH_PROGRESS_SECONDS", 0)
+    async with opened_log(url) as log, live_followers(log, contains="needle") as (chat, (follower,)):
+        reads = RecordedReads(log)
+        reads.may_answer.clear()
+        await append_each(log, "hay")
+        await until_async(lambda: reads)
+        (feed,) = chat.feeds._feeds.values()
+        feed._last_wakeup -= feeds.PROGRESS_INTERVAL_SECONDS
+        feed.report_progress()
+        assert follower.position == 0
+        reads.may_answer.set()
+        await until_async(lambda: follower.position == 1)
+
+
+@pytest.mark.usefixtures("uncached")
+async def test_a_feed_that_woke_its_followers_lately_lets_its_turn_pass(url):
+    async with opened_log(url) as log, live_followers(log) as (chat, _):
+        (feed,) = chat.feeds._feeds.values()
+        feed.report_progress()
+        assert feed._delivery_handle is None
+        feed._last_wakeup -= feeds.PROGRESS_INTERVAL_SECONDS
+        feed.report_progress()
+        assert feed._delivery_handle is not None
 
 
 # --- late, slow and cancelled followers
