@@ -1,11 +1,12 @@
 """ReliableStream: owns the retry loop that sends records on one stream after another, until each has its receipt."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from chatctl.client.call import Call
 from chatctl.client.call_errors import INTERNAL
 from chatctl.client.connector import Connector
+from chatctl.client.heartbeat import Heartbeat
 from chatctl.client.retry import STREAM_TIMEOUT_SECONDS, Attempts, RetryState
 from chatctl.client.send_window import DeliveryReport, SendWindow
 from chatctl.client.stream_hooks import StreamHooks
@@ -49,7 +50,7 @@ class ReliableStream:
         self._window_open = asyncio.Event()  # there may be space in the window
         self._changed = asyncio.Event()  # there may be something new for the caller
         self._reading_resumed = asyncio.Event()
-        self._watchdog = ResponseWatchdog(connector.timeout, self._on_timeout, self._retry_state.notify_waiting)
+        self._watchdog = ResponseWatchdog(connector.timeout, lambda: self._task.cancel(), self._retry_state.notify_waiting)
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(self._on_end)
 
@@ -191,17 +192,21 @@ class ReliableStream:
         self._watchdog.reset(expecting=self.window.in_flight > 0)
 
     async def _write_requests(self, call: Call) -> None:
-        while True:
-            while request := self._next_request():
-                call.watchdog.start()
-                self._watchdog.start()
-                if not await call.write(request):
-                    return  # reading raises the reason
-            if self._finished and self.window.all_sent:
-                await call.done_writing()
-                return
-            self._writer_wakeup.clear()
-            await self._writer_wakeup.wait()
+        with closing(Heartbeat(self._writer_wakeup.set)) as heartbeat:
+            while True:
+                while request := self._next_request():
+                    call.watchdog.start()
+                    self._watchdog.start()
+                    heartbeat.written()
+                    if not await call.write(request):
+                        return  # reading raises the reason
+                if self._finished and self.window.all_sent:
+                    await call.done_writing()
+                    return
+                self._writer_wakeup.clear()
+                if heartbeat.take_due() and not await call.write(pb.SendAndReceiveMessageRequest()):
+                    return
+                await self._writer_wakeup.wait()
 
     def _next_request(self) -> pb.SendAndReceiveMessageRequest | None:
         """Return the next request, or None if there is nothing to send or no space in the window."""
@@ -239,9 +244,6 @@ class ReliableStream:
         self._watchdog.reset(expecting)
 
     # --- the end
-
-    def _on_timeout(self) -> None:
-        self._task.cancel()
 
     def _on_end(self, _: object) -> None:
         for event in (self._ready, self._window_open, self._changed):

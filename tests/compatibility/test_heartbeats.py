@@ -1,4 +1,4 @@
-"""The empty responses that keep quiet streams open, for clients of all versions. They are neither messages nor progress."""
+"""The empty responses and requests that keep quiet streams open, between all versions. They are no messages."""
 
 import re
 import sys
@@ -9,6 +9,7 @@ from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 from tests.support.cli import Process, run
 from tests.support.waiting import until
+from tests.support.wire_client import STORED, ManualStream
 
 OLD_CLIENT = "83eaff5"  # the first with `join` and `history -f`
 QUICK_SERVER = """
@@ -80,3 +81,15 @@ def test_a_room_goes_on_through_empty_responses(pair, connect, room):
     done = process.close().wait()
     assert done.code == 0, done
     assert len(re.findall('"text":"mine"', done.out)) == 1
+
+
+@pytest.mark.parametrize("version", ["fdb9ea1", OLD_CLIENT, "today"])
+def test_servers_ignore_empty_requests(version, release, start_shared_server, connect):
+    served = start_shared_server(command=[*release(version).command, "serve"])
+    stream = ManualStream(chat_pb2_grpc.ChatServiceStub(connect(served))).send("one", user="ann", input_id="i", room="den")
+    for _ in range(3):
+        stream.send()
+    stream.send("two")
+    receipts = stream.receipts(2)
+    assert [(receipt.number, receipt.status) for receipt in receipts] == [(1, STORED), (2, STORED)]
+    assert list(stream.close().call) == []
