@@ -50,8 +50,8 @@ class ReliableStream:
         self._window_open = asyncio.Event()  # there may be space in the window
         self._changed = asyncio.Event()  # there may be something new for the caller
         self._reading_resumed = asyncio.Event()
-        self._watchdog = ResponseWatchdog(connector.timeout, lambda: self._task.cancel(), self._retry_state.notify_waiting)
         self._task = asyncio.create_task(self._run())
+        self._watchdog = ResponseWatchdog(connector.timeout, self._task.cancel, self._retry_state.notify_waiting)
         self._task.add_done_callback(self._on_end)
 
     # --- for the owner
