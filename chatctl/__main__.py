@@ -5,17 +5,28 @@ import sys
 
 def main() -> None:
     """Run the command line. `--version` alone is answered before anything slow is imported."""
-    if sys.argv[1:] == ["--version"]:
-        from chatctl.version import full_version
-
-        print(f"chatctl {full_version()}")
+    if sys.argv[1:] == ["--version"] and _print_version():
         return
+    from chatctl.cli.streams import early_signals
+
+    early_signals.prepare()
     from chatctl.cli.streams import process
 
     process.open_closed_descriptors()
     from chatctl.cli.app import run
 
     process.exit_now(run(sys.argv[1:]))
+
+
+def _print_version() -> bool:
+    """Print the version. Returns False if stdout cannot be written; then the command line does the same and says why."""
+    from chatctl.version import full_version
+
+    try:
+        print(f"chatctl {full_version()}", flush=True)
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":
