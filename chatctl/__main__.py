@@ -1,15 +1,19 @@
 """`chatctl` and `python -m chatctl`."""
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line. `--version` alone is answered before anything slow is imported."""
-    if sys.argv[1:] == ["--version"] and _print_version():
-        return
-    from chatctl.cli.streams import early_signals
+    try:
+        if sys.argv[1:] == ["--version"] and _print_version():
+            return
+        from chatctl.cli.streams import early_signals
 
-    early_signals.prepare()
+        early_signals.prepare()
+    except KeyboardInterrupt:
+        os._exit(130)
     from chatctl.cli.streams import process
 
     process.open_closed_descriptors()
