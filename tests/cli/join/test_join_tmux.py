@@ -80,6 +80,7 @@ def test_resizing_loses_and_repeats_no_message(join, send):
     texts = [f"number {number} of a hundred, in some more words than fit a narrow terminal" for number in range(100)]
     send(*texts)
     ann = join("ann")
+    ann.shows("number 99 ")  # before the messages are loaded, there is nothing to scroll
     ann.type("a draft")
     ann.press("PageUp")
     ann.shows("a draft", "newer below")
