@@ -12,6 +12,7 @@ from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.compat.grpc_call import keep_server_status, useful_details
 from chatctl.errors import ChatError, TimedOut
 from chatctl.wire import status
+from chatctl.wire.checks import contract_error
 
 
 class Call:
@@ -34,7 +35,7 @@ class Call:
     async def response(self) -> Any:
         """Return the one response of a unary call."""
         with self._translate_errors():
-            return await self._grpc_call
+            return self._readable(await self._grpc_call)
 
     async def read(self) -> Any:
         """Return the next response of a stream, or None at its end."""
@@ -43,7 +44,14 @@ class Call:
             if response is grpc.aio.EOF:
                 await self._raise_status()
                 return None
+        response = self._readable(response)
         self._responded = True
+        return response
+
+    def _readable(self, response: Any) -> Any:
+        """Return the response. Raises IncompatibleServer for None, which gRPC returns for bytes that it cannot parse."""
+        if response is None:
+            raise contract_error("a message that cannot be read")
         return response
 
     async def write(self, request: Any) -> bool:
