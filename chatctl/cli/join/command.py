@@ -111,6 +111,8 @@ async def _run_full_screen(endpoint: Endpoint, timeout_seconds: float, user: str
             code = await app.run_async()
         drafts = app.chat_screen.drafts
     stored = exit_report.report_unsent(stream.undelivered(), drafts, False)
+    if app.crash:
+        return exit_report.report_crash(app.crash)
     if app.failure and not code:
         raise app.failure
     return code or (app.return_code or 0) or int(not stored)
