@@ -24,5 +24,5 @@ class StreamHooks:
         """Take what is not a receipt. Return whether to read nothing more until `ReliableStream.resume_reading`."""
         return False
 
-    def on_disconnect(self, error: ChatError, notice: str) -> None:
-        """The stream broke, or the server cannot be reached. `notice` says so to a person."""
+    def on_disconnect(self, error: ChatError) -> None:
+        """The stream broke, or the server cannot be reached."""
