@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatctl.client import send_window as module
 from chatctl.client.send_window import SendWindow
-from chatctl.errors import UnexpectedStatus
+from chatctl.errors import IncompatibleServer
 from chatctl.model.limits import Limits, utf8_size
 from chatctl.model.records import Receipt, ReceiptStatus
 
@@ -135,7 +135,8 @@ class Model:
                 record.state, record.status = ANSWERED, status
             if status is ReceiptStatus.STORED:
                 self.stored |= {record.number for record in run}
-            receipts.append(Receipt(first.number, len(run), status))
+            sequence = 0 if status is ReceiptStatus.REJECTED else first.number
+            receipts.append(Receipt(first.number, len(run), status, sequence))
             self.probing = False
         self.window.add_receipts(receipts)
 
@@ -165,10 +166,14 @@ class Model:
         window = deepcopy(self.window)
         while window.next_report():
             pass
-        window.add_receipts([Receipt(self.next + 5, 1, ReceiptStatus.STORED)])
-        if [record for record in self.of(SENT) if record.text is not None]:
-            with pytest.raises(UnexpectedStatus):
-                window.next_report()
+        undue = [Receipt(self.next + 5, 1, ReceiptStatus.STORED, self.next + 5)]
+        if not self.of(SENT):
+            with pytest.raises(IncompatibleServer, match="0 in flight"):
+                window.add_receipts(undue)
+            return
+        window.add_receipts(undue)
+        with pytest.raises(IncompatibleServer, match="instead of"):
+            window.next_report()
 
     # --- invariants
 
