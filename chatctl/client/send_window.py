@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from chatctl.client.call_errors import INTERNAL
+from chatctl.client.slow_start import SlowStart
 from chatctl.errors import UnexpectedStatus
 from chatctl.model.limits import Limits, utf8_size
 from chatctl.model.records import Receipt, ReceiptStatus
 
 FRAME_MESSAGES = 500  # a frame costs 0.2 ms regardless of its size; more than 500 messages in one gain nothing
 WINDOW_FRAMES, WINDOW_BYTES = 256, 16 * 1024 * 1024  # in flight; 256 frames keep a distant server busy
+RESTART_BYTES = 256 * 1024  # in flight after a break: a proxy may end each call after 1 MiB
 UNBATCHED_FRAMES = 2  # with fewer in flight a frame is sent at once; otherwise it may grow until a receipt arrives
 MAX_PENDING_RECORDS, MAX_PENDING_BYTES = 4 * FRAME_MESSAGES, 1024 * 1024  # put but not sent; beyond them, `full`
 
@@ -59,7 +61,7 @@ class SendWindow:
         self._awaiting_report: deque[PendingRecords] = deque()
         self._sent_frames = self._sent_bytes = 0  # the part of them that was sent
         self._receipts: deque[Receipt] = deque()  # received, without a report
-        self._probing = False  # after a broken stream, until the first receipt: the server may store nothing
+        self._slow_start = SlowStart(RESTART_BYTES, WINDOW_BYTES)
         self.in_flight = 0
         """Records sent on the current stream that have no receipt."""
 
@@ -121,9 +123,9 @@ class SendWindow:
 
     def may_send(self, finished: bool) -> bool:
         """Return whether to send a frame now. `finished`: no more records will be put, so that no frame needs to grow."""
-        if not self._pending or self._sent_frames >= WINDOW_FRAMES or self._sent_bytes >= WINDOW_BYTES:
+        if not self._pending or self._sent_frames >= WINDOW_FRAMES or self._sent_bytes >= self._slow_start.size:
             return False
-        if self._probing and self._sent_frames >= UNBATCHED_FRAMES:
+        if self._slow_start.probing and self._sent_frames >= UNBATCHED_FRAMES:  # the server may store nothing
             return False
         # Rejections that wait for their turn are bounded, too.
         if len(self._awaiting_report) >= WINDOW_FRAMES + MAX_PENDING_RECORDS:
@@ -152,7 +154,8 @@ class SendWindow:
         """Return how many of the records fit into a frame, at least one."""
         count = min(len(records.texts), self._frame_messages)
         size = records.size if count == len(records.texts) else utf8_size(records.texts[:count])
-        while size > self._limits.batch_bytes and count > 1:
+        max_size = min(self._limits.batch_bytes, self._slow_start.size // UNBATCHED_FRAMES)
+        while size > max_size and count > 1:
             count //= 2
             size = utf8_size(records.texts[:count])
         return count
@@ -162,7 +165,7 @@ class SendWindow:
         for receipt in receipts:
             self._receipts.append(receipt)
             self.in_flight -= receipt.count
-            self._probing = False
+            self._slow_start.add_answer()
 
     def next_report(self) -> DeliveryReport | None:
         """Return the next report, or None if it is not known yet. Raises UnexpectedStatus for a receipt that is not due."""
@@ -206,8 +209,8 @@ class SendWindow:
         self._pending.extendleft(reversed(to_resend))
         sent = [records for records in reportable if not records.rejection]
         self._sent_frames, self._sent_bytes = len(sent), sum(records.size for records in sent)
+        self._slow_start.restart(self.in_flight > 0)
         self.in_flight = 0
-        self._probing = True
 
     def unreported(self) -> list[DeliveryReport]:
         """Return reports for all records that have none, in order; those of rejected records have the rejection."""

@@ -16,6 +16,7 @@ from chatctl.model.limits import Limits, utf8_size
 from chatctl.model.records import Receipt, ReceiptStatus
 
 SMALL = {"FRAME_MESSAGES": 5, "WINDOW_FRAMES": 6, "WINDOW_BYTES": 120, "MAX_PENDING_RECORDS": 8, "MAX_PENDING_BYTES": 50}
+SMALL["RESTART_BYTES"] = 40
 NEW, SENT, ANSWERED, TOLD = range(4)  # a rejection skips SENT
 
 ROOMS = st.sampled_from(["den", "lobby"])
@@ -65,6 +66,7 @@ class Model:
         self.next, self.frames = 1, 0
         self.sizes = {}
         self.probing = False
+        self.start, self.size = 2 * SMALL["RESTART_BYTES"], SMALL["WINDOW_BYTES"]
         self.welcome(limits)
 
     def of(self, *states):
@@ -137,6 +139,7 @@ class Model:
                 self.stored |= {record.number for record in run}
             receipts.append(Receipt(first.number, len(run), status))
             self.probing = False
+            self.size = min(2 * self.size, SMALL["WINDOW_BYTES"])
         self.window.add_receipts(receipts)
 
     def settle(self, most):
@@ -158,7 +161,11 @@ class Model:
         if sent:
             for record in self.records[self.records.index(sent[0]) :]:
                 record.state = NEW
-        self.probing = True
+        if not self.probing:
+            self.start = min(2 * self.start, SMALL["RESTART_BYTES"])
+        elif sent:
+            self.start = max(self.start // 2, 1)
+        self.probing, self.size = True, self.start
         self.welcome(limits)
 
     def hear_what_is_not_due(self):
@@ -191,7 +198,7 @@ class Model:
         rejections = sum(record.text is None for record in held)
         return (
             len(frames) >= SMALL["WINDOW_FRAMES"]
-            or sum(self.sizes[frame] for frame in frames) >= SMALL["WINDOW_BYTES"]
+            or sum(self.sizes[frame] for frame in frames) >= self.size
             or len(frames) + rejections >= SMALL["WINDOW_FRAMES"] + SMALL["MAX_PENDING_RECORDS"]
         )
 
@@ -214,7 +221,8 @@ class Model:
         before = [record.text for record in held if record.frame != self.frames]
         frames = len({record.frame for record in held})
         assert frames <= (module.UNBATCHED_FRAMES if self.probing else SMALL["WINDOW_FRAMES"])
-        assert utf8_size(before) < SMALL["WINDOW_BYTES"]
+        assert utf8_size(before) < self.size
+        assert len(frame.texts) == 1 or utf8_size(frame.texts) <= self.size // 2
 
 
 def lines(outcome):

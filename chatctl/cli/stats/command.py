@@ -1,6 +1,5 @@
 """`chatctl stats`: its options, and what they mean."""
 
-import asyncio
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ import typer
 from chatctl.cli import options
 from chatctl.cli.stats import lines
 from chatctl.cli.stats.request import StatsRequest
+from chatctl.cli.streams import event_loop
 from chatctl.cli.terminal import notices, styling
 from chatctl.compat.typer_usage import with_default_value
 from chatctl.net import address
@@ -42,8 +42,8 @@ def stats(
     seconds = options.parse_seconds("--timeout", timeout)
     request = StatsRequest(options.parse_endpoint(server), seconds, top, rooms)
     if watch is not None:
-        return asyncio.run(_watch(request, _watch_interval(watch), as_json, utc, no_color))
-    server_stats = asyncio.run(_fetch(request, as_json))
+        return event_loop.run(_watch(request, _watch_interval(watch), as_json, utc, no_color))
+    server_stats = event_loop.run(_fetch(request, as_json))
     if as_json:
         print(lines.json_line(server_stats))
     else:

@@ -67,7 +67,7 @@ class WatchRun:
         with ExitStack() as stack:
             screen = stack.enter_context(FullScreen(self._on_key, self._hang_up, self._redraw)) if draw else None
             stack.enter_context(view)
-            signals = SignalHandler(self._on_signal, before_exit=screen and screen.restore)
+            signals = SignalHandler(self._on_signal, before_exit=screen.restore if screen else None)
             on_stdout_closed(self._stop)
             with suppress(asyncio.CancelledError):
                 await task

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from chatctl.cli.exit_codes import SIGNAL_OFFSET
+from chatctl.cli.streams.early_signals import STOP_SIGNALS
 
 
 class SignalHandler:
@@ -31,7 +32,7 @@ class SignalHandler:
         self._loop = asyncio.get_running_loop()
         self.exit_code = 0
         """The exit code, once there was a signal."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in STOP_SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup sets it
                 signal.signal(number, self._on_signal)
         if signal.getsignal(signal.SIGQUIT) is signal.SIG_DFL:  # Ctrl-\\ ends it at once, but restores the terminal

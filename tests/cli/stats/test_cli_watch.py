@@ -218,7 +218,8 @@ def test_it_fits_every_size(watch):
 @pytest.mark.parametrize(("key", "code"), [("q", 0), ("C-c", 130), ("C-\\", 131)])
 def test_a_key_ends_it_and_the_terminal_is_restored(busy, key, code):
     line = (
-        f"trap : INT QUIT; {sys.executable} -m chatctl stats --watch; echo code=$?; stty -a | grep -o ' .echo \\| .icanon '; cat"
+        f"trap : INT QUIT; {sys.executable} -m chatctl stats --watch; echo code=$?; "
+        r"stty -a | grep -o ' .echo \| .icanon '; cat"
     )
     with Pane("-c", line, command=("sh",), server=busy) as pane:
         pane.shows("here now")
