@@ -66,6 +66,9 @@ FIRST_WORD_HINTS = {
 """What to call instead of a word that is not a command."""
 
 
+LAST_IS_PLAIN = "chatctl.last_is_plain"  # in the `meta` of a context
+
+
 class CheckedCommand(typer.core.TyperCommand):
     """A command that refuses a second value for an option, and whose errors name the variable that a value is from."""
 
@@ -74,6 +77,7 @@ class CheckedCommand(typer.core.TyperCommand):
         if ctx.resilient_parsing:
             return super().parse_args(ctx, args)
         ctx.allow_extra_args = True
+        ctx.meta[LAST_IS_PLAIN] = args[-2:-1] == ["--"]
         with _hints(ctx):
             _refuse_repeated(ctx, self.make_parser(ctx).parse_args(args=list(args))[2])
             rest = super().parse_args(ctx, args)
@@ -92,6 +96,11 @@ class CheckedCommand(typer.core.TyperCommand):
 def is_given(context: typer.Context, option: str) -> bool:
     """Return whether the command line has this option: a value from the environment does not count."""
     return _source(context, option) == "commandline"
+
+
+def last_is_plain(context: typer.Context) -> bool:
+    """Return whether the last argument stands directly after --, and so is neither an option nor a - for stdin."""
+    return bool(context.meta.get(LAST_IS_PLAIN))
 
 
 def refuse_pairs(context: typer.Context, *pairs: tuple[str, str, str]) -> None:

@@ -12,6 +12,7 @@ from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.compat.grpc_call import keep_server_status, useful_details
 from chatctl.errors import ChatError, TimedOut
 from chatctl.wire import status
+from chatctl.wire.checks import contract_error
 
 
 class Call:
@@ -28,13 +29,13 @@ class Call:
         self._timeout = timeout
         on_slow = None if notify is None else lambda: notify(f"waiting for {server} to answer")
         self.watchdog = ResponseWatchdog(timeout, self._on_timeout, on_slow)
-        self._responded = False
+        self._responded = self._streamed = False
         self._writer_task: asyncio.Task[Any] | None = None
 
     async def response(self) -> Any:
         """Return the one response of a unary call."""
         with self._translate_errors():
-            return await self._grpc_call
+            return self._readable(await self._grpc_call)
 
     async def read(self) -> Any:
         """Return the next response of a stream, or None at its end."""
@@ -43,12 +44,19 @@ class Call:
             if response is grpc.aio.EOF:
                 await self._raise_status()
                 return None
+        response = self._readable(response)
         self._responded = True
+        return response
+
+    def _readable(self, response: Any) -> Any:
+        """Return the response. Raises IncompatibleServer for None, which gRPC returns for bytes that it cannot parse."""
+        if response is None:
+            raise contract_error("a message that cannot be read")
         return response
 
     async def write(self, request: Any) -> bool:
         """Send a request. Return whether the call can take more; if it cannot, `read` raises the reason."""
-        self._writer_task = asyncio.current_task()
+        self._writer_task, self._streamed = asyncio.current_task(), True
         try:
             with self._translate_errors():
                 await self._grpc_call.write(request)
@@ -107,4 +115,4 @@ class Call:
         trailers = tuple(error.trailing_metadata() or ())
         if any(key == status.REASON_KEY for key, _ in trailers):
             return status.error_from_status(code, details, trailers)
-        return error_from_foreign_status(self.server, code, useful_details(details), self._responded)
+        return error_from_foreign_status(self.server, code, useful_details(details), self._responded, self._streamed)

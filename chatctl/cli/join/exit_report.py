@@ -1,13 +1,19 @@
 """The report when `join` ends: the texts that were typed or sent, and that the server has not confirmed."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING
 
+from chatctl.cli.exit_codes import FAILED
 from chatctl.cli.terminal import escape, notices
 from chatctl.model.records import ReceiptStatus
+from chatctl.version import full_version
 
 if TYPE_CHECKING:
     from chatctl.client import DeliveryReport
+
+MAX_DETAIL = 200  # characters of an exception's message, which may contain a message of another user
 
 
 def report_unsent(reports: "Iterable[DeliveryReport]", drafts: Mapping[str, str], as_json: bool) -> bool:
@@ -25,6 +31,21 @@ def report_unsent(reports: "Iterable[DeliveryReport]", drafts: Mapping[str, str]
     for room, text in drafts.items():
         _print_text("typed, but not sent", room, text, as_json)
     return not undelivered
+
+
+def report_crash(error: BaseException) -> int:
+    """Print which bug ended the full screen, and return the exit code."""
+    package = Path(__file__).parents[2]
+    frames = extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(package)]
+    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in (*ours[-1:], *frames[-1:])]
+    where = f" at {', '.join(dict.fromkeys(places))}" if places else ""
+    detail = str(error).partition("\n")[0][:MAX_DETAIL]
+    return notices.report_error(
+        f"join ended because of a bug in chatctl {full_version()}: {type(error).__name__}"
+        f"{f' ({detail})' if detail else ''}{where}: please report this sentence",
+        *("", FAILED, False),
+    )
 
 
 def _print_text(reason: str, room: str, text: str, as_json: bool) -> None:

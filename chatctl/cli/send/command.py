@@ -1,6 +1,5 @@
 """`chatctl send`."""
 
-import asyncio
 import secrets
 import sys
 from enum import StrEnum
@@ -15,6 +14,7 @@ from chatctl.cli.send.output_files import open_output_files
 from chatctl.cli.send.report import SendReport
 from chatctl.cli.send.run import SendRun
 from chatctl.cli.send.unconfirmed import read_unconfirmed
+from chatctl.cli.streams import event_loop
 from chatctl.cli.streams.json_lines import Origin
 from chatctl.cli.streams.stdin_input import StdinInput
 from chatctl.cli.terminal import notices
@@ -73,13 +73,13 @@ def send(
     no_color: options.NoColorOption = False,
 ) -> int:
     """Send TEXT, or each line of stdin, and wait until each message is on disk."""
-    _check_options(context, text)
+    message = _message(context, text)
+    _check_options(context, message)
     seconds, endpoint = options.parse_seconds("--timeout", timeout), options.parse_endpoint(server)
     if sender is not None:
         input_id = _input_id_of_sender(sender, input_id)
         if not quiet:
             notices.notifier(as_json)("--sender is deprecated: use --input-id")
-    message = " ".join(text) if text and text != ["-"] else None
     interactive = sys.stdin.isatty() and message is None and resume is None
     if resume is None:
         record_input: RecordInput = _make_input(message, split, invalid, interactive)
@@ -97,17 +97,23 @@ def send(
         shown_server = server if options.needs_server_option(server) else ""
         report = SendReport(origin, record_input, files, shown_server, as_json, quiet)
         run = SendRun(report, "type messages, one a line; Ctrl-D ends" if interactive and not quiet else "")
-        return asyncio.run(run.run(endpoint, seconds, show_progress, no_color))
+        return event_loop.run(run.run(endpoint, seconds, show_progress, no_color))
 
 
-def _check_options(context: typer.Context, text: list[str] | None) -> None:
+def _message(context: typer.Context, text: list[str] | None) -> str | None:
+    """Return the text of the arguments, or None for stdin."""
+    reads_stdin = not text or (text == ["-"] and not usage.last_is_plain(context))
+    return None if reads_stdin else " ".join(text or [])
+
+
+def _check_options(context: typer.Context, message: str | None) -> None:
     """Refuse options that contradict each other, or do nothing together."""
     usage.refuse_pairs(context, ("--split", "--resume", "the records in FILE are split already"))
     usage.refuse_pairs(context, ("--invalid", "--resume", "the records in FILE are UTF-8"))
-    if text and text != ["-"] and usage.is_given(context, "--split"):
+    if message is not None and usage.is_given(context, "--split"):
         context.fail("--split cannot be used with TEXT: it splits stdin")
     origin_given = any(usage.is_given(context, option) for option in ("--room", "--user", "--input-id", "--sender"))
-    if usage.is_given(context, "--resume") and (text or origin_given):
+    if usage.is_given(context, "--resume") and (context.params["text"] or origin_given):
         raise options.bad("--resume", "it excludes TEXT, --room, --user and --input-id")
 
 

@@ -95,6 +95,12 @@ def test_a_dash_is_stdin(send, stored):
     assert stored() == ["-", "a - b"]
 
 
+def test_a_dash_after_two_dashes_is_a_text(send, stored):
+    assert send("--", "-", piped=b"not read\n").code == 0
+    assert send("-", "--", piped=b"read\n").code == 0
+    assert stored() == ["-", "read"]
+
+
 def test_input_can_be_one_message_or_end_in_nul(send, stored):
     assert send("--split", "none", piped=b"a\nb\0\n\n").code == 0
     assert send("--split", "null", piped=b"a\nb\0\0last").code == 0
