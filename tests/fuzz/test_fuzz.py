@@ -21,7 +21,8 @@ def judged(choose, **outcome):
 def test_no_run_shows_a_fault():
     reports, broken_servers = fuzz(SEED, list(range(RUNS)), JOBS)
     assert len(reports) == RUNS
-    assert [report for report in reports if report["faults"]] == []
+    faults = [f"{report['index']}: {report['command_line']}\n{report['faults']}" for report in reports if report["faults"]]
+    assert not faults, "\n".join(faults)
     assert broken_servers == []
 
 
