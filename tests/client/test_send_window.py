@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatctl.client import send_window as module
 from chatctl.client.send_window import SendWindow
-from chatctl.errors import UnexpectedStatus
+from chatctl.errors import IncompatibleServer
 from chatctl.model.limits import Limits, utf8_size
 from chatctl.model.records import Receipt, ReceiptStatus
 
@@ -76,6 +76,7 @@ class Model:
         outcomes = [*iter(window.next_report, None), *window.unreported()]
         told = [line for outcome in outcomes for line in lines(outcome)]
         assert told == [line_of(record) for record in self.of(NEW, SENT, ANSWERED)]
+        assert window.last_sent_number == max((record.number for record in self.records if record.frame), default=0)
 
     def to_the_end(self):
         for _ in self.of(NEW, SENT, ANSWERED):  # each turn reports at least one record
@@ -137,7 +138,8 @@ class Model:
                 record.state, record.status = ANSWERED, status
             if status is ReceiptStatus.STORED:
                 self.stored |= {record.number for record in run}
-            receipts.append(Receipt(first.number, len(run), status))
+            sequence = 0 if status is ReceiptStatus.REJECTED else first.number
+            receipts.append(Receipt(first.number, len(run), status, sequence))
             self.probing = False
             self.size = min(2 * self.size, SMALL["WINDOW_BYTES"])
         self.window.add_receipts(receipts)
@@ -172,10 +174,14 @@ class Model:
         window = deepcopy(self.window)
         while window.next_report():
             pass
-        window.add_receipts([Receipt(self.next + 5, 1, ReceiptStatus.STORED)])
-        if [record for record in self.of(SENT) if record.text is not None]:
-            with pytest.raises(UnexpectedStatus):
-                window.next_report()
+        undue = [Receipt(self.next + 5, 1, ReceiptStatus.STORED, self.next + 5)]
+        if not self.of(SENT):
+            with pytest.raises(IncompatibleServer, match="0 in flight"):
+                window.add_receipts(undue)
+            return
+        window.add_receipts(undue)
+        with pytest.raises(IncompatibleServer, match="instead of"):
+            window.next_report()
 
     # --- invariants
 
