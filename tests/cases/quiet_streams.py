@@ -34,7 +34,8 @@ PING = """
 def requests():
     yield pb.SendAndReceiveMessageRequest(user="ann")
     threading.Event().wait()
-responses = stub(keepalive_time_ms=10_000, http2__max_pings_without_data=0).SendAndReceiveMessage(requests(), timeout=SECONDS)
+pinging = stub(keepalive_time_ms=10_000, http2__max_pings_without_data=0)
+responses = pinging.SendAndReceiveMessage(requests(), timeout=SECONDS)
 try:
     for response in responses:
         pass
