@@ -14,7 +14,7 @@ from itertools import pairwise
 import typer
 
 from chatctl.cli import failures, options, usage
-from chatctl.cli.streams import process
+from chatctl.cli.streams import descriptors, process
 from chatctl.cli.terminal import notices
 
 app = typer.Typer(
@@ -57,6 +57,7 @@ def run(arguments: list[str]) -> int:
     command = arguments[0] if arguments[:1] and arguments[0] in COMMANDS else ""
     as_json = _wants_json(command, arguments)
     process.prepare(os.environ, as_json, _wants_no_color(arguments))
+    descriptors.use_for_standard_streams()
     try:
         code = _run(command, arguments, as_json)
         sys.stdout.flush()

@@ -1,6 +1,7 @@
 """The dashboard of `stats --watch` at a terminal: one screen, redrawn with every response, that fits any size."""
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
@@ -42,7 +43,8 @@ class Dashboard:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        with suppress(OSError):  # of a terminal that was closed, or has stalled
+            self._live.stop()
 
     def show(self, server_stats: "ServerStats") -> None:
         """Draw a response."""

@@ -51,6 +51,7 @@ class WatchRun:
         """`interval` is in seconds. The request's timeout is for the time without a response."""
         self._request = request
         self._interval = interval
+        self._code = 0
         self._stopped = False  # by a key, or because the reader of stdout has gone
 
     async def run(self, view: StatsView, full_screen: bool) -> int:
@@ -69,7 +70,7 @@ class WatchRun:
                 await task
             if task.cancelled() and not (signals.exit_code or self._stopped):
                 raise asyncio.CancelledError
-        return signals.exit_code
+        return signals.exit_code or self._code
 
     def _on_key(self, key: bytes) -> None:
         if key[:1] in (b"q", b"Q"):
@@ -78,8 +79,8 @@ class WatchRun:
     def _on_signal(self) -> None:
         self._task.cancel()
 
-    def _stop(self) -> None:
-        self._stopped = True
+    def _stop(self, code: int = 0) -> None:
+        self._stopped, self._code = True, code
         self._task.cancel()
 
     async def _poll(self) -> None:
