@@ -29,7 +29,7 @@ class Call:
         self._timeout = timeout
         on_slow = None if notify is None else lambda: notify(f"waiting for {server} to answer")
         self.watchdog = ResponseWatchdog(timeout, self._on_timeout, on_slow)
-        self._responded = False
+        self._responded = self._streamed = False
         self._writer_task: asyncio.Task[Any] | None = None
 
     async def response(self) -> Any:
@@ -56,7 +56,7 @@ class Call:
 
     async def write(self, request: Any) -> bool:
         """Send a request. Return whether the call can take more; if it cannot, `read` raises the reason."""
-        self._writer_task = asyncio.current_task()
+        self._writer_task, self._streamed = asyncio.current_task(), True
         try:
             with self._translate_errors():
                 await self._grpc_call.write(request)
@@ -115,4 +115,4 @@ class Call:
         trailers = tuple(error.trailing_metadata() or ())
         if any(key == status.REASON_KEY for key, _ in trailers):
             return status.error_from_status(code, details, trailers)
-        return error_from_foreign_status(self.server, code, useful_details(details), self._responded)
+        return error_from_foreign_status(self.server, code, useful_details(details), self._responded, self._streamed)

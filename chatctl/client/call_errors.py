@@ -5,24 +5,29 @@ from chatctl.wire import status
 
 NO_SERVER_HINT = "start one with `chatctl serve`, or name another with --server"
 PROXY_HINT = "a proxy may be in front of a server that is down, or something else listens there: check --server"
+BODY_LIMIT_HINT = "a proxy may limit how much one call sends, such as nginx with client_max_body_size"
+STORE_HINT = "name the server that has it with --server, or check what happened to its store"
 TRY_AGAIN_HINT = "try again"
 
 CANCELLED, UNKNOWN, PERMISSION_DENIED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 1, 2, 7, 12, 13, 14, 16
 
 
-def error_from_foreign_status(server: str, code: int, detail: str, responded: bool) -> ChatError:
+def error_from_foreign_status(server: str, code: int, detail: str, responded: bool, streamed: bool = False) -> ChatError:
     """Return the error for a status that a chatctl server did not choose: its reason is missing.
 
-    `responded` is whether the call had a response of a chatctl server before. This is the one place that decides what such a
-    status means. A proxy without a server behind it answers 502 or 503 in HTML, which gRPC reports as UNAVAILABLE, UNKNOWN
-    or INTERNAL, by chance (https://github.com/grpc/grpc/issues/34076); it answers 413 as UNKNOWN and 400 as INTERNAL
-    (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md). Only UNIMPLEMENTED proves that something
-    else answers.
+    `responded` is whether the call had a response of a chatctl server before, `streamed` whether it sent requests. This is
+    the one place that decides what such a status means. A proxy without a server behind it answers 502 or 503 in HTML, which
+    gRPC reports as UNAVAILABLE, UNKNOWN or INTERNAL, by chance (https://github.com/grpc/grpc/issues/34076); it answers 413
+    as UNKNOWN and 400 as INTERNAL (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md). Only
+    UNIMPLEMENTED proves that something else answers.
     """
     if code == CANCELLED:  # what gRPC answers to a call that arrives while its server stops
         return Unavailable(f"{server} stopped during the call", TRY_AGAIN_HINT)
     if code in (UNKNOWN, INTERNAL, UNAVAILABLE) and responded:
-        return Unavailable(f"the connection to {server} broke ({detail})")
+        hint = BODY_LIMIT_HINT if streamed and "RST_STREAM" in detail else ""  # as nginx does
+        return Unavailable(f"the connection to {server} broke ({detail})", hint)
+    if code in (UNKNOWN, INTERNAL) and "status: 413" in detail:
+        return Unavailable(f"a proxy before {server} refused the size of a call ({detail})", BODY_LIMIT_HINT)
     if code == UNAVAILABLE:
         return Unavailable(f"no chatctl server answers at {server} ({detail})", NO_SERVER_HINT)
     if code in (UNKNOWN, INTERNAL):

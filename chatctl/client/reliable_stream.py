@@ -4,7 +4,7 @@ import asyncio
 from contextlib import closing, suppress
 
 from chatctl.client.call import Call
-from chatctl.client.call_errors import INTERNAL
+from chatctl.client.call_errors import INTERNAL, STORE_HINT
 from chatctl.client.connector import Connector
 from chatctl.client.heartbeat import Heartbeat
 from chatctl.client.retry import STREAM_TIMEOUT_SECONDS, Attempts, RetryState
@@ -12,18 +12,16 @@ from chatctl.client.send_window import DeliveryReport, SendWindow
 from chatctl.client.stream_hooks import StreamHooks
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.errors import ChatError, CursorOtherLog, IncompatibleServer, LogChanged, Unavailable, UnexpectedStatus
-from chatctl.model.limits import Limits
+from chatctl.model.limits import Limits, usable_limits
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert
-
-_STORE_HINT = "name the server that has it with --server, or check what happened to its store"
+from chatctl.wire.checks import check_welcome, has_content
 
 
 class ReliableStream:
     """A window of records and the connection that sends them: one stream after another until all records have receipts.
 
-    A task connects and reads, a second one writes. The timeout, without a receipt that is due or without a connection, ends
-    it.
+    One task connects and reads, another one writes. The timeout without a connection or a due receipt ends it.
     """
 
     def __init__(
@@ -55,7 +53,6 @@ class ReliableStream:
         self._task.add_done_callback(self._on_end)
 
     # --- for the owner
-
     @property
     def last_error(self) -> ChatError | None:
         """The error that stops it at the moment, or None while the server responds."""
@@ -142,7 +139,7 @@ class ReliableStream:
                 raise
             raise self._retry_state.final_error() from None
         except CursorOtherLog:
-            raise LogChanged(f"{self._server} serves another log than before; nothing more was sent", _STORE_HINT) from None
+            raise LogChanged(f"{self._server} serves another log than before; nothing more was sent", STORE_HINT) from None
 
     async def _run_stream(self, call: Call) -> None:
         """Run one stream, from its welcome to its end."""
@@ -170,14 +167,15 @@ class ReliableStream:
             raise Unavailable(f"{self._server} ended the stream before every record had its receipt")
 
     def _accept_welcome(self, welcome: pb.Welcome) -> None:
+        check_welcome(welcome, self.input_id)
         if self.log and welcome.log != self.log:
             raise LogChanged(
                 f"{self._server} serves another log, {welcome.log}, than the one these records were sent to, {self.log}; "
                 "nothing more was sent",
-                _STORE_HINT,
+                STORE_HINT,
             )
         self.input_id, self.log, self.cursor_prefix = welcome.input_id, welcome.log, welcome.cursor_prefix
-        self.limits = convert.limits_from_pb(welcome.limits)
+        self.limits = usable_limits(convert.limits_from_pb(welcome.limits))
         self.window.set_limits(self.limits)
         if self.window.all_confirmed or not self.window.may_send(self._finished):  # then no receipt is due
             self._on_progress()
@@ -222,6 +220,8 @@ class ReliableStream:
 
     async def _read_responses(self, call: Call) -> None:
         while (response := await call.read()) is not None:
+            if not has_content(response):
+                continue  # an empty response must not keep a stream alive that stores nothing
             self._retry_state.made_progress()  # a welcome alone does not count: a server may break after each
             await self._take_response(call, response)
             call.watchdog.reset(expecting=self.window.in_flight > 0)
@@ -242,8 +242,6 @@ class ReliableStream:
     def _expect_response(self, call: Call, expecting: bool) -> None:
         call.watchdog.reset(expecting)
         self._watchdog.reset(expecting)
-
-    # --- the end
 
     def _on_end(self, _: object) -> None:
         for event in (self._ready, self._window_open, self._changed):

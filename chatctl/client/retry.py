@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 from types import TracebackType
 
-from chatctl.client.call_errors import NO_SERVER_HINT, PROXY_HINT, TRY_AGAIN_HINT, may_retry, timeout_error
+from chatctl.client.call_errors import BODY_LIMIT_HINT, NO_SERVER_HINT, PROXY_HINT, TRY_AGAIN_HINT, may_retry, timeout_error
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.errors import (
     ChatError,
@@ -79,8 +79,8 @@ class RetryState:
         hint = error.hint
         if isinstance(error, ServerStopping) or hint == TRY_AGAIN_HINT:
             hint = ""  # it says to do what the client does by itself
-        elif self._server_seen and hint in ABSENT_HINTS:
-            hint = ""  # there is a server; it may be down
+        elif self._server_seen and hint in (*ABSENT_HINTS, BODY_LIMIT_HINT):
+            hint = ""  # there is a server; it may be down. Less goes through a proxy that limits bodies
         retry_limit = f"for up to {self._timeout:g} s" if self._timeout else "until it answers"
         return f"{error.replace(self._describe(error), hint)}; trying again {retry_limit}"
 

@@ -1,17 +1,18 @@
 """SendWindow: records between their input and their receipts. No I/O; bounded if the caller of `put` heeds `full`."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chatctl.client.call_errors import INTERNAL
-from chatctl.errors import UnexpectedStatus
+from chatctl.client.slow_start import SlowStart
 from chatctl.model.limits import Limits, utf8_size
 from chatctl.model.records import Receipt, ReceiptStatus
+from chatctl.wire.checks import contract_error
 
 FRAME_MESSAGES = 500  # a frame costs 0.2 ms regardless of its size; more than 500 messages in one gain nothing
 WINDOW_FRAMES, WINDOW_BYTES = 256, 16 * 1024 * 1024  # in flight; 256 frames keep a distant server busy
+RESTART_BYTES = 256 * 1024  # in flight after a break: a proxy may end each call after 1 MiB
 UNBATCHED_FRAMES = 2  # with fewer in flight a frame is sent at once; otherwise it may grow until a receipt arrives
 MAX_PENDING_RECORDS, MAX_PENDING_BYTES = 4 * FRAME_MESSAGES, 1024 * 1024  # put but not sent; beyond them, `full`
 
@@ -59,9 +60,12 @@ class SendWindow:
         self._awaiting_report: deque[PendingRecords] = deque()
         self._sent_frames = self._sent_bytes = 0  # the part of them that was sent
         self._receipts: deque[Receipt] = deque()  # received, without a report
-        self._probing = False  # after a broken stream, until the first receipt: the server may store nothing
+        self._last_sequence = 0  # of the newest record stored
+        self._slow_start = SlowStart(RESTART_BYTES, WINDOW_BYTES)
         self.in_flight = 0
         """Records sent on the current stream that have no receipt."""
+        self.last_sent_number = 0
+        """The number of the last record that was ever sent, on any stream."""
 
     def set_limits(self, limits: Limits) -> None:
         """Keep the next frames within these limits."""
@@ -121,9 +125,9 @@ class SendWindow:
 
     def may_send(self, finished: bool) -> bool:
         """Return whether to send a frame now. `finished`: no more records will be put, so that no frame needs to grow."""
-        if not self._pending or self._sent_frames >= WINDOW_FRAMES or self._sent_bytes >= WINDOW_BYTES:
+        if not self._pending or self._sent_frames >= WINDOW_FRAMES or self._sent_bytes >= self._slow_start.size:
             return False
-        if self._probing and self._sent_frames >= UNBATCHED_FRAMES:
+        if self._slow_start.probing and self._sent_frames >= UNBATCHED_FRAMES:  # the server may store nothing
             return False
         # Rejections that wait for their turn are bounded, too.
         if len(self._awaiting_report) >= WINDOW_FRAMES + MAX_PENDING_RECORDS:
@@ -143,6 +147,7 @@ class SendWindow:
         self._pending_records -= count
         self._pending_bytes -= frame.size
         self.in_flight += count
+        self.last_sent_number = max(self.last_sent_number, frame.number + count - 1)
         self._sent_frames += 1
         self._sent_bytes += frame.size
         self._awaiting_report.append(frame)
@@ -152,20 +157,31 @@ class SendWindow:
         """Return how many of the records fit into a frame, at least one."""
         count = min(len(records.texts), self._frame_messages)
         size = records.size if count == len(records.texts) else utf8_size(records.texts[:count])
-        while size > self._limits.batch_bytes and count > 1:
+        max_size = min(self._limits.batch_bytes, self._slow_start.size // UNBATCHED_FRAMES)
+        while size > max_size and count > 1:
             count //= 2
             size = utf8_size(records.texts[:count])
         return count
 
-    def add_receipts(self, receipts: Iterable[Receipt]) -> None:
-        """Take receipts in the order of their records."""
+    def add_receipts(self, receipts: Sequence[Receipt]) -> None:
+        """Take receipts in the order of their records. Raises IncompatibleServer, and takes none, if one cannot be true."""
+        last_sequence, count = self._last_sequence, 0
+        for receipt in receipts:
+            count += receipt.count
+            if receipt.status is ReceiptStatus.STORED:
+                if receipt.sequence <= last_sequence:
+                    raise contract_error(f"the sequence {receipt.sequence} after {last_sequence} in receipts")
+                last_sequence = receipt.sequence + receipt.count - 1
+        if count > self.in_flight:
+            raise contract_error(f"receipts for {count} records, with {self.in_flight} in flight")
+        self._last_sequence = last_sequence
+        self.in_flight -= count
         for receipt in receipts:
             self._receipts.append(receipt)
-            self.in_flight -= receipt.count
-            self._probing = False
+            self._slow_start.add_answer()
 
     def next_report(self) -> DeliveryReport | None:
-        """Return the next report, or None if it is not known yet. Raises UnexpectedStatus for a receipt that is not due."""
+        """Return the next report, or None if it is not known yet. Raises IncompatibleServer for a receipt not due."""
         if not self._awaiting_report:
             return None
         first = self._awaiting_report[0]
@@ -176,9 +192,7 @@ class SendWindow:
             return None
         receipt = self._receipts.popleft()
         if receipt.number != first.number or receipt.count > len(first.texts):
-            raise UnexpectedStatus(
-                f"the server sent a receipt for number {receipt.number} instead of {first.number}", INTERNAL
-            )
+            raise contract_error(f"a receipt for number {receipt.number} instead of {first.number}")
         if receipt.count == len(first.texts):
             self._awaiting_report.popleft()
             self._sent_frames -= 1
@@ -206,8 +220,8 @@ class SendWindow:
         self._pending.extendleft(reversed(to_resend))
         sent = [records for records in reportable if not records.rejection]
         self._sent_frames, self._sent_bytes = len(sent), sum(records.size for records in sent)
+        self._slow_start.restart(self.in_flight > 0)
         self.in_flight = 0
-        self._probing = True
 
     def unreported(self) -> list[DeliveryReport]:
         """Return reports for all records that have none, in order; those of rejected records have the rejection."""

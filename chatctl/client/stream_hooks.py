@@ -2,6 +2,7 @@
 
 from chatctl.errors import ChatError
 from chatctl.v1 import chat_pb2 as pb
+from chatctl.wire.checks import contract_error
 
 
 class StreamHooks:
@@ -21,7 +22,12 @@ class StreamHooks:
         """The server has accepted the stream."""
 
     def on_response(self, response: pb.SendAndReceiveMessageResponse) -> bool:
-        """Take what is not a receipt. Return whether to read nothing more until `ReliableStream.resume_reading`."""
+        """Take what is not a receipt. Return whether to read nothing more until `ReliableStream.resume_reading`.
+
+        Raises IncompatibleServer for messages and presence: a stream without a `receive` gets none.
+        """
+        if response.runs or response.cursor or response.present:
+            raise contract_error("messages that were not asked for")
         return False
 
     def on_disconnect(self, error: ChatError, notice: str) -> None:

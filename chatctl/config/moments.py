@@ -61,8 +61,7 @@ def _parse(text: str, now: int, latest: bool) -> int | None:
 
 
 def _day(now: int, is_utc: bool) -> date:
-    moment = datetime.fromtimestamp(now / 1e6, UTC)
-    return (moment if is_utc else moment.astimezone()).date()
+    return datetime.fromtimestamp(now / 1e6, UTC if is_utc else None).date()
 
 
 def _parse_moment(text: str, today: date) -> datetime:

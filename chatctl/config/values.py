@@ -5,6 +5,7 @@ import re
 from chatctl.errors import InvalidValue
 
 MAX_PATH_SHOWN = 200  # characters
+MAX_DURATION_DAYS = 1_000_000  # from now, it ends in a year of four digits, and as seconds it is precise to microseconds
 MICROS_PER_UNIT = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 UNIT_NAMES = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
@@ -16,13 +17,19 @@ UNIT_NAMES = {
 
 
 def parse_duration(text: str) -> int:
-    """Return the microseconds of `10s`, `5min`, `1h30m`, `2w`, `0.5s` or a number of seconds. Raises InvalidValue."""
+    """Return the microseconds of `10s`, `5min`, `1h30m`, `2w`, `0.5s` or a number of seconds, up to 1,000,000 days.
+
+    Raises InvalidValue.
+    """
     parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([a-z]*)", text)
     whole = "".join(number + unit for number, unit in parts) == text and parts
     units = [UNIT_NAMES.get(unit or "s") for _, unit in parts]
     if not whole or None in units or (len(parts) > 1 and not all(unit for _, unit in parts)) or len(text) > 30:
         raise InvalidValue(f"invalid duration {text[:40]!r}", "use 10s, 5m, 1h30m or a number of seconds")
-    return sum(round(float(number) * MICROS_PER_UNIT[unit or "s"]) for (number, _), unit in zip(parts, units, strict=True))
+    micros = sum(round(float(number) * MICROS_PER_UNIT[unit or "s"]) for (number, _), unit in zip(parts, units, strict=True))
+    if micros > MAX_DURATION_DAYS * MICROS_PER_UNIT["d"]:
+        raise InvalidValue(f"the duration {text!r} is too long", f"use at most {MAX_DURATION_DAYS}d")
+    return micros
 
 
 def parse_store(text: str) -> str:

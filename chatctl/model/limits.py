@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 MAX_NUMBER = 2**53 - 1  # exact in JSON readers that store numbers as doubles
 MAX_FILTERS = 100
@@ -45,6 +45,13 @@ def text_size_error(size: int, limit: int) -> str:
 MAX_BATCH_BYTES = 3 * 1024 * 1024  # a frame of them is below the 4 MiB that gRPC clients accept by default
 MAX_BATCH_MESSAGES = 10_000
 MAX_NAME_BYTES = 1024
+
+
+def usable_limits(limits: Limits) -> Limits:
+    """Return limits that are not above the highest ones: a client must not hold more because a server says so."""
+    highest = Limits(MAX_BATCH_BYTES, MAX_NAME_BYTES, MAX_BATCH_MESSAGES, MAX_BATCH_BYTES, limits.streams)
+    values = {field.name: min(getattr(limits, field.name), getattr(highest, field.name)) for field in fields(limits)}
+    return Limits(**values)
 
 
 def limit_bounds(limits: Limits) -> dict[str, tuple[int, int]]:

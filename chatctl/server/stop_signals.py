@@ -15,7 +15,8 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class StopSignals:
     """The first and the second SIGTERM, SIGINT or SIGHUP, except those that the parent had the process ignore.
 
-    Shells let a command in the background of a script ignore SIGINT, and nohup lets it ignore SIGHUP.
+    Shells let a command in the background of a script ignore SIGINT, and nohup lets it ignore SIGHUP. The event loop has to
+    wake for signals: see chatctl/cli/streams/event_loop.py.
     """
 
     def __init__(self, exit_seconds: float, force_exit: Callable[[StoreFailed | None], NoReturn]) -> None:
@@ -31,7 +32,6 @@ class StopSignals:
         for number in STOP_SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # a parent may have blocked them
 
     def _on_signal(self, number: int, _: object) -> None:
         """In the main thread, also while it waits outside of the event loop."""

@@ -3,18 +3,23 @@
 The names say the direction: `..._to_pb`, `..._from_pb`.
 """
 
+import math
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import fields
 from typing import cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chatctl import errors
 from chatctl.model import records
 from chatctl.model.claims import Claim, Fault, FaultKind
 from chatctl.model.limits import Limits
 from chatctl.model.messages import HistoryPage, Query, Run
 from chatctl.v1 import chat_pb2 as pb
+from chatctl.wire import checks
+from chatctl.wire.checks import contract_error
 
+NEWER_HINT = "the server has a newer version: upgrade this chatctl"
 MIN_SECONDS, MAX_SECONDS = -62_000_000_000, 253_000_000_000  # since 1970: within the years 1 to 9999
 
 
@@ -84,14 +89,10 @@ def history_page_from_pb(response: pb.GetMessagesResponse | pb.SendAndReceiveMes
     return HistoryPage(runs_from_pb(response.runs), response.cursor, response.cursor_prefix, response.live)
 
 
-def _incompatible(message: str) -> errors.IncompatibleServer:
-    return errors.IncompatibleServer(message, "the server has a newer version: upgrade this chatctl")
-
-
 def time_from_pb(time: Timestamp) -> int:
     """Return the time of a response in microseconds since 1970. Raises IncompatibleServer outside of the calendar."""
     if not MIN_SECONDS <= time.seconds <= MAX_SECONDS:
-        raise _incompatible(f"invalid time {time.seconds} s in a response")
+        raise contract_error(f"an invalid time: {time.seconds} s")
     return micros_from_pb(time)
 
 
@@ -109,10 +110,10 @@ def receipt_to_pb(receipt: records.Receipt) -> pb.Receipt:
 
 
 def _status_from_pb(number: int) -> records.ReceiptStatus:
-    try:
-        return records.ReceiptStatus(number)
-    except ValueError:
-        raise _incompatible(f"invalid status {number} in a receipt") from None
+    with suppress(ValueError):
+        if status := records.ReceiptStatus(number):  # 0 is never sent
+            return status
+    raise contract_error(f"an invalid status in a receipt: {number}", NEWER_HINT)
 
 
 def _reason_from_pb(number: int) -> records.RejectReason:
@@ -125,18 +126,21 @@ def _reason_from_pb(number: int) -> records.RejectReason:
 
 def receipts_from_pb(messages: Iterable[pb.Receipt]) -> list[records.Receipt]:
     """Return the receipts of a response. Raises IncompatibleServer."""
-    return [
-        records.Receipt(
-            message.number,
-            message.count,
-            _status_from_pb(message.status),
-            message.sequence,
-            time_from_pb(message.create_time),
-            _reason_from_pb(message.reason),
-            message.error,
-        )
-        for message in messages
-    ]
+    return [_receipt_from_pb(message) for message in messages]
+
+
+def _receipt_from_pb(message: pb.Receipt) -> records.Receipt:
+    receipt = records.Receipt(
+        message.number,
+        message.count,
+        _status_from_pb(message.status),
+        message.sequence,
+        time_from_pb(message.create_time),
+        _reason_from_pb(message.reason),
+        checks.clean_sentence(message.error),
+    )
+    checks.check_receipt(receipt)
+    return receipt
 
 
 def limits_to_pb(limits: Limits) -> pb.Limits:
@@ -151,8 +155,11 @@ def limits_to_pb(limits: Limits) -> pb.Limits:
 
 
 def limits_from_pb(message: pb.Limits) -> Limits:
-    """Return the limits of a response."""
-    return Limits(message.text_bytes, message.name_bytes, message.batch_messages, message.batch_bytes, message.streams)
+    """Return the limits of a response. Raises IncompatibleServer if nothing could be sent within them."""
+    limits = Limits(message.text_bytes, message.name_bytes, message.batch_messages, message.batch_bytes, message.streams)
+    for field in fields(limits):
+        checks.check_range(f"limit {field.name}", getattr(limits, field.name), 1, math.inf)
+    return limits
 
 
 def claims_to_pb(claims: Iterable[Claim]) -> list[pb.Claim]:
@@ -197,4 +204,4 @@ def _fault_kind_from_pb(number: int) -> FaultKind:
     try:
         return FaultKind(number)
     except ValueError:
-        raise _incompatible(f"invalid kind {number} in a fault") from None
+        raise contract_error(f"an invalid kind of a fault: {number}", NEWER_HINT) from None

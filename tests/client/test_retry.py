@@ -5,7 +5,14 @@ from math import inf
 
 import pytest
 
-from chatctl.client.call_errors import NO_SERVER_HINT, TRY_AGAIN_HINT
+from chatctl.client.call_errors import (
+    BODY_LIMIT_HINT,
+    NO_SERVER_HINT,
+    TRY_AGAIN_HINT,
+    UNAVAILABLE,
+    UNKNOWN,
+    error_from_foreign_status,
+)
 from chatctl.client.retry import MAX_BACKOFF_SECONDS, MIN_CALL_TIMEOUT_SECONDS, Attempts, RetryState
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.errors import (
@@ -73,6 +80,23 @@ def test_a_hint_of_the_server_stays_in_the_notice_and_the_final_error(state, not
     assert str(state.final_error()) == (
         "no space left; gave up after 5 s: free space on its disk, or wait longer with --timeout"
     )
+
+
+RESET = ("here", UNAVAILABLE, "RST_STREAM (Received RST_STREAM with error code 2)")
+
+
+def test_a_call_that_is_reset_again_and_again_may_be_too_large_for_a_proxy(state, notices):
+    state.responded()
+    error = error_from_foreign_status(*RESET, responded=True, streamed=True)
+    state.record_failure(error)
+    assert notices == [f"{error.message}; trying again for up to 5 s"]  # less at once goes through
+    assert BODY_LIMIT_HINT in state.final_error().hint
+    assert error_from_foreign_status(*RESET, responded=True).hint == ""
+
+
+def test_a_body_that_a_proxy_refuses_is_transient_and_named():
+    refused = error_from_foreign_status("here", UNKNOWN, "Received http2 header with status: 413", responded=False)
+    assert (type(refused), refused.hint) == (Unavailable, BODY_LIMIT_HINT)
 
 
 @pytest.mark.parametrize(

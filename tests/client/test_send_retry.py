@@ -62,7 +62,7 @@ async def test_receipts_that_are_not_due_end_it_and_every_record_is_known(number
         async for request in requests:
             if request.texts:
                 status = pb.RECEIPT_STATUS_STORED
-                receipts = [pb.Receipt(number=number, count=1, status=status, sequence=number) for number in numbers]
+                receipts = [pb.Receipt(number=n, count=1, status=status, sequence=i) for i, n in enumerate(numbers, 1)]
                 yield pb.SendAndReceiveMessageResponse(receipts=receipts)
 
     async with fake_send_server(answers) as address, send_task(address) as sent:

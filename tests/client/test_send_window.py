@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from chatctl.client import send_window as module
 from chatctl.client.send_window import SendWindow
-from chatctl.errors import UnexpectedStatus
+from chatctl.errors import IncompatibleServer
 from chatctl.model.limits import Limits, utf8_size
 from chatctl.model.records import Receipt, ReceiptStatus
 
 SMALL = {"FRAME_MESSAGES": 5, "WINDOW_FRAMES": 6, "WINDOW_BYTES": 120, "MAX_PENDING_RECORDS": 8, "MAX_PENDING_BYTES": 50}
+SMALL["RESTART_BYTES"] = 40
 NEW, SENT, ANSWERED, TOLD = range(4)  # a rejection skips SENT
 
 ROOMS = st.sampled_from(["den", "lobby"])
@@ -65,6 +66,7 @@ class Model:
         self.next, self.frames = 1, 0
         self.sizes = {}
         self.probing = False
+        self.start, self.size = 2 * SMALL["RESTART_BYTES"], SMALL["WINDOW_BYTES"]
         self.welcome(limits)
 
     def of(self, *states):
@@ -74,6 +76,7 @@ class Model:
         outcomes = [*iter(window.next_report, None), *window.unreported()]
         told = [line for outcome in outcomes for line in lines(outcome)]
         assert told == [line_of(record) for record in self.of(NEW, SENT, ANSWERED)]
+        assert window.last_sent_number == max((record.number for record in self.records if record.frame), default=0)
 
     def to_the_end(self):
         for _ in self.of(NEW, SENT, ANSWERED):  # each turn reports at least one record
@@ -135,8 +138,10 @@ class Model:
                 record.state, record.status = ANSWERED, status
             if status is ReceiptStatus.STORED:
                 self.stored |= {record.number for record in run}
-            receipts.append(Receipt(first.number, len(run), status))
+            sequence = 0 if status is ReceiptStatus.REJECTED else first.number
+            receipts.append(Receipt(first.number, len(run), status, sequence))
             self.probing = False
+            self.size = min(2 * self.size, SMALL["WINDOW_BYTES"])
         self.window.add_receipts(receipts)
 
     def settle(self, most):
@@ -158,17 +163,25 @@ class Model:
         if sent:
             for record in self.records[self.records.index(sent[0]) :]:
                 record.state = NEW
-        self.probing = True
+        if not self.probing:
+            self.start = min(2 * self.start, SMALL["RESTART_BYTES"])
+        elif sent:
+            self.start = max(self.start // 2, 1)
+        self.probing, self.size = True, self.start
         self.welcome(limits)
 
     def hear_what_is_not_due(self):
         window = deepcopy(self.window)
         while window.next_report():
             pass
-        window.add_receipts([Receipt(self.next + 5, 1, ReceiptStatus.STORED)])
-        if [record for record in self.of(SENT) if record.text is not None]:
-            with pytest.raises(UnexpectedStatus):
-                window.next_report()
+        undue = [Receipt(self.next + 5, 1, ReceiptStatus.STORED, self.next + 5)]
+        if not self.of(SENT):
+            with pytest.raises(IncompatibleServer, match="0 in flight"):
+                window.add_receipts(undue)
+            return
+        window.add_receipts(undue)
+        with pytest.raises(IncompatibleServer, match="instead of"):
+            window.next_report()
 
     # --- invariants
 
@@ -191,7 +204,7 @@ class Model:
         rejections = sum(record.text is None for record in held)
         return (
             len(frames) >= SMALL["WINDOW_FRAMES"]
-            or sum(self.sizes[frame] for frame in frames) >= SMALL["WINDOW_BYTES"]
+            or sum(self.sizes[frame] for frame in frames) >= self.size
             or len(frames) + rejections >= SMALL["WINDOW_FRAMES"] + SMALL["MAX_PENDING_RECORDS"]
         )
 
@@ -214,7 +227,8 @@ class Model:
         before = [record.text for record in held if record.frame != self.frames]
         frames = len({record.frame for record in held})
         assert frames <= (module.UNBATCHED_FRAMES if self.probing else SMALL["WINDOW_FRAMES"])
-        assert utf8_size(before) < SMALL["WINDOW_BYTES"]
+        assert utf8_size(before) < self.size
+        assert len(frame.texts) == 1 or utf8_size(frame.texts) <= self.size // 2
 
 
 def lines(outcome):

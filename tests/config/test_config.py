@@ -55,3 +55,10 @@ def test_a_duration_is_a_number_of_seconds_or_has_units(text):
 def test_the_error_of_an_invalid_duration_shows_valid_ones(text):
     with pytest.raises(InvalidValue, match="1h30m"):
         values.parse_duration(text)
+
+
+def test_a_duration_has_at_most_a_million_days():
+    assert values.parse_duration("1000000d") == 1_000_000 * 86_400 * SECOND
+    for text in ("1000000d1s", "99999999999999999999999999999w"):
+        with pytest.raises(InvalidValue, match="too long: use at most 1000000d"):
+            values.parse_duration(text)

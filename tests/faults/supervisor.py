@@ -1,33 +1,17 @@
 """Keeps a server running: whenever it ends, the supervisor starts it again on the same address and store."""
 
 import asyncio
-import random
 import signal
-import socket
 import sys
 from collections import Counter, deque
 from pathlib import Path
 
 from tests.faults.signals import send_signal
 from tests.support.cli import CHATCTL, clean_environment
-from tests.support.servers import READY_PREFIX
+from tests.support.servers import READY_PREFIX, free_port
 from tests.support.waiting import until_async
 
 FAULTY_CHATCTL = (sys.executable, str(Path(__file__).with_name("faulty_server.py")))
-LOWEST_PORT = 10_000
-
-
-def free_port():
-    """Return a port that no outgoing connection takes while the server is down."""
-    highest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.randrange(LOWEST_PORT, highest)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 class ServerSupervisor:

@@ -1,7 +1,9 @@
 """Servers as real processes, each with its own store."""
 
 import queue
+import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +12,20 @@ from pathlib import Path
 from tests.support.waiting import TIMEOUT_SECONDS
 
 READY_PREFIX = "listening on "
+LOWEST_PORT = 10_000
+
+
+def free_port():
+    """Return a port that no outgoing connection takes while the server is down."""
+    highest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(LOWEST_PORT, highest)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class ServerProcess:

@@ -1,6 +1,5 @@
 """`chatctl history`: its options, and what they mean."""
 
-import asyncio
 import json
 import sys
 from dataclasses import replace
@@ -15,6 +14,7 @@ from chatctl.cli import options, usage
 from chatctl.cli.history.cursor_file import CursorFile
 from chatctl.cli.history.exec_command import ExecCommand
 from chatctl.cli.history.run import HistoryRequest, HistoryRun
+from chatctl.cli.streams import event_loop
 from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.stdout import LinePrinter, Printer, text_lines
 from chatctl.cli.terminal import notices
@@ -202,7 +202,7 @@ def _read(
         request = replace(request, query=query, from_now=False)
         if cursor_file.notice:
             notices.notifier(request.as_json)(cursor_file.notice)
-    return asyncio.run(_run(request, printer, exec_command, retries, cursor_file))
+    return event_loop.run(_run(request, printer, exec_command, retries, cursor_file))
 
 
 def filter_digest(query: Query) -> str:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from chatctl.cli import options
+from chatctl.cli.streams import orphans
 from chatctl.cli.terminal import escape, times
 from chatctl.cli.terminal.styling import inherited_environment
 from chatctl.errors import ExecFailed
@@ -127,6 +128,7 @@ class ExecCommand:
         except OSError as error:
             return f"cannot start it: {error.strerror}"
         self._process, reads_terminal = process, False
+        orphans.own_children.add(process.pid)
         try:
             # The process id stays reserved until `process.wait` below: our signals cannot reach another process.
             while stop_signal := await asyncio.to_thread(_wait_for_stop, process.pid):
@@ -139,6 +141,9 @@ class ExecCommand:
         finally:
             self._process = None
             code = process.wait()
+            orphans.own_children.discard(process.pid)
+            if orphans.are_adopted():
+                orphans.reap()
         return "it cannot read from the terminal: give it another stdin" if reads_terminal else _exit_error(code)
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
+from chatctl.cli.terminal import times
 from chatctl.cli.terminal.colours import USER_COLOURS_8, USER_COLOURS_256, UserColours, has_256_colours
 from chatctl.cli.terminal.escape import escape_name, escape_text
 from chatctl.cli.terminal.styling import is_styled, terminal_columns
@@ -49,7 +50,7 @@ class TerminalPrinter:
     def __init__(self, several_rooms: bool, utc: bool) -> None:
         """`several_rooms`: messages may be from more than one room, so each shows its room."""
         self._several_rooms = several_rooms
-        self._zone = UTC if utc else None
+        self._utc = utc
         self._style = _AnsiStyle()
         self._day = ""
         self._shown_names = ("", "")  # the last room and user that were shown
@@ -83,7 +84,7 @@ class TerminalPrinter:
         self._widths = number, room, user
 
     def _run_lines(self, run: "Run", columns: int, layout: _ColumnWidths) -> Iterator[str]:
-        moment = datetime.fromtimestamp(run.time // 1_000_000, UTC).astimezone(self._zone)
+        moment = times.display_moment(run.time, self._utc)
         day, time = f"{moment:%a %Y-%m-%d} {_utc_offset(moment)}", f"{moment:%H:%M:%S}"
         if day != self._day:
             self._day, self._shown_names = day, ("", "")

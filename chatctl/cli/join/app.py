@@ -5,7 +5,6 @@ import sys
 from dataclasses import replace
 from typing import ClassVar
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.theme import BUILTIN_THEMES
 
@@ -13,6 +12,7 @@ from chatctl.cli.exit_codes import INTERRUPTED, SIGNAL_OFFSET
 from chatctl.cli.join.chat_screen import ChatScreen
 from chatctl.cli.join.session import Session
 from chatctl.compat import textual_keys
+from chatctl.compat.textual_crash import QuietCrashApp
 from chatctl.errors import ChatError
 
 TERMINAL_CHECK_SECONDS = 5.0  # how often to check that the terminal still exists
@@ -21,7 +21,7 @@ LIGHT_THEME = replace(BUILTIN_THEMES["textual-light"], name="chatctl-light", bac
 DARK_THEME_NAME = "textual-dark"
 
 
-class ChatApp(App[int]):
+class ChatApp(QuietCrashApp[int]):
     """Shows a session full-screen. `run_async` returns the exit code; the stream knows the texts without a receipt."""
 
     TITLE = "chatctl"

@@ -1,6 +1,5 @@
 """`chatctl join`: full-screen or line by line. No other command imports Textual."""
 
-import asyncio
 import gc
 import sys
 from enum import StrEnum
@@ -10,6 +9,7 @@ import typer
 
 from chatctl.cli import options, usage
 from chatctl.cli.login import UserOption, login_name
+from chatctl.cli.streams import event_loop
 from chatctl.cli.terminal import screen, styling, times
 from chatctl.model.limits import MAX_FILTERS
 from chatctl.net import address
@@ -67,7 +67,7 @@ def join(
         from chatctl.cli.join.line_mode import LineMode
 
         mode = LineMode(user, rooms, last, as_json, utc, invalid is options.InvalidMode.REPLACE)
-        return asyncio.run(mode.run(endpoint, 10.0 if seconds is None else seconds))
+        return event_loop.run(mode.run(endpoint, 10.0 if seconds is None else seconds))
     if usage.is_given(context, "--last"):
         context.fail("--last needs --plain or --json: the full screen shows older messages as you scroll")
     if usage.is_given(context, "--invalid"):
@@ -75,7 +75,7 @@ def join(
     if utc:
         times.use_utc()
     light = theme is Theme.LIGHT if theme else screen.has_light_background()
-    return asyncio.run(_run_full_screen(endpoint, seconds or 0.0, user, rooms, light))
+    return event_loop.run(_run_full_screen(endpoint, seconds or 0.0, user, rooms, light))
 
 
 def _parse_rooms(given: list[str] | None) -> list[str]:
@@ -110,7 +110,9 @@ async def _run_full_screen(endpoint: Endpoint, timeout_seconds: float, user: str
             signals = SignalHandler(request_exit, request_exit, restore, EXIT_TIMEOUT_SECONDS + 1)
             code = await app.run_async()
         drafts = app.chat_screen.drafts
-    stored = exit_report.report_unsent(stream.undelivered(), drafts, False)
+    stored = exit_report.report_unsent(stream, drafts, False)
+    if app.crash:
+        return exit_report.report_crash(app.crash)
     if app.failure and not code:
         raise app.failure
     return code or (app.return_code or 0) or int(not stored)

@@ -1,6 +1,5 @@
 """`chatctl send`."""
 
-import asyncio
 import secrets
 import sys
 from enum import StrEnum
@@ -15,6 +14,7 @@ from chatctl.cli.send.output_files import open_output_files
 from chatctl.cli.send.report import SendReport
 from chatctl.cli.send.run import SendRun
 from chatctl.cli.send.unconfirmed import read_unconfirmed
+from chatctl.cli.streams import event_loop
 from chatctl.cli.streams.json_lines import Origin
 from chatctl.cli.streams.stdin_input import StdinInput
 from chatctl.cli.terminal import notices
@@ -97,7 +97,7 @@ def send(
         shown_server = server if options.needs_server_option(server) else ""
         report = SendReport(origin, record_input, files, shown_server, as_json, quiet)
         run = SendRun(report, "type messages, one a line; Ctrl-D ends" if interactive and not quiet else "")
-        return asyncio.run(run.run(endpoint, seconds, show_progress, no_color))
+        return event_loop.run(run.run(endpoint, seconds, show_progress, no_color))
 
 
 def _message(context: typer.Context, text: list[str] | None) -> str | None:

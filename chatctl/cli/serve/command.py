@@ -1,6 +1,5 @@
 """`chatctl serve`."""
 
-import asyncio
 import json
 import os
 import sys
@@ -15,6 +14,7 @@ from chatctl.cli import options
 from chatctl.cli.exit_codes import STATUS_OFFSET
 from chatctl.cli.serve.line_writer import LineWriter
 from chatctl.cli.serve.log_setup import LogFormat, LogLevel, set_up_logging
+from chatctl.cli.streams import event_loop
 from chatctl.cli.terminal import escape, notices
 from chatctl.config import values
 from chatctl.config.settings import ServeSettings
@@ -148,7 +148,7 @@ def _run(settings: ServeSettings, log_level: LogLevel, log_format: LogFormat, as
     from chatctl.server import run
 
     try:
-        asyncio.run(run.serve(settings, on_listening, force_exit))
+        event_loop.run(run.serve(settings, on_listening, force_exit))
     finally:
         flush(FLUSH_SECONDS)
 

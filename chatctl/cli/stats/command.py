@@ -1,6 +1,5 @@
 """`chatctl stats`: its options, and what they mean."""
 
-import asyncio
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ import typer
 from chatctl.cli import options
 from chatctl.cli.stats import lines
 from chatctl.cli.stats.request import StatsRequest
+from chatctl.cli.streams import event_loop
 from chatctl.cli.terminal import notices, styling
 from chatctl.compat.typer_usage import with_default_value
 from chatctl.net import address
@@ -42,8 +42,8 @@ def stats(
     seconds = options.parse_seconds("--timeout", timeout)
     request = StatsRequest(options.parse_endpoint(server), seconds, top, rooms)
     if watch is not None:
-        return asyncio.run(_watch(request, _watch_interval(watch), as_json, utc, no_color))
-    server_stats = asyncio.run(_fetch(request, as_json))
+        return event_loop.run(_watch(request, _watch_interval(watch), as_json, utc, no_color))
+    server_stats = event_loop.run(_fetch(request, as_json))
     if as_json:
         print(lines.json_line(server_stats))
     else:
@@ -73,14 +73,12 @@ async def _fetch(request: StatsRequest, as_json: bool) -> "ServerStats":
 
 
 async def _watch(request: StatsRequest, interval: float, as_json: bool, utc: bool, no_color: bool) -> int:
-    from chatctl.cli.stats.watch import StatsLineView, StatsView, WatchRun
+    from chatctl.cli.stats.watch import StatsLineView, WatchRun
 
-    full_screen = sys.stdout.isatty() and not styling.is_dumb() and not as_json
-    if full_screen:
+    if sys.stdout.isatty() and not styling.is_dumb() and not as_json:
         from chatctl.cli.stats.dashboard import Dashboard
 
-        view: StatsView = Dashboard(str(request.endpoint), utc, no_color)
-    else:
-        format_line = lines.watch_json_line if as_json else partial(lines.watch_text_line, utc=utc)
-        view = StatsLineView(format_line, as_json)
-    return await WatchRun(request, interval).run(view, full_screen)
+        dashboard = Dashboard(str(request.endpoint), utc, no_color)
+        return await WatchRun(request, interval).run(dashboard, dashboard.draw)
+    format_line = lines.watch_json_line if as_json else partial(lines.watch_text_line, utc=utc)
+    return await WatchRun(request, interval).run(StatsLineView(format_line, as_json))

@@ -1,7 +1,6 @@
 """The dashboard of `stats --watch` at a terminal: one screen, redrawn with every response, that fits any size."""
 
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatctl.cli.stats import charts
+from chatctl.cli.streams.stdout import discard_output
 from chatctl.cli.terminal.colours import CHART_COLOUR, UserColours
 from chatctl.cli.terminal.console import format_duration, format_size, make_console
 from chatctl.cli.terminal.escape import escape_text
@@ -43,8 +43,10 @@ class Dashboard:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # of a terminal that was closed, or has stalled
+        try:
             self._live.stop()
+        except OSError:  # the terminal was closed, or has stalled
+            discard_output()
 
     def show(self, server_stats: "ServerStats") -> None:
         """Draw a response."""

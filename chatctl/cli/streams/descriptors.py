@@ -9,6 +9,7 @@ import os
 import select
 import stat
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from chatctl.cli.streams import ending
@@ -169,7 +170,8 @@ def use_for_standard_streams() -> None:
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
         if type(stream) is io.TextIOWrapper and stream.fileno() == descriptor:
-            stream.flush()
+            with suppress(OSError):  # the command meets the error, too, and reports it
+                stream.flush()
             _replaced.append(stream)
             raw = io.BufferedWriter(StandardOutput(descriptor))
             setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=stream.line_buffering))

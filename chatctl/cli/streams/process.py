@@ -15,6 +15,7 @@ def open_closed_descriptors() -> None:
     for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+            os.set_inheritable(descriptor, True)  # dup2 does not do that if it was opened with this number
             setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
 
 

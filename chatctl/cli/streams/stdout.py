@@ -38,12 +38,14 @@ def write_or_discard(data: bytes) -> OSError | None:
     try:
         write_lines(data, keep_whole_lines=True)
     except OSError as error:
-        _discard(sys.stdout.fileno())
+        discard_output()
         return None if isinstance(error, BrokenPipeError) else error
     return None
 
 
-def _discard(descriptor: int) -> None:
+def discard_output() -> None:
+    """Discard all later output, and what is in the buffer."""
+    descriptor = sys.stdout.fileno()
     null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     os.dup2(null, descriptor)
     os.close(null)

@@ -1,11 +1,11 @@
 """`chatctl verify`."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
 from chatctl.cli import options
+from chatctl.cli.streams import event_loop
 from chatctl.cli.streams.pipes import open_for_reading
 from chatctl.cli.streams.stdin import STDIN
 from chatctl.cli.terminal.escape import escape_text
@@ -32,4 +32,4 @@ def verify(
         descriptor = STDIN if file == "-" else open_for_reading(file)
     except OSError as error:
         raise options.bad("RECEIPTS", f"cannot open {escape_text(file)}: {error.strerror}") from None
-    return asyncio.run(VerifyReport(as_json, quiet).run(endpoint, seconds, descriptor))
+    return event_loop.run(VerifyReport(as_json, quiet).run(endpoint, seconds, descriptor))

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -271,3 +272,35 @@ def test_ended_at_any_step_every_message_is_done(send, execute, follow, tmp_path
     assert set(done) == set(texts)
     assert done.total() - count <= (len(STEPS) if number == signal.SIGKILL else 0)
     assert sorted(os.listdir()) == ["cursor", "notes"]
+
+
+IGNORES_CHILDREN = (
+    *(sys.executable, "-c"),
+    "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execvp(sys.argv[1], sys.argv[1:])",
+)
+
+
+def test_a_parent_that_ignores_sigchld_hides_no_exit_code(address, room, arguments):
+    """The disposition is inherited. The kernel then removes ended children before anybody has asked how they ended."""
+    run("send", "-q", "--room", room, "one", server=address)
+    command = [*IGNORES_CHILDREN, *CHATCTL]
+    for _ in range(2):
+        assert Process(*arguments(NOTE), server=address, command=command).wait().code == 0
+    with open("notes") as notes:
+        assert notes.read() == "one\n"
+    run("send", "-q", "--room", room, "two", server=address)
+    done = Process(*arguments("exit 3", "--exec-retries", 0), server=address, command=command).wait()
+    assert done.code == 1
+    assert "exit code 3" in done.err
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_the_command_gets_dev_null_for_a_descriptor_that_is_closed(address, room, arguments, closed):
+    run("send", "-q", "--room", room, "one", server=address)
+    shell = ("sh", "-c", f'exec "$@" {closed}', "sh", *CHATCTL)
+    line = "(for n in 1 2; do readlink /proc/$$/fd/$n; done > notes)"  # $$ is the process outside of the parentheses
+    assert Process(*arguments(line), server=address, command=shell).wait().code == 0
+    with open("notes") as notes:
+        shown = notes.read().splitlines()
+    assert len(shown) == 2
+    assert [name == os.devnull for name in shown] == [f"{number}>&-" in closed for number in (1, 2)]

@@ -105,6 +105,7 @@ def test_times_are_local_or_utc(history, address):
     assert history("--json", "--room", BOLD, env=there).objects[0]["time"] == sent
     assert "+05:30" in run("stats", env=there, server=address).out
     assert "+05:30" not in run("stats", "--utc", env=there, server=address).out
+    assert "+00:00" in history("--room", BOLD, env={"TZ": "UTC+25"}).out  # an offset that datetime does not have
 
 
 def test_colours_are_only_for_terminals_that_allow_them(address):

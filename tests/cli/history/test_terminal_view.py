@@ -158,6 +158,7 @@ def test_times_are_local_and_a_new_day_has_a_line(look, room, say):
     assert "+05:30 ─" in local[0]
     assert " UTC ─" in utc[0]
     assert local[1].split()[1] != utc[1].split()[1]
+    assert " UTC ─" in look("--room", room, TZ="UTC+25")[0]  # datetime has no such offsets
 
 
 def test_without_messages_a_sentence_says_so(address):

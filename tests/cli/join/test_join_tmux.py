@@ -1,6 +1,7 @@
 """`chatctl join` as a process at a real terminal: what users see, also of hostile texts and broken connections."""
 
 import re
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -151,6 +152,31 @@ def test_a_closed_terminal_ends_it(start_server, join):
     ann.close()
     until(lambda: is_gone(pid))
     assert is_gone(pid)
+
+
+CRASHING = """
+import sys
+from chatctl.__main__ import main
+from chatctl.cli.join.message_view import MessageView
+def crash(self):
+    secret = "a text of " + "another user"
+    raise KeyError(len(secret))
+MessageView.action_page_up = crash
+main()
+"""
+
+
+def test_a_bug_is_reported_in_one_sentence_without_texts_of_others(join, room):
+    ann = join("ann", command=(sys.executable, "-c", CRASHING))
+    ann.type("a draft")
+    ann.shows("a draft")
+    ann.press("PageUp")
+    assert ann.wait() == 1
+    told = " ".join(ann.scrollback.split())
+    assert f"typed, but not sent (room {room}): a draft chatctl: join ended because of a bug" in told
+    assert re.search(r"KeyError \(22\) at .*: please report this sentence$", told)
+    assert [word for word in ("Traceback", "another user", "│") if word in told] == []
+    assert ann.format_value("alternate_on") == "0"
 
 
 def test_a_paste_of_1000_lines_is_one_message(join, address, room):

@@ -128,19 +128,6 @@ def test_a_server_in_the_background_of_a_script_is_not_ended_by_ctrl_c(tmp_path)
     assert process.signal(signal.SIGTERM).wait().code == 0
 
 
-BLOCKED = (
-    "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, {15, 2, 1}); os.execvp(sys.argv[1], sys.argv[1:])"
-)
-
-
-def test_signals_that_the_parent_has_blocked_stop_it(tmp_path):
-    store = f"sqlite:{tmp_path}/chat.db"
-    command = (sys.executable, "-c", BLOCKED, *CHATCTL)
-    process = Process("serve", "--listen", "127.0.0.1:0", "--store", store, command=command)
-    until(lambda: READY_PREFIX in process.err.text)
-    assert process.signal(signal.SIGTERM).wait().code == 0
-
-
 def test_without_a_home_directory_it_asks_for_a_store(tmp_path):
     command = ("unshare", "--user", "--map-user=12345", *SERVE)
     environment = {**clean_environment(), "HOME": None}
