@@ -18,6 +18,7 @@ from chatctl.cli.streams.ending import OutputStalled
 if TYPE_CHECKING:
     import socket
 
+SIGNAL_SECONDS = 1.0  # a signal that arrives just before a wait is noticed only after it
 FLAGS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -122,7 +123,7 @@ class Output(_Descriptor):
         wakeup = ending.wakeup()
         if not ending.has_begun():
             poll.register(wakeup, select.POLLIN)
-            poll.poll()
+            poll.poll(SIGNAL_SECONDS * 1000)
             return
         seconds = 0.0 if self._stalled else min(ending.STALLED_SECONDS, ending.seconds_left(ending.MAX_SECONDS))
         if not poll.poll(seconds * 1000):
