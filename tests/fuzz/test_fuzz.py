@@ -7,7 +7,7 @@ from tests.fuzz.long_run import fuzz
 from tests.fuzz.plans import make_plan
 from tests.fuzz.runs import Outcome
 
-SEED, RUNS, JOBS = 16, 100, 3
+SEED, RUNS, JOBS = 23, 100, 3
 
 
 def judged(choose, **outcome):
