@@ -57,6 +57,21 @@ def numbers(pane):
     return [int(number) for number in re.findall(r"\bnumber (\d+)", pane.screen)]
 
 
+@pytest.mark.parametrize("no_color", [{"NO_COLOR": "1"}, {"CHATCTL_NO_COLOR": "1"}])
+def test_without_colours_only_reverse_remains(join, send, room, no_color):
+    send("hello ann")
+    ann = join("ann", env=no_color)
+    ann.shows("hello ann")
+    say(ann, "/search ello")
+    ann.shows('search "ello"')
+    ann.type("a draft")
+    ann.press("S-Left")
+    until(lambda: "a draf\x1b[7mt" in ann.coloured)
+    escapes = set(re.findall(r"\x1b\[[0-9;]*m", ann.coloured))
+    assert escapes <= {"\x1b[7m", "\x1b[0m", "\x1b[39m", "\x1b[49m"}
+    assert re.findall(r"\x1b\[7m(.*?)\x1b\[0m", ann.coloured)[:2] == [room.ljust(18), "ello"]
+
+
 def test_two_people_talk_and_see_the_same(join, address, room):
     ann, bob = join("ann"), join("bob")
     for pane in (ann, bob):
