@@ -164,7 +164,7 @@ def test_texts_without_a_receipt_are_printed_when_it_gives_up(start_server, join
 
 def test_a_text_that_was_never_sent_is_not_in_doubt(start_server, join, room):
     server = start_server()
-    ann = join("--timeout", "1", server=server.address)
+    ann = join("--timeout", "3", server=server.address)
     ann.write("before\n")
     until(lambda: "before" in ann.out.text)
     server.kill()

@@ -27,8 +27,9 @@ def join(address, room):
     """Start `chatctl join` for a user, in a terminal of its own."""
     with ExitStack() as stack:
 
-        def join(user, *arguments, server=address, **named):
+        def join(user, *arguments, server=address, before=lambda pane: None, **named):
             pane = stack.enter_context(Pane("join", "--user", user, *(arguments or (room,)), server=server, **named))
+            before(pane)
             pane.shows(" connected")
             return pane
 
@@ -154,6 +155,21 @@ def test_ctrl_c_restores_the_terminal_and_prints_the_draft(join, room):
     ann.paste("without brackets")
     ann.press("Enter")
     ann.shows("with 130\nwithout brackets\nwithout brackets\n")
+
+
+def test_enter_typed_while_it_starts_sends(join, address, room, tmp_path):
+    script = 'until [ -e "$0" ]; do sleep 0.02; done; "$@"'
+
+    def start(pane):
+        pane.type("hello")
+        pane.press("Enter")
+        pane.type("world")
+        pane.shows("hello\nworld")
+        (tmp_path / "go").touch()
+
+    ann = join("ann", command=("sh", "-c", script, str(tmp_path / "go"), *CHATCTL), before=start)
+    until(lambda: stored(room, address) == ["hello"])
+    assert ann.shows("ann  hello", "world").count("hello") == 1
 
 
 def test_a_closed_terminal_ends_it(start_server, join):
