@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chatctl.client.call import Call
 from chatctl.client.call_errors import UNIMPLEMENTED, outdated_server_error
 from chatctl.client.connector import Connector
-from chatctl.errors import UnexpectedStatus
+from chatctl.errors import IncompatibleServer, UnexpectedStatus
 from chatctl.model.cursor import prefix_of
 from chatctl.model.messages import HistoryPage, Query
 from chatctl.model.stats import ServerStats
@@ -165,7 +165,7 @@ class ChatClient:
             async for result in stream.results(batches):
                 yield result
         except UnexpectedStatus as error:
-            if error.code != UNIMPLEMENTED:
+            if error.code != UNIMPLEMENTED or isinstance(error, IncompatibleServer):
                 raise
             raise outdated_server_error(str(self.endpoint), "verification", server_stats.version) from None
         finally:

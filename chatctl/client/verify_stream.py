@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from typing import NamedTuple
 
 from chatctl.client.call import Call
-from chatctl.client.call_errors import INTERNAL
 from chatctl.errors import Unavailable, UnexpectedStatus
 from chatctl.model.claims import Claim, Claims, Fault
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert
+from chatctl.wire.checks import check_count, check_range, contract_error
 
 WINDOW_REQUESTS = 64  # in flight; 64 keep a distant server busy
 MAX_REQUEST_CLAIMS = 1000
@@ -54,14 +54,19 @@ class VerifyStream:
             raise UnexpectedStatus("the server ended the stream before it had verified every claim", Unavailable.code)
 
     def _match_response(self, response: pb.VerifyMessagesResponse) -> VerifyResult:
-        """Return the result of the oldest request in flight. Raises UnexpectedStatus if the response does not fit it."""
+        """Return the result of the oldest request in flight. Raises IncompatibleServer if the response does not fit it."""
         if not self._in_flight:
-            raise UnexpectedStatus("the server sent a response without a request", INTERNAL)
+            raise contract_error("a response without a request")
         claims = self._in_flight.popleft()
         self._free_slots.release()
+        check_count("faults", response.faults, len(claims))
         faults = convert.faults_from_pb(response.faults)
-        if response.num_messages != len(claims) or not all(0 <= fault.index < len(claims) for fault in faults):
-            raise UnexpectedStatus("the server sent a response that does not fit the request", INTERNAL)
+        check_range("number of verified messages", response.num_messages, len(claims), len(claims))
+        last = -1
+        for fault in faults:
+            if not last < fault.index < len(claims) or fault.sequence != claims[fault.index].sequence:
+                raise contract_error(f"a fault that does not fit the request: {fault.index} with sequence {fault.sequence}")
+            last = fault.index
         return VerifyResult(claims, faults)
 
     def _update_watchdog(self) -> None:
