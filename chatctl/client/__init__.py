@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chatctl.client.room_stream import Connected, Disconnected, PresenceChanged, RoomEvent, RoomStream
     from chatctl.client.send_stream import RecordStream, SendStream
     from chatctl.client.send_window import DeliveryReport
-    from chatctl.client.verify_stream import VerifyResult
+    from chatctl.client.verify_window import VerifyResult
     from chatctl.model.messages import HistoryPage, Query
     from chatctl.model.stats import ServerStats
     from chatctl.net.endpoint import Endpoint
@@ -58,7 +58,7 @@ _MODULES = {
     "RoomStream": "chatctl.client.room_stream",
     "SendStream": "chatctl.client.send_stream",
     "ServerStats": "chatctl.model.stats",
-    "VerifyResult": "chatctl.client.verify_stream",
+    "VerifyResult": "chatctl.client.verify_window",
 }
 
 

@@ -6,6 +6,7 @@ from chatctl.wire import status
 NO_SERVER_HINT = "start one with `chatctl serve`, or name another with --server"
 PROXY_HINT = "a proxy may be in front of a server that is down, or something else listens there: check --server"
 BODY_LIMIT_HINT = "a proxy may limit how much one call sends, such as nginx with client_max_body_size"
+STORE_HINT = "name the server that has it with --server, or check what happened to its store"
 TRY_AGAIN_HINT = "try again"
 
 CANCELLED, UNKNOWN, PERMISSION_DENIED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 1, 2, 7, 12, 13, 14, 16

@@ -10,9 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from chatctl.client.call import Call
-from chatctl.client.call_errors import UNIMPLEMENTED, outdated_server_error
 from chatctl.client.connector import Connector
-from chatctl.errors import IncompatibleServer, UnexpectedStatus
 from chatctl.model.cursor import prefix_of
 from chatctl.model.messages import HistoryPage, Query
 from chatctl.model.stats import ServerStats
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from chatctl.client.follower import Follower
     from chatctl.client.room_stream import RoomStream
     from chatctl.client.send_stream import SendStream
-    from chatctl.client.verify_stream import VerifyResult
+    from chatctl.client.verify_window import VerifyResult
     from chatctl.model.claims import Claims
 
 
@@ -150,23 +148,13 @@ class ChatClient:
         finally:
             await stream.close()
 
-    async def verify(self, batches: "AsyncIterable[Claims]") -> "AsyncGenerator[VerifyResult, None]":
+    def verify(self, batches: "AsyncIterable[Claims]") -> "AsyncGenerator[VerifyResult, None]":
         """Check that messages are stored as receipts claim, for batches of any size. Close the iterator to stop early.
 
-        Raises InvalidRequest, CursorMalformed, CursorOtherLog, TooManyStreams, Unavailable, ServerStopping, TimedOut,
-        StoreFailed, IncompatibleServer for a server without VerifyMessages, and what the iteration over `batches` raises.
+        Connects again and continues with the claims that have no result, for as long as the timeout allows. Raises
+        InvalidRequest, CursorMalformed, CursorOtherLog, LogChanged, StoreFailed, IncompatibleServer for a server without
+        VerifyMessages, what the iteration over `batches` raises, and after the timeout a TransientError.
         """
         from chatctl.client.verify_stream import VerifyStream
 
-        server_stats = await self.stats(1)
-        call = self._wrap_call(self._stub.VerifyMessages())
-        stream = VerifyStream(call, server_stats.limits.batch_messages)
-        try:
-            async for result in stream.results(batches):
-                yield result
-        except UnexpectedStatus as error:
-            if error.code != UNIMPLEMENTED or isinstance(error, IncompatibleServer):
-                raise
-            raise outdated_server_error(str(self.endpoint), "verification", server_stats.version) from None
-        finally:
-            await stream.close()
+        return VerifyStream(self._connector).results(batches)

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import closing, suppress
 
 from chatctl.client.call import Call
-from chatctl.client.call_errors import INTERNAL
+from chatctl.client.call_errors import INTERNAL, STORE_HINT
 from chatctl.client.connector import Connector
 from chatctl.client.heartbeat import Heartbeat
 from chatctl.client.retry import STREAM_TIMEOUT_SECONDS, Attempts, RetryState
@@ -16,8 +16,6 @@ from chatctl.model.limits import Limits, usable_limits
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert
 from chatctl.wire.checks import check_welcome, has_content
-
-_STORE_HINT = "name the server that has it with --server, or check what happened to its store"
 
 
 class ReliableStream:
@@ -141,7 +139,7 @@ class ReliableStream:
                 raise
             raise self._retry_state.final_error() from None
         except CursorOtherLog:
-            raise LogChanged(f"{self._server} serves another log than before; nothing more was sent", _STORE_HINT) from None
+            raise LogChanged(f"{self._server} serves another log than before; nothing more was sent", STORE_HINT) from None
 
     async def _run_stream(self, call: Call) -> None:
         """Run one stream, from its welcome to its end."""
@@ -174,7 +172,7 @@ class ReliableStream:
             raise LogChanged(
                 f"{self._server} serves another log, {welcome.log}, than the one these records were sent to, {self.log}; "
                 "nothing more was sent",
-                _STORE_HINT,
+                STORE_HINT,
             )
         self.input_id, self.log, self.cursor_prefix = welcome.input_id, welcome.log, welcome.cursor_prefix
         self.limits = usable_limits(convert.limits_from_pb(welcome.limits))

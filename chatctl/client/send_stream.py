@@ -54,6 +54,11 @@ class RecordStream:
         """Whether every record that was put is reported."""
         return self._stream.window.all_reported
 
+    @property
+    def last_sent_number(self) -> int:
+        """The number of the last record that was ever sent. Those after it are certainly not stored."""
+        return self._stream.window.last_sent_number
+
     def undelivered(self) -> list[DeliveryReport]:
         """Return reports for all records that the iteration has not reported, most of them without a receipt."""
         return self._stream.undelivered()

@@ -64,6 +64,8 @@ class SendWindow:
         self._slow_start = SlowStart(RESTART_BYTES, WINDOW_BYTES)
         self.in_flight = 0
         """Records sent on the current stream that have no receipt."""
+        self.last_sent_number = 0
+        """The number of the last record that was ever sent, on any stream."""
 
     def set_limits(self, limits: Limits) -> None:
         """Keep the next frames within these limits."""
@@ -145,6 +147,7 @@ class SendWindow:
         self._pending_records -= count
         self._pending_bytes -= frame.size
         self.in_flight += count
+        self.last_sent_number = max(self.last_sent_number, frame.number + count - 1)
         self._sent_frames += 1
         self._sent_bytes += frame.size
         self._awaiting_report.append(frame)

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""A proxy ends each call after 1 MiB, as nginx does by default: `send` of long lines began again and again, in vain."""
+"""A proxy ends each call after 1 MiB, as nginx does by default: `send` of long lines began again and again, in vain.
+
+`verify` did not connect again at all, and failed after some 30,000 receipts.
+"""
 
 import json
 import socket
@@ -83,6 +86,7 @@ def send_long_lines(chatctl, proxy):
     said = done.stderr.splitlines()[-1:]
     check(done.returncode == 0, f"send of 5 MiB ends with {done.returncode}: {said}")
     check(chatctl.texts("--room", "long") == lines, "the lines are not stored once and in order")
+    check(proxy.resets, "the proxy reset nothing")
 
 
 def send_a_line_that_never_fits(chatctl, proxy):
@@ -94,11 +98,21 @@ def send_a_line_that_never_fits(chatctl, proxy):
     check(statuses == ["stored", "unconfirmed"], f"the receipts are {statuses}")
 
 
+def verify_many_receipts(chatctl, proxy):
+    chatctl.send("--room", "many", "--receipts", "receipts", input="".join(f"{number}\n" for number in range(50_000)))
+    resets = proxy.resets
+    done = chatctl.run("verify", "receipts", "--json", "--server", proxy.address)
+    said = json.loads(done.stderr.splitlines()[-1])
+    check(done.returncode == 0, f"verify of 50,000 receipts ends with {done.returncode}: {said}")
+    check(said["summary"]["verified"] == 50_000, f"it has verified something else: {said}")
+    check(proxy.resets > resets, "the proxy reset nothing")
+
+
 def case(chatctl):
     proxy = Proxy(chatctl.serve("--text-bytes", str(2 * LIMIT), "--batch-bytes", str(2 * LIMIT)).address)
     send_long_lines(chatctl, proxy)
     send_a_line_that_never_fits(chatctl, proxy)
-    check(proxy.resets, "the proxy reset nothing")
+    verify_many_receipts(chatctl, proxy)
 
 
 if __name__ == "__main__":

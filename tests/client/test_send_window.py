@@ -76,6 +76,7 @@ class Model:
         outcomes = [*iter(window.next_report, None), *window.unreported()]
         told = [line for outcome in outcomes for line in lines(outcome)]
         assert told == [line_of(record) for record in self.of(NEW, SENT, ANSWERED)]
+        assert window.last_sent_number == max((record.number for record in self.records if record.frame), default=0)
 
     def to_the_end(self):
         for _ in self.of(NEW, SENT, ANSWERED):  # each turn reports at least one record

@@ -108,14 +108,14 @@ def full_store(place: Place) -> None:
 
 def limit_of_streams(place: Place) -> None:
     server = place.serve("--streams 1")
-    place.run(Step("send --server SERVER --quiet --input-id s hello"))
+    place.run(Step("send --server SERVER --quiet --input-id s --receipts receipts hello"))
     following = place.start("history --server SERVER --follow --output text")
     following.awaited("hello")
     for command in (
         "history",
         "history --json",
         "send --timeout 1s --input-id t hello",
-        "verify -",
+        "verify receipts --timeout 1s",
         "join --plain --timeout 1s",
     ):
         place.run(Step(f"{command} --server SERVER"))

@@ -84,6 +84,22 @@ async def fake_send_server(answer):
         yield address
 
 
+@asynccontextmanager
+async def fake_verify_server(answer):
+    """Serve VerifyMessages with the async generator `answer`, and limits. Yields the address."""
+
+    class Service(chat_pb2_grpc.ChatServiceServicer):
+        async def GetStats(self, request, context):  # noqa: N802 (gRPC's name)
+            return pb.GetStatsResponse(version="1.2.3", limits=pb.Limits(batch_messages=1000))
+
+        async def VerifyMessages(self, requests, context):  # noqa: N802
+            async for response in answer(requests, context):
+                yield response
+
+    async with _serve(Service()) as address:
+        yield address
+
+
 @contextmanager
 def server_with_handlers(handlers):
     """Serve unary methods of ChatService by name, in threads, for tests that are not async. Yields the address.

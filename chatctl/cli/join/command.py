@@ -110,7 +110,7 @@ async def _run_full_screen(endpoint: Endpoint, timeout_seconds: float, user: str
             signals = SignalHandler(request_exit, request_exit, restore, EXIT_TIMEOUT_SECONDS + 1)
             code = await app.run_async()
         drafts = app.chat_screen.drafts
-    stored = exit_report.report_unsent(stream.undelivered(), drafts, False)
+    stored = exit_report.report_unsent(stream, drafts, False)
     if app.crash:
         return exit_report.report_crash(app.crash)
     if app.failure and not code:

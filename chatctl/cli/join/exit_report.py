@@ -1,6 +1,6 @@
 """The report when `join` ends: the texts that were typed or sent, and that the server has not confirmed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING
@@ -11,21 +11,24 @@ from chatctl.model.records import ReceiptStatus
 from chatctl.version import full_version
 
 if TYPE_CHECKING:
-    from chatctl.client import DeliveryReport
+    from chatctl.client import RoomStream
 
+NOT_SENT, IN_DOUBT = "not sent, so it is not stored", "no receipt, so it may or may not be stored"
 MAX_DETAIL = 200  # characters of an exception's message, which may contain a message of another user
 
 
-def report_unsent(reports: "Iterable[DeliveryReport]", drafts: Mapping[str, str], as_json: bool) -> bool:
+def report_unsent(stream: "RoomStream", drafts: Mapping[str, str], as_json: bool) -> bool:
     """Print the texts that are not known to be stored, and the drafts by room. Returns whether every text sent is stored."""
     undelivered = [
-        report for report in reports if report.receipt.status in (ReceiptStatus.UNCONFIRMED, ReceiptStatus.REJECTED)
+        report
+        for report in stream.undelivered()
+        if report.receipt.status in (ReceiptStatus.UNCONFIRMED, ReceiptStatus.REJECTED)
     ]
     for report in undelivered:
         error = report.receipt.error
-        reason = f"not stored: {error}" if error else "no receipt, so it may or may not be stored"
-        for text in report.texts:
-            _print_text(reason, report.room, text, as_json)
+        for number, text in enumerate(report.texts, report.receipt.number):
+            doubt = NOT_SENT if number > stream.last_sent_number else IN_DOUBT
+            _print_text(f"not stored: {error}" if error else doubt, report.room, text, as_json)
         if error and not report.texts:  # the line was never a text
             notices.notifier(as_json)(f"line {report.receipt.number} was not sent: {error}")
     for room, text in drafts.items():

@@ -53,7 +53,7 @@ class LineMode:
     def _report_unsent(self) -> None:
         if not self._stream:
             return
-        self._failed |= not exit_report.report_unsent(self._stream.undelivered(), {}, self._as_json)
+        self._failed |= not exit_report.report_unsent(self._stream, {}, self._as_json)
         if self._stdin.num_replaced:
             self._notice(replaced_text(self._stdin.num_replaced, "line"))
         stop_position = self._stdin.stop_position() if self._feed_task else None

@@ -4,6 +4,7 @@ import re
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from rich.cells import get_character_cell_size, split_graphemes
@@ -20,6 +21,7 @@ _SKIN_TONES = "\U0001f3fb-\U0001f3ff"
 _JOINS_NOTHING = re.compile(f"(?<![{_EMOJI}\ufe0f])\u200d|\u200d(?![{_EMOJI}])")
 _JOINS_TOO_MUCH = re.compile(f"(?:[{_EMOJI}]\ufe0f?[{_SKIN_TONES}]?\u200d){{5,}}")
 _WORD = re.compile(r"(\S*)(\s*)")
+_PICTURE = re.compile("[\U0001f000-\U0001faff]")
 
 
 class WrappedText(NamedTuple):
@@ -89,17 +91,35 @@ def _break_line(line: str, start_index: int, width: int) -> Iterator[int]:
     for word in _WORD.finditer(line):
         if not word[0]:
             break  # the end of the line
-        size = terminal_cells(word[1])
-        # A URL begins a row even if it is longer than one: otherwise terminals do not recognise it.
-        if column and column + size > width and (size <= width or "://" in word[1]):
-            yield start_index + word.start()
-            column = 0
-        for start, cells in _grapheme_widths(word[1]) if size > width else ((0, size),):
-            if column and column + cells > width:
-                yield start_index + word.start() + start
+        start = start_index + word.start()
+        for part in _parts(word[1]):
+            size = terminal_cells(part)
+            # A URL begins a row even if it is longer than one: otherwise terminals do not recognise it.
+            if column and column + size > width and (size <= width or "://" in part):
+                yield start
                 column = 0
-            column += cells
+            for offset, cells in _grapheme_widths(part) if size > width else ((0, size),):
+                if column and column + cells > width:
+                    yield start + offset
+                    column = 0
+                column += cells
+            start += len(part)
         column += terminal_cells(word[2])
+
+
+def _parts(word: str) -> list[str]:
+    """Return the parts between which a word may break: before and after an emoji, as Unicode recommends. A URL has none."""
+    if "://" in word or not _PICTURE.search(word):
+        return [word]
+    parts, after_picture = [""], False
+    starts = [start for start, _ in _grapheme_widths(word)]
+    for start, end in pairwise([*starts, len(word)]):
+        is_picture = bool(_PICTURE.match(word, start))
+        if is_picture or after_picture:
+            parts.append("")
+        parts[-1] += word[start:end]
+        after_picture = is_picture
+    return parts
 
 
 def _grapheme_widths(word: str) -> Iterator[tuple[int, int]]:

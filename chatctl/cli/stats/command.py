@@ -73,14 +73,12 @@ async def _fetch(request: StatsRequest, as_json: bool) -> "ServerStats":
 
 
 async def _watch(request: StatsRequest, interval: float, as_json: bool, utc: bool, no_color: bool) -> int:
-    from chatctl.cli.stats.watch import StatsLineView, StatsView, WatchRun
+    from chatctl.cli.stats.watch import StatsLineView, WatchRun
 
-    full_screen = sys.stdout.isatty() and not styling.is_dumb() and not as_json
-    if full_screen:
+    if sys.stdout.isatty() and not styling.is_dumb() and not as_json:
         from chatctl.cli.stats.dashboard import Dashboard
 
-        view: StatsView = Dashboard(str(request.endpoint), utc, no_color)
-    else:
-        format_line = lines.watch_json_line if as_json else partial(lines.watch_text_line, utc=utc)
-        view = StatsLineView(format_line, as_json)
-    return await WatchRun(request, interval).run(view, full_screen)
+        dashboard = Dashboard(str(request.endpoint), utc, no_color)
+        return await WatchRun(request, interval).run(dashboard, dashboard.draw)
+    format_line = lines.watch_json_line if as_json else partial(lines.watch_text_line, utc=utc)
+    return await WatchRun(request, interval).run(StatsLineView(format_line, as_json))

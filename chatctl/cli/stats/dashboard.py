@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatctl.cli.stats import charts
+from chatctl.cli.streams.stdout import discard_output
 from chatctl.cli.terminal.colours import CHART_COLOUR, UserColours
 from chatctl.cli.terminal.console import format_duration, format_size, make_console
 from chatctl.cli.terminal.escape import escape_text
@@ -42,7 +43,10 @@ class Dashboard:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        try:
+            self._live.stop()
+        except OSError:  # the terminal was closed
+            discard_output()
 
     def show(self, server_stats: "ServerStats") -> None:
         """Draw a response."""

@@ -1,16 +1,18 @@
 """One run of `stats --watch`: it shows a response at every interval, until a signal, a key or the end of stdout."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing, nullcontext, suppress
-from signal import SIGWINCH
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, aclosing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Protocol
 
+from chatctl.cli.exit_codes import SIGNAL_OFFSET
 from chatctl.cli.stats.request import StatsRequest
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import on_stdout_closed
 from chatctl.cli.terminal import notices
-from chatctl.cli.terminal.screen import leave_alt_screen, listen_for_keys
+from chatctl.cli.terminal.screen import FullScreen
 
 if TYPE_CHECKING:
     from chatctl.model.stats import ServerStats
@@ -51,25 +53,27 @@ class WatchRun:
         """`interval` is in seconds. The request's timeout is for the time without a response."""
         self._request = request
         self._interval = interval
-        self._stopped = False  # by a key, or because the reader of stdout has gone
+        self._stopped = False  # by a key, or because the terminal or the reader of stdout has gone
+        self._exit_code = 0
 
-    async def run(self, view: StatsView, full_screen: bool) -> int:
+    async def run(self, view: StatsView, draw: Callable[[], None] | None = None) -> int:
         """Show responses until a signal, `q` or the end of stdout, and return the exit code.
 
-        Raises what GetStats raises, a TransientError if the server is away for longer than the timeout.
+        `draw` draws a view that takes the whole screen. Raises what GetStats raises, a TransientError if the server is
+        away for longer than the timeout.
         """
-        self._view = view
+        self._view, self._draw = view, draw
         task = self._task = asyncio.ensure_future(self._poll())
-        with listen_for_keys(self._on_key) if full_screen else nullcontext(), view:
-            signals = SignalHandler(self._on_signal, before_exit=leave_alt_screen if full_screen else None)
-            if full_screen:
-                asyncio.get_running_loop().add_signal_handler(SIGWINCH, view.draw)  # type: ignore[attr-defined]
+        with ExitStack() as stack:
+            screen = stack.enter_context(FullScreen(self._on_key, self._hang_up, self._redraw)) if draw else None
+            stack.enter_context(view)
+            signals = SignalHandler(self._on_signal, before_exit=screen.restore if screen else None)
             on_stdout_closed(self._stop)
             with suppress(asyncio.CancelledError):
                 await task
             if task.cancelled() and not (signals.exit_code or self._stopped):
                 raise asyncio.CancelledError
-        return signals.exit_code
+        return signals.exit_code or self._exit_code
 
     def _on_key(self, key: bytes) -> None:
         if key[:1] in (b"q", b"Q"):
@@ -82,13 +86,38 @@ class WatchRun:
         self._stopped = True
         self._task.cancel()
 
+    def _hang_up(self) -> None:
+        """Stop as after SIGHUP, which only the processes of the terminal's session get."""
+        self._exit_code = SIGNAL_OFFSET + signal.SIGHUP
+        self._stop()
+
+    def _redraw(self) -> None:
+        with self._until_closed():
+            if self._draw:
+                self._draw()
+
+    @contextmanager
+    def _until_closed(self) -> Iterator[None]:
+        """Stop, and raise nothing, if the terminal that is drawn on is gone."""
+        try:
+            yield
+        except OSError:
+            if not self._draw or sys.stdout.isatty():
+                raise
+            self._hang_up()
+
     async def _poll(self) -> None:
         from chatctl.client.client import ChatClient
 
         request = self._request
         async with (
-            ChatClient(request.endpoint, request.timeout, self._view.notify) as client,
+            ChatClient(request.endpoint, request.timeout, self._notify) as client,
             aclosing(client.watch_stats(self._interval, request.top, request.rooms)) as responses,
         ):
             async for server_stats in responses:
-                self._view.show(server_stats)
+                with self._until_closed():
+                    self._view.show(server_stats)
+
+    def _notify(self, text: str) -> None:
+        with self._until_closed():
+            self._view.notify(text)

@@ -12,7 +12,7 @@ from chatctl.cli.streams.early_signals import STOP_SIGNALS
 
 
 class SignalHandler:
-    """Handles SIGINT, SIGTERM and SIGHUP from its creation, in the event loop, to the end of the process."""
+    """Handles SIGINT, SIGTERM, SIGHUP and SIGQUIT from its creation, in the event loop, to the end of the process."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class SignalHandler:
         """`on_first` and `on_second` are called in the event loop at the first and second signal.
 
         The next signal ends the process at once, after a call of `before_exit`. So does `force_after` seconds after
-        the first signal, unless it is 0.
+        the first signal, unless it is 0. SIGQUIT always ends the process at once.
         """
         self._callbacks = [on_first, on_second] if on_second else [on_first]
         self._before_exit = before_exit or (lambda: None)
@@ -35,6 +35,8 @@ class SignalHandler:
         for number in STOP_SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup sets it
                 signal.signal(number, self._on_signal)
+        if signal.getsignal(signal.SIGQUIT) is signal.SIG_DFL:  # Ctrl-\\ ends it at once, but restores the terminal
+            signal.signal(signal.SIGQUIT, lambda number, _: self._exit(number))
 
     def _on_signal(self, number: int, _: object) -> None:
         if not self._callbacks:

@@ -32,9 +32,14 @@ def write_or_discard(data: bytes) -> OSError | None:
     try:
         write_lines(data, keep_whole_lines=True)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return None if isinstance(error, BrokenPipeError) else error
     return None
+
+
+def discard_output() -> None:
+    """Discard all later output, and what is in the buffer."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def on_stdout_closed(callback: Callable[[], None]) -> None:

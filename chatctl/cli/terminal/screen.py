@@ -2,11 +2,16 @@
 
 import asyncio
 import os
+import select
+import signal
 import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any, Self
+
+STALL_SECONDS = 0.2  # how long an exit waits for a terminal that takes no output
 
 
 def has_light_background() -> bool:
@@ -23,42 +28,83 @@ def show_cursor() -> None:
         os.write(sys.stderr.fileno(), SHOW_CURSOR)
 
 
-LEAVE_ALT_SCREEN = b"\x1b[?1049l\x1b[?25h"
+ENTER_ALT_SCREEN, LEAVE_ALT_SCREEN = b"\x1b[?1049h\x1b[?25l", b"\x1b[?1049l\x1b[?25h"
 
 
-def leave_alt_screen() -> None:
-    """Return from the alternate screen, and show the cursor."""
+class FullScreen:
+    """The terminal of a view that draws all of stdout: its keys, sizes and suspension. A context manager.
+
+    The view enters and leaves the alternate screen itself; other ways out call `restore`.
+    """
+
+    def __init__(self, on_key: Callable[[bytes], None], on_closed: Callable[[], None], redraw: Callable[[], None]) -> None:
+        """`on_closed` is called when the terminal of stdin is gone."""
+        self._on_key, self._on_closed, self._redraw = on_key, on_closed, redraw
+        self._loop = asyncio.get_running_loop()
+        self._keyboard = sys.stdin.fileno()
+        self._saved_mode: list[Any] | None = None  # of the keyboard; None if stdin is no terminal
+
+    def __enter__(self) -> Self:
+        with suppress(OSError, termios.error):  # termios.error is no OSError
+            self._saved_mode = termios.tcgetattr(self._keyboard)
+            self._read_single_keys()
+            self._loop.add_reader(self._keyboard, self._read_key)
+        self._loop.add_signal_handler(signal.SIGWINCH, self._redraw)
+        self._loop.add_signal_handler(signal.SIGCONT, self._resume)
+        if signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:  # shells without job control set it
+            self._loop.add_signal_handler(signal.SIGTSTP, self._suspend)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.remove_reader(self._keyboard)
+        for number in (signal.SIGWINCH, signal.SIGCONT, signal.SIGTSTP):
+            self._loop.remove_signal_handler(number)
+        self._restore_mode()
+
+    def restore(self) -> None:
+        """Leave the alternate screen and show what is typed, for an exit that leaves the view no time to do so."""
+        write_to_terminal(sys.stdout.fileno(), LEAVE_ALT_SCREEN)
+        self._restore_mode()
+
+    def _read_single_keys(self) -> None:
+        tty.setcbreak(self._keyboard, termios.TCSANOW)
+
+    def _restore_mode(self) -> None:
+        if self._saved_mode:
+            with suppress(OSError, termios.error):  # the terminal may be gone
+                termios.tcsetattr(self._keyboard, termios.TCSANOW, self._saved_mode)
+
+    def _read_key(self) -> None:
+        with suppress(OSError):
+            if key := os.read(self._keyboard, 64):
+                self._on_key(key)
+                return
+        self._loop.remove_reader(self._keyboard)
+        if not os.isatty(self._keyboard):
+            self._on_closed()
+
+    def _suspend(self) -> None:
+        """Stop the process, after Ctrl-Z, with the screen and the keyboard as the shell needs them."""
+        self.restore()
+        self._loop.remove_signal_handler(signal.SIGTSTP)
+        signal.raise_signal(signal.SIGTSTP)  # it returns after SIGCONT, or at once if no shell could send that
+        self._loop.add_signal_handler(signal.SIGTSTP, self._suspend)
+        self._resume()
+
+    def _resume(self) -> None:
+        """Take the screen and the keyboard again, also after a SIGSTOP that nothing could prepare for."""
+        if self._saved_mode:
+            with suppress(OSError, termios.error):
+                self._read_single_keys()
+        write_to_terminal(sys.stdout.fileno(), ENTER_ALT_SCREEN)
+        self._redraw()
+
+
+def write_to_terminal(descriptor: int, data: bytes) -> None:
+    """Write, unless the terminal is gone or does not take output now, after Ctrl-S for example."""
     with suppress(OSError):
-        os.write(sys.stdout.fileno(), LEAVE_ALT_SCREEN)
-
-
-@contextmanager
-def listen_for_keys(on_key: Callable[[bytes], None]) -> Iterator[None]:
-    """Call `on_key` for each key pressed, if stdin is a terminal."""
-    if not sys.stdin.isatty():
-        yield
-        return
-    descriptor = sys.stdin.fileno()
-    saved_mode = termios.tcgetattr(descriptor)
-    loop = asyncio.get_running_loop()
-    try:
-        tty.setcbreak(descriptor)
-        mode = termios.tcgetattr(descriptor)
-        mode[6][termios.VSUSP] = b"\0"  # after Ctrl-Z the shell would be on our screen
-        termios.tcsetattr(descriptor, termios.TCSANOW, mode)
-        loop.add_reader(descriptor, lambda: _read_key(loop, descriptor, on_key))
-        yield
-    finally:
-        loop.remove_reader(descriptor)
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, saved_mode)
-
-
-def _read_key(loop: asyncio.AbstractEventLoop, descriptor: int, on_key: Callable[[bytes], None]) -> None:
-    with suppress(OSError):
-        if key := os.read(descriptor, 64):
-            on_key(key)
-            return
-    loop.remove_reader(descriptor)  # the terminal was closed
+        if select.select((), (descriptor,), (), STALL_SECONDS)[1]:
+            os.write(descriptor, data)
 
 
 # Turn off mouse, focus, paste and key reports, show the cursor, and leave the alternate screen.
@@ -73,7 +119,7 @@ def terminal_restorer() -> Iterator[Callable[[], None]]:
 
     def restore() -> None:
         with suppress(OSError, termios.error):
-            os.write(sys.stderr.fileno(), RESET_SCREEN)
+            write_to_terminal(sys.stderr.fileno(), RESET_SCREEN)
             termios.tcsetattr(descriptor, termios.TCSANOW, saved_attributes)
 
     yield restore

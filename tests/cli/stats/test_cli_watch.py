@@ -2,11 +2,12 @@
 
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
-import termios
+from pathlib import Path
 
 import pytest
 
@@ -214,28 +215,67 @@ def test_it_fits_every_size(watch):
     pane.shows("here now", "busiest rooms", "q ends")
 
 
-def suspends(path):
-    """Return the key that suspends the process at a terminal."""
-    with open(path) as terminal:
-        return termios.tcgetattr(terminal)[6][termios.VSUSP]
-
-
-@pytest.mark.parametrize(("key", "code"), [("q", 0), ("C-c", 130)])
+@pytest.mark.parametrize(("key", "code"), [("q", 0), ("C-c", 130), ("C-\\", 131)])
 def test_a_key_ends_it_and_the_terminal_is_restored(busy, key, code):
     line = (
-        f"trap : INT; {sys.executable} -m chatctl stats --watch; echo code=$?; stty -a | grep -o ' .echo \\| .icanon '; cat"
+        f"trap : INT QUIT; {sys.executable} -m chatctl stats --watch; echo code=$?; "
+        r"stty -a | grep -o ' .echo \| .icanon '; cat"
     )
     with Pane("-c", line, command=("sh",), server=busy) as pane:
         pane.shows("here now")
-        assert suspends(pane.format_value("pane_tty")) == b"\0"  # Ctrl-Z would leave the screen to the shell
         pane.press(key)
         pane.shows(f"code={code}")
         assert (pane.format_value("alternate_on"), pane.format_value("cursor_flag")) == ("0", "1")
         assert "-echo" not in pane.screen
         assert "-icanon" not in pane.screen
-        assert suspends(pane.format_value("pane_tty")) == b"\x1a"
         pane.type("hello")
         pane.shows("hello")
+
+
+def foreground(pane):
+    """Return the process group that has the terminal of a shell."""
+    return int(Path(f"/proc/{pane.pid}/stat").read_text().rpartition(")")[2].split()[5])
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_it_is_suspended_and_continues_in_the_foreground(busy, prepared):
+    with Pane("--norc", "-i", command=("bash",), server=busy) as pane:
+        pane.type(f"{sys.executable} -m chatctl stats --watch; echo code=$?")
+        pane.press("Enter")
+        pane.shows("here now")
+        if prepared:
+            pane.press("C-z")
+            pane.hides("here now")
+            assert (pane.format_value("alternate_on"), pane.format_value("cursor_flag")) == ("0", "1")
+        else:
+            os.kill(foreground(pane), signal.SIGSTOP)
+        pane.shows("Stopped", "code=")
+        pane.type("echo $((40 + 2))")
+        pane.press("Enter")
+        pane.shows("echo $((40 + 2))\n42")
+        pane.type("fg")
+        pane.press("Enter")
+        pane.shows("here now", "q ends")
+        assert [pane.format_value(flag) for flag in ("alternate_on", "cursor_flag")] == ["1", "0"]
+        pane.press("q")
+        pane.hides("here now")
+        assert [pane.format_value(flag) for flag in ("alternate_on", "cursor_flag")] == ["0", "1"]
+        pane.type("echo done")
+        pane.shows("echo done")
+
+
+@pytest.mark.parametrize(("seconds", "keyboard"), [("600", True), ("0.1", False)])
+def test_a_closed_terminal_ends_it(busy, seconds, keyboard):
+    master, slave = os.openpty()  # not the controlling terminal, so without SIGHUP
+    stdin = slave if keyboard else subprocess.DEVNULL
+    process = Process("stats", "--watch", seconds, server=busy, env={"TERM": "xterm"}, stdin=stdin, stdout=slave)
+    os.close(slave)
+    shown = b""
+    while b"here now" not in shown:
+        shown += os.read(master, 1 << 16)
+    os.close(master)
+    done = process.wait()
+    assert (done.code, done.err) == (129, "")
 
 
 def test_the_dashboard_says_when_the_server_is_away(start_server, watch):

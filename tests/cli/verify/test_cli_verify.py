@@ -247,7 +247,7 @@ def test_a_file_that_cannot_be_opened_is_wrong_usage(address, tmp_path, name):
 
 
 def test_without_a_server_or_with_a_silent_one_it_gives_up(verify, receipts, server, tmp_path):
-    assert verify(receipts, server=f"unix:{tmp_path}/no_server").code == 78
+    assert verify(receipts, "--timeout", "0.5s", server=f"unix:{tmp_path}/no_server").code == 78
     server.process.send_signal(signal.SIGSTOP)
     done = verify(receipts, "--timeout", "0.5s", server=server.address)
     server.process.send_signal(signal.SIGCONT)
@@ -255,17 +255,32 @@ def test_without_a_server_or_with_a_silent_one_it_gives_up(verify, receipts, ser
     assert "--timeout" in done.err
 
 
-def test_a_server_that_goes_away_in_the_middle_ends_it_with_what_is_known(server, tmp_path):
-    receipts = run("send", "--json", piped="a\n", server=server.address).out
-    process = Process("verify", "-", "--json", server=server.address)
-    process.write("no receipt\n" + receipts)
+@pytest.fixture
+def halfway(server):
+    """A `verify -` that has one result, and the receipt that it is for."""
+    receipt = run("send", "--json", piped="a\n", server=server.address).out
+    process = Process("verify", "-", "--json", "--timeout", "5s", server=server.address)
+    process.write(receipt.replace('"tess"', '"eve"'))
     until(lambda: process.out.lines)
-    process.write(receipts.replace('"ann"', '"eve"').replace('"tess"', '"eve"'))
-    until(lambda: len(process.out.lines) == 2)  # so the first was answered, too
+    return process, receipt
+
+
+def test_a_server_that_does_not_come_back_ends_it_with_what_is_known(server, halfway):
+    process, receipt = halfway
     server.stop()
     done = process.wait()
-    assert done.code == 78
-    assert (done.stderr_objects[-1]["reason"], summary(done)["verified"]) == ("STOPPING", 1)
+    assert (done.code, done.stderr_objects[-1]["reason"]) == (78, "UNAVAILABLE")
+    assert summary(done) == {"records": 1, "other_user": 1, "log": log_of(json.loads(receipt))}
+
+
+def test_it_continues_when_the_server_is_back(server, start_server, halfway):
+    process, receipt = halfway
+    server.stop()
+    start_server(listen=server.address, store=server.store)
+    process.write(receipt)
+    done = process.close().wait()
+    assert (done.code, len(done.objects)) == (1, 1)
+    assert summary(done) == {"records": 2, "verified": 1, "other_user": 1, "log": log_of(json.loads(receipt))}
 
 
 def test_time_spent_waiting_for_receipts_does_not_count(address, receipts, silent_address):

@@ -1,0 +1,264 @@
+"""Carries out a plan: starts the process, feeds and reads its streams, sends its signals, and ends it if it hangs."""
+
+import contextlib
+import os
+import selectors
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.fuzz import child
+from tests.fuzz.contents import PIECE_BYTES, content
+from tests.fuzz.descriptors import KEPT_BYTES, open_streams
+
+HANGS_SECONDS = 8  # in addition to the time that a run has after SIGTERM: then it is killed
+TRACE_SECONDS = 0.2
+TRACED_FRAMES = 8
+
+
+@dataclass(frozen=True)
+class World:
+    """The servers and files that all runs share."""
+
+    addresses: dict[str, str]  # by the kind of server; `-send` at the end is for `send` only
+    receipts: str  # path of a file of receipts
+    cursor: str
+    used_store: str  # of a server that runs
+
+    def values(self, plan, folder):
+        """Return what stands for the names in arguments and variables."""
+        address = self.addresses.get(f"{plan.server}-send" if plan.command == "send" else "") or self.addresses[plan.server]
+        return {
+            "@SERVER@": address, "@FOLDER@": folder, "@RECEIPTS@": self.receipts, "@CURSOR@": self.cursor,
+            "@USED@": self.used_store, "@TAKEN@": self.addresses["real"],
+        }  # fmt: skip
+
+
+@dataclass
+class Outcome:
+    """How a run ended."""
+
+    code: int = 0  # below 0: the signal that ended it
+    seconds: float = 0.0
+    seconds_after_signal: float | None = None  # after SIGTERM, without the time in which it waited for a processor
+    hung: bool = False
+    trace: str = ""
+    outputs: dict[str, bytes] = field(default_factory=dict)
+
+
+def replaced(text, values):
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
+
+
+def environment_of(plan, values, folder):
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": folder, "LANG": "C.UTF-8", "TZ": "UTC", "LOGNAME": "tess", "TERM": "xterm",
+        "CHATCTL_SERVER": values["@SERVER@"], "GRPC_VERBOSITY": "NONE",
+    }  # fmt: skip
+    for name, value in plan.environment.items():
+        environment.pop(name, None)
+        if value is not None:
+            environment[name] = replaced(value, values)
+    return environment
+
+
+def make_folder():
+    """Make a directory with the files that arguments name."""
+    folder = tempfile.mkdtemp(prefix="chatctl-fuzz-")
+    path = Path(folder)
+    for name in ("work", "directory"):
+        (path / name).mkdir()
+    (path / "garbage").write_bytes(b"\x00\xffgarbage\n{}\n")
+    (path / "read-only").write_text("x\n")
+    (path / "read-only").chmod(0o400)
+    (path / "unconfirmed").write_text('{"number":1,"room":"ops","user":"ann","input_id":"again","text":"unconfirmed"}\n')
+    for name, target in (("link", "garbage"), ("dangling", "missing"), ("loop", "loop")):
+        (path / name).symlink_to(target)
+    os.mkfifo(path / "fifo")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{folder}/socket")
+    for name, minor in (("null", 3), ("full", 7)):
+        try:
+            os.mknod(path / name, 0o600 | 0o020000, os.makedev(1, minor))  # root could replace those in /dev
+        except PermissionError:
+            (path / name).symlink_to(f"/dev/{name}")
+    return folder
+
+
+class Run:
+    """A run of a plan. `carry_out` returns in the forked process, too: with True, once it is to be the command."""
+
+    def __init__(self, plan, world):
+        self.plan = plan
+        self.outcome = Outcome()
+        self._world = world
+        self._signalled = None  # when SIGTERM was sent, and the time until then in which the process waited for a processor
+
+    def carry_out(self):
+        self.folder = make_folder()
+        values = self._world.values(self.plan, self.folder)
+        self.arguments = [replaced(word, values) for word in self.plan.arguments]
+        environment = environment_of(self.plan, values, self.folder)
+        receipts = Path(self._world.receipts).read_bytes()
+        self._streams = open_streams(self.plan, content(self.plan.content, self.plan.index, receipts), self.folder)
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        self._pid = os.fork()
+        if not self._pid:
+            child.become(self.plan, self.arguments, environment, self._streams, self.folder)
+            return True
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+        self._streams.close_theirs()
+        try:
+            self._supervise()
+        finally:
+            self._end()
+        return False
+
+    def _supervise(self):
+        start = time.monotonic()
+        events, limit = list(self.plan.events), start + self.plan.seconds
+        with contextlib.closing(_Descriptors(self._streams, self._pid)) as descriptors:
+            while not descriptors.has_ended:
+                now = time.monotonic()
+                while events and now >= start + events[0][0]:
+                    name = events.pop(0)[1]
+                    self._cause(name, descriptors)
+                    limit = now + self.plan.seconds + (HANGS_SECONDS if name == "SIGTERM" else 0)
+                if not events and now >= limit and not self.outcome.hung:
+                    self._kill_hanging()
+                descriptors.handle(max(0, (start + events[0][0] if events else limit) - now))
+            now = time.monotonic()
+            self.outcome.seconds = now - start
+            if self._signalled:
+                self.outcome.seconds_after_signal = now - self._signalled[0] - (_run_delay(self._pid) - self._signalled[1])
+            descriptors.read_rest()
+
+    def _cause(self, name, descriptors):
+        if name == "hang up":
+            descriptors.forget(self._streams.terminal[0])
+        elif name == "close stdout":
+            descriptors.forget(self._streams.breakable)
+        else:
+            if name == "SIGTERM" and (not self._signalled or "--exec" in str(self.plan.arguments)):
+                self._signalled = time.monotonic(), _run_delay(self._pid)
+            os.kill(self._pid, getattr(signal, name))
+
+    def _kill_hanging(self):
+        self.outcome.hung = True
+        status = Path(f"/proc/{self._pid}/status").read_text()
+        if not self.plan.own_interpreter:
+            os.kill(self._pid, child.TRACE_SIGNAL)
+            time.sleep(TRACE_SECONDS)
+        states = [line for line in status.splitlines() if line.startswith(("State", "SigPnd", "ShdPnd", "SigBlk"))]
+        frames = [line for line in Path(f"{self.folder}/trace").read_text().splitlines() if "/chatctl/" in line]
+        self.outcome.trace = "\n".join([*states, *frames[:TRACED_FRAMES]])
+        os.kill(self._pid, signal.SIGKILL)
+
+    def _end(self):
+        """Reap the process, and end what is left of its group."""
+        if not self.outcome.seconds:  # we are interrupted
+            os.kill(self._pid, signal.SIGKILL)
+        self.outcome.code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGKILL)
+        self.outcome.outputs = {name: self._streams.output(name) for name in ("stdout", "stderr", "terminal")}
+        self._streams.close_ours()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _Descriptors:
+    """Feeds and reads the streams of a process until it has ended."""
+
+    def __init__(self, streams, pid):
+        self._streams = streams
+        self._selector = selectors.DefaultSelector()
+        self._process = os.pidfd_open(pid)
+        self.has_ended = False
+        self._selector.register(self._process, selectors.EVENT_READ)
+        self._watched = {}
+        for descriptor in {*streams.inputs, *streams.endless, *streams.outputs}:
+            self._watch(descriptor)
+
+    def close(self):
+        self._selector.close()
+        os.close(self._process)
+
+    def _watch(self, descriptor):
+        """Watch what there is to do with a descriptor, and close one with which nothing is left to do."""
+        streams = self._streams
+        writes = streams.inputs.get(descriptor) or descriptor in streams.endless
+        events = selectors.EVENT_WRITE * bool(writes) | selectors.EVENT_READ * (descriptor in streams.outputs)
+        if events == self._watched.get(descriptor, 0) and events:
+            return
+        if self._watched.pop(descriptor, 0):
+            self._selector.unregister(descriptor)
+        if events:
+            self._watched[descriptor] = events
+            self._selector.register(descriptor, events)
+        elif descriptor not in streams.left_open:
+            streams.forget(descriptor)
+
+    def forget(self, descriptor):
+        """Close a descriptor, if it is still open."""
+        if self._watched.pop(descriptor, 0):
+            self._selector.unregister(descriptor)
+            self._streams.forget(descriptor)
+
+    def handle(self, seconds):
+        """Wait for the first event, and handle it."""
+        for key, events in self._selector.select(seconds):
+            if key.fd == self._process:
+                self.has_ended = True
+                continue
+            if events & selectors.EVENT_READ:
+                self._read(key.fd)
+            if events & selectors.EVENT_WRITE and key.fd in self._watched:
+                self._write(key.fd)
+
+    def read_rest(self):
+        """Read what the process has written before its end."""
+        for descriptor in list(self._streams.outputs):
+            while descriptor in self._streams.outputs and self._read(descriptor):
+                pass
+
+    def _read(self, descriptor):
+        """Read once. Returns whether there was anything."""
+        try:
+            data = os.read(descriptor, PIECE_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:  # of a terminal or socket whose other side is closed
+            data = b""
+        kept = self._streams.read[self._streams.outputs[descriptor]]
+        kept += data[: KEPT_BYTES - len(kept)]
+        if not data:
+            self.forget(descriptor)
+        return bool(data)
+
+    def _write(self, descriptor):
+        streams = self._streams
+        data = streams.endless.get(descriptor) or streams.inputs[descriptor]
+        try:
+            written = os.write(descriptor, data[:PIECE_BYTES])
+        except BlockingIOError:
+            return
+        except OSError:  # its reader has closed it
+            self.forget(descriptor)
+            return
+        if descriptor in streams.inputs:
+            streams.inputs[descriptor] = data[written:]
+            self._watch(descriptor)
+
+
+def _run_delay(pid):
+    """Return the seconds in which a process was ready to run and waited for a processor."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
