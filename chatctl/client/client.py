@@ -141,8 +141,7 @@ class ChatClient:
         """
         from chatctl.client.room_stream import RoomStream
 
-        # Without notices: `events` has the changes of the connection.
-        stream = RoomStream(Connector(self.endpoint, self._connector.timeout, None), user, rooms)
+        stream = RoomStream(self._connector, user, rooms)
         try:
             yield stream
         finally:

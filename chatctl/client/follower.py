@@ -94,6 +94,7 @@ class Follower:
                         raise
         finally:
             self._watchdog.close()
+            self._retry_state.close()
 
     async def _pages_of_call(self) -> AsyncGenerator[HistoryPage, None]:
         """Yield the pages of the next call. The query advances past each of them."""

@@ -131,7 +131,7 @@ class ReliableStream:
                     async with self._connector.open_call(timeout, lambda stub: stub.SendAndReceiveMessage()) as call:
                         await self._run_stream(call)
                 if attempt.failure:
-                    self._hooks.on_disconnect(attempt.failure, self._retry_state.retry_notice(attempt.failure))
+                    self._hooks.on_disconnect(attempt.failure)
                     self._changed.set()
                     self.window.requeue()
         except asyncio.CancelledError:
@@ -244,5 +244,6 @@ class ReliableStream:
         self._watchdog.reset(expecting)
 
     def _on_end(self, _: object) -> None:
+        self._retry_state.close()
         for event in (self._ready, self._window_open, self._changed):
             event.set()

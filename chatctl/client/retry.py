@@ -21,11 +21,12 @@ INITIAL_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.1, 2.0
 STREAM_TIMEOUT_SECONDS = 30.0
 MIN_CALL_TIMEOUT_SECONDS = 0.1  # a watchdog with 0 seconds never expires
 ABSENT_HINTS = (NO_SERVER_HINT, PROXY_HINT)  # of errors that mean there is no server
+BRIEF_SECONDS = 1.0  # a break of the connection that is over sooner is not reported
 MAX_DOUBLINGS = 10  # of the backoff, and of the timeout of a call
 
 
 class RetryState:
-    """The failures of an operation that takes several calls, and the notices about them."""
+    """The failures of an operation that takes several calls, and the notices about them. Always `close` it."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class RetryState:
         self.last_error: ChatError | None = None
         """The error of the last call, or None once the server responds again."""
         self._notified = False
+        self._notice_timer: asyncio.TimerHandle | None = None  # of a break that may turn out to be brief
         self._server_seen = False  # whether a chatctl server has ever responded
 
     @property
@@ -67,14 +69,14 @@ class RetryState:
         timed_out = isinstance(error, TimedOut)
         self._timeouts += timed_out
         if not timed_out and (self.last_error is None or isinstance(self.last_error, TimedOut)):
-            self._send_notice(self.retry_notice(error))
+            self._report_failure(error)
         self.last_error = error
         max_pause = min(INITIAL_BACKOFF_SECONDS * 2 ** min(self._failures, MAX_DOUBLINGS), MAX_BACKOFF_SECONDS)
         self._failures += 1
         # Not all clients at once: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
         return random.uniform(max_pause / 2, max_pause)  # noqa: S311
 
-    def retry_notice(self, error: ChatError) -> str:
+    def _retry_notice(self, error: ChatError) -> str:
         """Return a sentence about a failure that is retried: what failed, what a person can do, and how long it retries."""
         hint = error.hint
         if isinstance(error, ServerStopping) or hint == TRY_AGAIN_HINT:
@@ -86,9 +88,16 @@ class RetryState:
 
     def recovered(self) -> None:
         """Record that the server works again."""
+        self.close()
         if self._notified:
             self._notify(f"{self._server} answers again")
         self.last_error, self._notified = None, False
+
+    def close(self) -> None:
+        """Send no notice that is still to come: the operation has ended, or works again."""
+        if self._notice_timer:
+            self._notice_timer.cancel()
+            self._notice_timer = None
 
     def found_server(self) -> None:
         """Record that a chatctl server is there, whether or not it works."""
@@ -120,6 +129,14 @@ class RetryState:
             del hints[0]  # there is a server; it may be down
         hint = ", or ".join(filter(None, hints))
         return Unavailable(message, hint) if isinstance(error, UnexpectedStatus) else error.replace(message, hint)
+
+    def _report_failure(self, error: ChatError) -> None:
+        """Notify of a failure, or of a break of a connection that worked once it has lasted `BRIEF_SECONDS`."""
+        notice = self._retry_notice(error)
+        if not self._server_seen or not isinstance(error, Unavailable | ServerStopping):
+            self._send_notice(notice)
+        elif not self._notice_timer:
+            self._notice_timer = asyncio.get_running_loop().call_later(BRIEF_SECONDS, self._send_notice, notice)
 
     def _send_notice(self, text: str) -> None:
         self._notified = True

@@ -34,8 +34,6 @@ class Disconnected(NamedTuple):
     """The stream broke, or the server cannot be reached. Another stream is tried."""
 
     error: ChatError
-    notice: str
-    """A sentence for a person: what failed, what to do, and how long it is retried."""
 
 
 class PresenceChanged(NamedTuple):
@@ -107,8 +105,8 @@ class RoomSubscription(StreamHooks):
                 self._cursor = response.cursor
         return bool(self._events)
 
-    def on_disconnect(self, error: ChatError, notice: str) -> None:
-        self._connection_event = Disconnected(error, notice)
+    def on_disconnect(self, error: ChatError) -> None:
+        self._connection_event = Disconnected(error)
 
 
 class RoomStream(RecordStream):

@@ -37,6 +37,7 @@ class StatsPoller:
                 await asyncio.sleep(max(started + self._interval - clock(), 0))
         finally:
             watchdog.close()
+            self._retry_state.close()
 
     async def _fetch(self, remaining: float) -> ServerStats:
         seconds = self._retry_state.attempt_timeout(remaining)

@@ -30,5 +30,5 @@ class StreamHooks:
             raise contract_error("messages that were not asked for")
         return False
 
-    def on_disconnect(self, error: ChatError, notice: str) -> None:
-        """The stream broke, or the server cannot be reached. `notice` says so to a person."""
+    def on_disconnect(self, error: ChatError) -> None:
+        """The stream broke, or the server cannot be reached."""

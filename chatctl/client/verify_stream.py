@@ -60,6 +60,7 @@ class VerifyStream:
             ) from None
         finally:
             self._watchdog.close()
+            self._retry_state.close()
             feeder.cancel()
             await asyncio.wait({feeder})
         if self._input_error:

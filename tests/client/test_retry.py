@@ -5,6 +5,7 @@ from math import inf
 
 import pytest
 
+from chatctl.client import retry
 from chatctl.client.call_errors import (
     BODY_LIMIT_HINT,
     NO_SERVER_HINT,
@@ -24,6 +25,7 @@ from chatctl.errors import (
     Unavailable,
     UnexpectedStatus,
 )
+from tests.support.waiting import run_ready_tasks
 
 NO_SERVER = Unavailable("no chatctl server answers at here (refused)", NO_SERVER_HINT)
 
@@ -66,9 +68,10 @@ def test_a_notice_and_the_final_error_have_the_hint(state, notices):
 
 
 @pytest.mark.parametrize("see_server", [RetryState.found_server, RetryState.responded, RetryState.made_progress])
-def test_after_a_server_was_seen_there_is_no_hint_to_start_one(state, notices, see_server):
+async def test_after_a_server_was_seen_there_is_no_hint_to_start_one(state, notices, see_server):
     see_server(state)
     state.record_failure(NO_SERVER)
+    await run_ready_tasks()
     assert notices == [f"{NO_SERVER.message}; trying again for up to 5 s"]
     assert str(state.final_error()) == f"{NO_SERVER.message}; gave up after 5 s: wait longer with --timeout"
 
@@ -85,10 +88,11 @@ def test_a_hint_of_the_server_stays_in_the_notice_and_the_final_error(state, not
 RESET = ("here", UNAVAILABLE, "RST_STREAM (Received RST_STREAM with error code 2)")
 
 
-def test_a_call_that_is_reset_again_and_again_may_be_too_large_for_a_proxy(state, notices):
+async def test_a_call_that_is_reset_again_and_again_may_be_too_large_for_a_proxy(state, notices):
     state.responded()
     error = error_from_foreign_status(*RESET, responded=True, streamed=True)
     state.record_failure(error)
+    await run_ready_tasks()
     assert notices == [f"{error.message}; trying again for up to 5 s"]  # less at once goes through
     assert BODY_LIMIT_HINT in state.final_error().hint
     assert error_from_foreign_status(*RESET, responded=True).hint == ""
@@ -108,7 +112,7 @@ def test_a_body_that_a_proxy_refuses_is_transient_and_named():
 )
 def test_a_notice_has_no_hint_to_do_what_the_client_does(state, notices, error, what):
     state.record_failure(error)
-    assert notices == [state.retry_notice(error)] == [f"{what}; trying again for up to 5 s"]
+    assert notices == [f"{what}; trying again for up to 5 s"]
 
 
 def test_without_a_timeout_there_is_no_hint_to_wait_longer(notices):
@@ -119,7 +123,7 @@ def test_without_a_timeout_there_is_no_hint_to_wait_longer(notices):
 
 
 @pytest.mark.parametrize("error", [StoreFull("no space"), ServerStopping("stopping"), TimedOut("silent")])
-def test_the_final_error_keeps_its_type(state, error):
+async def test_the_final_error_keeps_its_type(state, error):
     state.responded()
     state.record_failure(error)
     assert type(state.final_error()) is type(error)
@@ -140,6 +144,39 @@ def test_errors_that_another_call_does_not_change_are_not_retried(state):
     state.responded()
     for error in (CursorOtherLog("another"), IncompatibleServer("newer"), ValueError("a bug"), None):
         assert not state.can_retry(error)
+
+
+BREAKS = [Unavailable("the connection to here broke"), ServerStopping("stopping"), NO_SERVER]
+
+
+@pytest.mark.parametrize("ends", [RetryState.recovered, RetryState.close])
+async def test_a_break_that_is_over_within_a_second_is_not_reported(state, notices, monkeypatch, ends):
+    monkeypatch.setattr(retry, "BRIEF_SECONDS", 3600)
+    state.made_progress()
+    for error in BREAKS:
+        state.record_failure(error)
+    timer = state._notice_timer
+    assert timer.when() - asyncio.get_running_loop().time() > 3000
+    ends(state)
+    assert timer.cancelled()
+    assert notices == []
+
+
+async def test_a_break_that_lasts_is_reported_with_its_cause_and_its_end(state, notices):
+    for _ in range(2):
+        state.made_progress()
+        for error in BREAKS:
+            state.record_failure(error)
+        await run_ready_tasks()
+        state.recovered()
+    assert notices == ["the connection to here broke; trying again for up to 5 s", "here answers again"] * 2
+
+
+async def test_other_errors_of_a_server_are_reported_at_once(state, notices, monkeypatch):
+    monkeypatch.setattr(retry, "BRIEF_SECONDS", 3600)
+    state.made_progress()
+    state.record_failure(StoreFull("no space left"))
+    assert notices == ["no space left; trying again for up to 5 s"]
 
 
 async def run(attempts, error):

@@ -17,8 +17,8 @@ HEARTBEATS = 6  # one a second: longer than twice the idle time
 LINES = 40_000
 QUICK_CLIENT = """
 from chatctl.__main__ import main
-from chatctl.client import heartbeat
-heartbeat.HEARTBEAT_SECONDS = 0.5
+from chatctl.client import heartbeat, retry
+heartbeat.HEARTBEAT_SECONDS, retry.BRIEF_SECONDS = 0.5, 0
 main()
 """
 QUICK_SERVER = """

@@ -23,6 +23,7 @@ class ChatLayout(Screen[None]):
     Sidebar { width: 20; height: 100%; padding: 0 1; background: $surface; }
     #header, #status { height: 1; padding: 0 2 0 1; background: $surface; }
     #hint { height: auto; max-height: 4; padding: 0 2 0 1; color: $text-warning; display: none; }
+    Composer:nocolor .text-area--cursor, Composer:nocolor .text-area--selection { text-style: reverse; }
     """
 
     def __init__(self, composer: Composer) -> None:

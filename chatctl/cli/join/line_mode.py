@@ -10,7 +10,7 @@ from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdin_input import StdinInput, replaced_text
 from chatctl.cli.streams.stdout import LinePrinter, on_stdout_closed
 from chatctl.cli.terminal import escape, notices, times
-from chatctl.client import Connected, DeliveryReport, Disconnected, HistoryPage, Query, RoomStream
+from chatctl.client import DeliveryReport, HistoryPage, Query, RoomStream
 from chatctl.client.client import ChatClient
 from chatctl.model.limits import MAX_NUMBER
 from chatctl.model.messages import Run
@@ -35,7 +35,7 @@ class LineMode:
         self._feed_task: asyncio.Task[None] | None = None
         self._printed_sequences: dict[str, int] = {}  # sequence of the newest message printed, by room
         self._last_own_sequence = 0  # of the newest message stored for this user
-        self._disconnected = self._stdout_closed = self._failed = False
+        self._stdout_closed = self._failed = False
 
     async def run(self, endpoint: Endpoint, seconds: float) -> int:
         """Send and print until stdin ends. Returns the exit code. Raises the error that ended it before that."""
@@ -80,7 +80,7 @@ class LineMode:
     # --- the stream
 
     async def _run_stream(self, endpoint: Endpoint, seconds: float) -> None:
-        async with ChatClient(endpoint, seconds) as client, client.join(self._user, self._rooms) as stream:
+        async with ChatClient(endpoint, seconds, self._notice) as client, client.join(self._user, self._rooms) as stream:
             self._stream = stream
             on_stdout_closed(self._close_stdout)
             try:
@@ -104,14 +104,6 @@ class LineMode:
                 self._print_page(event)
             case DeliveryReport():
                 self._handle_report(event)
-            case Disconnected(notice=notice):
-                if not self._disconnected:
-                    self._notice(notice)
-                self._disconnected = True
-            case Connected():
-                if self._disconnected:
-                    self._notice(f"{client.endpoint} answers again")
-                self._disconnected = False
 
     def _finish_if_done(self, stream: RoomStream) -> None:
         """Finish when the input has ended, every line has a receipt, and every stored line was printed."""
