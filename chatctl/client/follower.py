@@ -14,8 +14,11 @@ from chatctl.client.retry import Attempts, RetryState
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.errors import ChatError, InvalidRequest, Unavailable
 from chatctl.model.messages import HistoryPage, Query
+from chatctl.model.stats import ServerStats
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert
+from chatctl.wire.page_reader import PageReader
+from chatctl.wire.stats import server_stats_from_pb
 
 UNTIL_GRACE_SECONDS = 10.0  # how long after its `until` a query still waits for the server to end it
 
@@ -23,8 +26,9 @@ UNTIL_GRACE_SECONDS = 10.0  # how long after its `until` a query still waits for
 async def read_pages(call: Call, query: Query, on_response: Callable[[bool], None]) -> AsyncGenerator[HistoryPage, None]:
     """Yield the pages of one call of GetMessages. Calls `on_response` with whether another response is due.
 
-    Raises IncompatibleServer if the query has an input id or several texts to search for, and the server ignores them.
+    Raises IncompatibleServer for a page that does not fit the query, or if the server is too old for its conditions.
     """
+    reader = PageReader(query)
     needles = query.needles if query.also_contains else ()
     while (response := await call.read()) is not None:
         on_response(False)  # the caller's time does not count
@@ -34,7 +38,7 @@ async def read_pages(call: Call, query: Query, on_response: Callable[[bool], Non
             needle not in text.casefold() for run in response.runs for text in run.texts for needle in needles
         ):
             raise outdated_server_error(call.server, "searching for several texts")
-        yield convert.history_page_from_pb(response)
+        yield reader.read(response)
         # After a live page, the server responds only once there are new messages.
         on_response(not response.live)
 
@@ -130,16 +134,15 @@ class Follower:
     def _call_timeout(self) -> float:
         return self._retry_state.attempt_timeout(self._watchdog.remaining)
 
-    async def _stats(self) -> pb.GetStatsResponse:
+    async def _stats(self) -> ServerStats:
         request = pb.GetStatsRequest(top=1)
         async with self._connector.open_call(self._call_timeout, lambda stub: stub.GetStats(request)) as call:
-            response: pb.GetStatsResponse = await call.response()
-        return response
+            return server_stats_from_pb(await call.response())
 
     async def _check_until(self) -> None:
         """Raise IncompatibleServer if the server is too old for `until` with `follow`: it reports no activity."""
         query = self._query
-        if query.follow and query.until is not None and not (response := await self._stats()).HasField("activity"):
+        if query.follow and query.until is not None and not (response := await self._stats()).has_activity:
             raise outdated_server_error(self._connector.server, "following until a time", response.version) from None
 
     async def _start_at_head(self) -> None:
