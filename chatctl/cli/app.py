@@ -14,7 +14,8 @@ from itertools import pairwise
 import typer
 
 from chatctl.cli import failures, options, usage
-from chatctl.cli.streams import process
+from chatctl.cli.exit_codes import FAILED
+from chatctl.cli.streams import descriptors, process
 from chatctl.cli.terminal import notices
 
 app = typer.Typer(
@@ -57,6 +58,7 @@ def run(arguments: list[str]) -> int:
     command = arguments[0] if arguments[:1] and arguments[0] in COMMANDS else ""
     as_json = _wants_json(command, arguments)
     process.prepare(os.environ, as_json, _wants_no_color(arguments))
+    descriptors.use_for_standard_streams()
     try:
         code = _run(command, arguments, as_json)
         sys.stdout.flush()
@@ -75,7 +77,17 @@ def _run(command: str, arguments: list[str], as_json: bool) -> object:
     for notice in options.removed_variables(command):
         notices.notifier(as_json)(notice)
     prepare = getattr(_module(command), "prepare", None) if command else None
+    if os.environ.get(COMPLETION_VARIABLE):
+        return _complete(arguments)
     return app(args=prepare(arguments) if prepare else arguments, prog_name="chatctl", standalone_mode=False)
+
+
+def _complete(arguments: list[str]) -> object:
+    """Answer a shell that asks for completions, with nothing if it does not set what the answer depends on."""
+    try:
+        return app(args=arguments, prog_name="chatctl", standalone_mode=False)
+    except (KeyError, ValueError):
+        return FAILED
 
 
 def _module(command: str) -> object:

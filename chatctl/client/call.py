@@ -12,7 +12,7 @@ from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.compat.grpc_call import keep_server_status, useful_details
 from chatctl.errors import ChatError, TimedOut
 from chatctl.wire import status
-from chatctl.wire.checks import contract_error
+from chatctl.wire.checks import clean_sentence, contract_error
 
 
 class Call:
@@ -115,4 +115,6 @@ class Call:
         trailers = tuple(error.trailing_metadata() or ())
         if any(key == status.REASON_KEY for key, _ in trailers):
             return status.error_from_status(code, details, trailers)
-        return error_from_foreign_status(self.server, code, useful_details(details), self._responded, self._streamed)
+        return error_from_foreign_status(
+            self.server, code, clean_sentence(useful_details(details)), self._responded, self._streamed
+        )

@@ -18,7 +18,6 @@ from chatctl.net.channel import open_channel
 from chatctl.net.endpoint import Endpoint
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
-from chatctl.wire import convert
 from chatctl.wire.stats import server_stats_from_pb
 
 if TYPE_CHECKING:
@@ -89,21 +88,17 @@ class ChatClient:
         cursor = (await self.stats(1)).head
         return HistoryPage([], cursor, prefix_of(cursor), live=True)
 
-    async def read(self, query: Query) -> AsyncGenerator[HistoryPage, None]:
-        """Yield pages of the messages that match, in log order. Close the iterator, or the client, to stop early.
+    def read(self, query: Query) -> "Follower":
+        """Return an iterator over pages of the messages that match, in log order.
 
-        Raises InvalidRequest, CursorMalformed, CursorOtherLog, CursorBeyondHead, TooManyStreams, Unavailable,
-        ServerStopping, TimedOut, StoreFailed, and IncompatibleServer for a server that does not know the query's input id.
+        Once the server has responded, it connects again after a failure and continues from the last cursor, for as long as
+        the timeout allows. Raises InvalidRequest, CursorMalformed, CursorOtherLog, CursorBeyondHead, TooManyStreams,
+        Unavailable, ServerStopping, TimedOut, StoreFailed, and IncompatibleServer for a server that does not know the
+        query's input id.
         """
-        from chatctl.client.follower import read_pages
+        from chatctl.client.follower import Follower
 
-        call = self._wrap_call(self._stub.GetMessages(convert.query_to_pb(query)))
-        try:
-            async with aclosing(read_pages(call, query, call.watchdog.reset)) as pages:
-                async for page in pages:
-                    yield page
-        finally:
-            call.close()
+        return Follower(self._connector, query, channel=self._channel)
 
     def follow(self, query: Query, from_now: bool = False) -> "Follower":
         """Return an iterator over pages of stored messages and then of new ones, up to the query's limit or `until`.

@@ -1,7 +1,7 @@
 """Connector: opens calls to one server for everything that retries."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from chatctl.client.call import Call
@@ -22,13 +22,13 @@ class Connector:
         self.notify = notify
 
     @asynccontextmanager
-    async def open_call(self, seconds: float, method: Callable[[Any], Any]) -> AsyncIterator[Call]:
-        """Make a call on a channel of its own, which ends with TimedOut after `seconds` without a response.
+    async def open_call(self, seconds: float, method: Callable[[Any], Any], channel: Any = None) -> AsyncIterator[Call]:
+        """Make a call, by default on a channel of its own, which ends with TimedOut after `seconds` without a response.
 
         `method` gets the stub. A channel of its own, because a connection that broke can take minutes to be noticed.
         """
-        async with open_channel(self._endpoint) as channel:
-            call = Call(self.server, method(chat_pb2_grpc.ChatServiceStub(channel)), seconds, None)
+        async with nullcontext(channel) if channel else open_channel(self._endpoint) as opened:
+            call = Call(self.server, method(chat_pb2_grpc.ChatServiceStub(opened)), seconds, None)
             try:
                 yield call
             finally:

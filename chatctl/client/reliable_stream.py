@@ -181,7 +181,7 @@ class ReliableStream:
             self._on_progress()
         self._retry_state.found_server()
         self._ready.set()
-        self._hooks.on_welcome()
+        self._hooks.on_welcome(self.log)
         self._changed.set()
 
     def _on_progress(self) -> None:

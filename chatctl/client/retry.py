@@ -34,11 +34,12 @@ class RetryState:
         timeout: float,
         notify: Callable[[str], None] | None,
         stream_timeout: float = STREAM_TIMEOUT_SECONDS,
+        retry_first: bool = True,
     ) -> None:
         """`timeout` is how many seconds the operation retries; 0 is without a limit.
 
         A stream without a response for `stream_timeout` seconds, or for half the timeout, may be dead: the operation opens
-        another one.
+        another one. Without `retry_first` nothing is retried until a chatctl server has responded.
         """
         self._server = server
         self._timeout = timeout
@@ -50,6 +51,7 @@ class RetryState:
         self._notified = False
         self._notice_timer: asyncio.TimerHandle | None = None  # of a break that may turn out to be brief
         self._server_seen = False  # whether a chatctl server has ever responded
+        self._retry_first = retry_first
 
     @property
     def call_timeout(self) -> float:
@@ -58,11 +60,13 @@ class RetryState:
 
     def attempt_timeout(self, remaining: float) -> float:
         """Return `call_timeout`, or the seconds that remain if they are fewer, but never 0, which is without a limit."""
+        if not (self._retry_first or self._server_seen):
+            return self._timeout  # of the only call
         return max(min(self.call_timeout, remaining), MIN_CALL_TIMEOUT_SECONDS)
 
     def can_retry(self, error: BaseException | None) -> bool:
         """Return whether another call may succeed after this error."""
-        return may_retry(error, self._server_seen)
+        return (self._retry_first or self._server_seen) and may_retry(error, self._server_seen)
 
     def record_failure(self, error: ChatError) -> float:
         """Record the failure of a call. Return how many seconds to pause before the next one."""

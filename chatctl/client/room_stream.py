@@ -15,10 +15,12 @@ from chatctl.client.send_stream import RecordStream
 from chatctl.client.send_window import DeliveryReport
 from chatctl.client.stream_hooks import StreamHooks
 from chatctl.errors import ChatError
-from chatctl.model.messages import HistoryPage
+from chatctl.model.messages import HistoryPage, Query
 from chatctl.model.stats import RoomPresence
 from chatctl.v1 import chat_pb2 as pb
-from chatctl.wire import convert, stats
+from chatctl.wire import stats
+from chatctl.wire.checks import contract_error
+from chatctl.wire.page_reader import PageReader
 
 STREAM_TIMEOUT_SECONDS = 10.0  # shorter than that of `send`: a person waits for each receipt
 
@@ -52,6 +54,7 @@ class RoomSubscription(StreamHooks):
         self._changed = False  # whether the server does not know the rooms yet
         self._id = 0  # how many subscriptions were sent on this stream
         self._cursor = ""
+        self._reader = PageReader(Query())
         self._connection_event: Connected | Disconnected | None = None
         self._events: deque[PresenceChanged | HistoryPage] = deque()  # of one response
 
@@ -81,21 +84,25 @@ class RoomSubscription(StreamHooks):
     def _next_receive(self) -> pb.Receive:
         self._changed = False
         self._id += 1
+        self._reader = PageReader(Query(rooms=tuple(self.rooms), after=self._cursor))
         return pb.Receive(rooms=self.rooms, after=self._cursor if self.rooms else "", presence=True)
 
-    def on_welcome(self) -> None:
+    def on_welcome(self, log: str) -> None:
+        self._reader.set_log(log)
         self._connection_event = Connected()
 
     def on_response(self, response: pb.SendAndReceiveMessageResponse) -> bool:
         if response.cursor and not response.receive:  # older servers do not name the `receive` that a response is for
             raise outdated_server_error(self._server, "joining rooms")
+        if not 0 <= response.receive <= self._id or (response.runs and not response.cursor):
+            raise contract_error("messages that were not asked for")
         # A response that was in flight when the rooms changed lacks the new ones. The server sends its messages again.
         if response.receive == self._id and not self._changed:
             if response.present:
-                self._events.append(PresenceChanged(stats.presence_from_pb(response.present)))
+                self._events.append(PresenceChanged(stats.presence_from_pb(response.present, self.rooms)))
             if response.cursor:
+                self._events.append(self._reader.read(response))
                 self._cursor = response.cursor
-                self._events.append(convert.history_page_from_pb(response))
         return bool(self._events)
 
     def on_disconnect(self, error: ChatError) -> None:

@@ -18,8 +18,8 @@ class StreamHooks:
     def next_request(self) -> pb.SendAndReceiveMessageRequest | None:
         """Return a request to send before the next records, or None."""
 
-    def on_welcome(self) -> None:
-        """The server has accepted the stream."""
+    def on_welcome(self, log: str) -> None:
+        """The server has accepted the stream. `log` is the id of its log."""
 
     def on_response(self, response: pb.SendAndReceiveMessageResponse) -> bool:
         """Take what is not a receipt. Return whether to read nothing more until `ReliableStream.resume_reading`.

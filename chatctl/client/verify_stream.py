@@ -9,12 +9,14 @@ from chatctl.client.call_errors import STORE_HINT, UNIMPLEMENTED, outdated_serve
 from chatctl.client.connector import Connector
 from chatctl.client.heartbeat import Heartbeat
 from chatctl.client.retry import Attempts, RetryState
-from chatctl.client.verify_window import VerifyResult, VerifyWindow
+from chatctl.client.verify_window import MAX_REQUEST_CLAIMS, VerifyResult, VerifyWindow
 from chatctl.client.watchdog import ResponseWatchdog
 from chatctl.errors import CursorOtherLog, IncompatibleServer, LogChanged, Unavailable, UnexpectedStatus
 from chatctl.model.claims import Claims
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert
+from chatctl.wire.checks import check_count
+from chatctl.wire.stats import server_stats_from_pb
 
 
 class VerifyStream:
@@ -118,10 +120,10 @@ class VerifyStream:
         """Keep to the server's limits, which may have changed since the last call. Return its version."""
         request = pb.GetStatsRequest(top=1)
         async with self._connector.open_call(self._call_timeout, lambda stub: stub.GetStats(request)) as call:
-            response: pb.GetStatsResponse = await call.response()
+            server_stats = server_stats_from_pb(await call.response())
         self._retry_state.found_server()
-        self._window.set_limit(response.limits.batch_messages)
-        return response.version
+        self._window.set_limit(server_stats.limits.batch_messages)
+        return server_stats.version
 
     async def _wait_for_claims(self) -> None:
         """Wait until there is a claim to send, or the input has ended. Meanwhile no response is due."""
@@ -134,6 +136,7 @@ class VerifyStream:
 
     async def _read_results(self, call: Call) -> AsyncGenerator[VerifyResult, None]:
         while (response := await call.read()) is not None:
+            check_count("faults", response.faults, MAX_REQUEST_CLAIMS)
             result = self._window.take_answer(response.num_messages, convert.faults_from_pb(response.faults))
             self._responded = True
             self._retry_state.made_progress()

@@ -88,7 +88,7 @@ class VerifyWindow:
         if not self._in_flight:
             raise contract_error("a response without a request")
         claims = self._in_flight[0].claims
-        if num_messages != len(claims) or not all(0 <= fault.index < len(claims) for fault in faults):
+        if num_messages != len(claims) or not _are_faults_of(claims, faults):
             raise contract_error("a response that does not fit the request")
         self._in_flight.popleft()
         self._claims_in_flight -= len(claims)
@@ -103,3 +103,13 @@ class VerifyWindow:
         self._pending_claims += self._claims_in_flight
         self._in_flight.clear()
         self._claims_in_flight = 0
+
+
+def _are_faults_of(claims: Sequence[Claim], faults: list[Fault]) -> bool:
+    """Return whether the faults are those of different claims, in their order."""
+    last = -1
+    for fault in faults:
+        if not last < fault.index < len(claims) or fault.sequence != claims[fault.index].sequence:
+            return False
+        last = fault.index
+    return True

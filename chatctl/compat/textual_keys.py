@@ -1,4 +1,4 @@
-"""Correct what Textual reads from the terminal: Alt+Enter, Alt with a digit, and pastes that contain an escape.
+"""Correct what Textual reads from the terminal: Alt+Enter, Alt with a digit, pastes that contain an escape, early keys.
 
 Library: Textual 8.2. Private names: `_ansi_sequences`, `_xterm_parser`, and the parser that `drivers.linux_driver` imports.
 
@@ -7,10 +7,15 @@ Symptoms without it:
   (https://github.com/Textualize/textual/issues/6663).
 - Alt with a digit is read as the character that a Mac has on that key, so it cannot select a room.
 - An escape character ends a paste: the rest is read as keys, and one of them may be Enter, which sends it.
+- Enter that is typed before the app starts is read as Ctrl+J, because the terminal still turns it into a newline then.
 
 Delete `install` and its parts as scripts/check-workarounds reports each of them fixed.
 """
 
+import fcntl
+import os
+import sys
+import termios
 from collections.abc import Iterable
 
 from textual import _ansi_sequences, message
@@ -38,6 +43,7 @@ class PasteFilter(XTermParser):
         self._recent = ""  # the last characters, which may be a part of PASTE_BEGIN
         self._pasting = False
         self._withheld = ""  # characters of a paste that may be the start of PASTE_END
+        self._early_bytes = _pending_bytes()  # typed before the terminal was in raw mode
 
     def feed(self, data: str) -> Iterable[message.Message]:
         """Return the events for the data; empty data is the end of the input."""
@@ -46,6 +52,9 @@ class PasteFilter(XTermParser):
 
     def _filter(self, character: str) -> str:
         """Return what of the character, and of those withheld before it, goes to Textual."""
+        if self._early_bytes > 0:
+            self._early_bytes -= len(character.encode(errors="replace"))
+            character = "\r" if character == "\n" else character
         if not self._pasting:
             self._recent = (self._recent + character)[-len(PASTE_BEGIN) :]
             self._pasting = self._recent == PASTE_BEGIN
@@ -56,3 +65,10 @@ class PasteFilter(XTermParser):
             self._pasting, self._recent, self._withheld = False, "", ""
             return PASTE_END
         return "" if self._withheld == candidate else candidate.replace(ESCAPE, "")
+
+
+def _pending_bytes() -> int:
+    """Return how many bytes of input the terminal holds."""
+    if not os.isatty(0):
+        return 0
+    return int.from_bytes(fcntl.ioctl(0, termios.FIONREAD, bytes(4)), sys.byteorder)

@@ -6,9 +6,9 @@ A response that breaks the contract raises IncompatibleServer, and nothing of it
 import re
 from typing import Any
 
-from chatctl.errors import IncompatibleServer
+from chatctl.errors import CursorMalformed, IncompatibleServer
 from chatctl.model.claims import MAX_SEQUENCE
-from chatctl.model.cursor import cursor_prefix
+from chatctl.model.cursor import Cursor, cursor_prefix, parse_cursor
 from chatctl.model.limits import MAX_NAME_BYTES, name_error
 from chatctl.model.records import Receipt, ReceiptStatus
 
@@ -50,6 +50,17 @@ def check_log(log: str, prefix: str) -> None:
         raise contract_error(f"an invalid log id: {shown(log)}")
     if prefix != cursor_prefix(log):
         raise contract_error(f"an invalid cursor prefix: {shown(prefix)}")
+
+
+def check_cursor(cursor: str, prefix: str) -> Cursor:
+    """Return a cursor with this prefix. Raises IncompatibleServer."""
+    try:
+        parsed = parse_cursor(cursor)
+    except CursorMalformed:
+        raise contract_error(f"an invalid cursor: {shown(cursor)}") from None
+    check_log(parsed.log, prefix)
+    check_range("sequence in a cursor", parsed.sequence, 0, MAX_SEQUENCE)
+    return parsed
 
 
 def check_word(what: str, word: str) -> None:

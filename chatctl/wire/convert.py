@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chatctl.model import records
 from chatctl.model.claims import Claim, Fault, FaultKind
 from chatctl.model.limits import Limits
-from chatctl.model.messages import HistoryPage, Query, Run
+from chatctl.model.messages import Query, Run
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import checks
 from chatctl.wire.checks import contract_error
@@ -75,18 +75,6 @@ def runs_to_pb(runs: Iterable[Run]) -> list[pb.Run]:
         pb.Run(sequence=n, room=room, user=user, create_time=time_to_pb(t), texts=texts, number=number)
         for n, room, user, t, texts, number in runs
     ]
-
-
-def runs_from_pb(messages: Iterable[pb.Run]) -> list[Run]:
-    """Return the runs of a response. Raises IncompatibleServer."""
-    return [
-        Run(run.sequence, run.room, run.user, time_from_pb(run.create_time), list(run.texts), run.number) for run in messages
-    ]
-
-
-def history_page_from_pb(response: pb.GetMessagesResponse | pb.SendAndReceiveMessageResponse) -> HistoryPage:
-    """Return the page in a response. Raises IncompatibleServer."""
-    return HistoryPage(runs_from_pb(response.runs), response.cursor, response.cursor_prefix, response.live)
 
 
 def time_from_pb(time: Timestamp) -> int:

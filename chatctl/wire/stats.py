@@ -1,15 +1,20 @@
 """Convert statistics, activity and presence between `model` and the contract."""
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Collection, Iterable, Sequence
 
 from google.protobuf.duration_pb2 import Duration
 
 from chatctl.model import stats
+from chatctl.model.cursor import cursor_prefix
+from chatctl.model.limits import MAX_TOP
 from chatctl.model.stats import Activity, RoomActivity, RoomPresence
 from chatctl.v1 import chat_pb2 as pb
+from chatctl.wire import checks
 from chatctl.wire.convert import limits_from_pb, limits_to_pb, time_from_pb, time_to_pb
+
+MAX_INTERVALS, MAX_ACTIVE_ROOMS, MAX_PRESENT_USERS = 90, 20, 100
+MAX_DURATION_SECONDS = 10_000 * 366 * 86_400  # as the contract of google.protobuf.Duration, about 10,000 years
 
 
 def room_stats_to_pb(rooms: Sequence[stats.NameStats]) -> list[pb.RoomStats]:
@@ -24,14 +29,27 @@ def user_stats_to_pb(users: Sequence[stats.NameStats]) -> list[pb.UserStats]:
 
 def stats_from_pb(response: pb.GetStatsResponse) -> stats.LogStats:
     """Return the log's figures of a response. Raises IncompatibleServer."""
+    checks.check_count("rooms", response.rooms, MAX_TOP)
+    checks.check_count("users", response.users, MAX_TOP)
     return stats.LogStats(
-        response.num_messages,
-        response.num_rooms,
-        response.num_users,
-        response.stored_bytes,
-        [stats.NameStats(room.room, room.num_messages, time_from_pb(room.last_time)) for room in response.rooms],
-        [stats.NameStats(user.user, user.num_messages, time_from_pb(user.last_time)) for user in response.users],
+        _count("num_messages", response.num_messages),
+        _count("num_rooms", response.num_rooms),
+        _count("num_users", response.num_users),
+        _count("stored_bytes", response.stored_bytes),
+        [_name_stats("room", room.room, room) for room in response.rooms],
+        [_name_stats("user", user.user, user) for user in response.users],
     )
+
+
+def _name_stats(what: str, name: str, figures: pb.RoomStats | pb.UserStats) -> stats.NameStats:
+    checks.check_name(what, name)
+    return stats.NameStats(name, _count("num_messages", figures.num_messages), time_from_pb(figures.last_time))
+
+
+def _count(what: str, number: int) -> int:
+    """Return a number that counts something."""
+    checks.check_range(what, number, 0, math.inf)
+    return number
 
 
 def _duration_to_pb(seconds: float | None) -> Duration | None:
@@ -56,20 +74,27 @@ def activity_to_pb(activity: Activity) -> pb.Activity:
 
 
 def activity_from_pb(message: pb.Activity) -> Activity:
-    """Return the activity of a response."""
-
-    def seconds(field: Literal["commit_median", "commit_p99"]) -> float | None:
-        return getattr(message, field).ToNanoseconds() / 1e9 if message.HasField(field) else None
-
+    """Return the activity of a response. Raises IncompatibleServer."""
+    checks.check_count("intervals", message.num_messages, MAX_INTERVALS)
+    checks.check_count("active rooms", message.rooms, MAX_ACTIVE_ROOMS)
+    rate = message.messages_per_second if math.isfinite(message.messages_per_second) else 0.0
+    checks.check_range("messages_per_second", rate, 0, math.inf)
+    for room in message.rooms:
+        checks.check_name("room", room.room)
     return Activity(
-        message.messages_per_second if math.isfinite(message.messages_per_second) else 0.0,
-        list(message.num_messages),
-        [RoomActivity(room.room, room.num_messages) for room in message.rooms],
-        message.followers,
-        message.senders,
-        seconds("commit_median"),
-        seconds("commit_p99"),
+        rate,
+        [_count("num_messages", count) for count in message.num_messages],
+        [RoomActivity(room.room, _count("num_messages", room.num_messages)) for room in message.rooms],
+        _count("followers", message.followers),
+        _count("senders", message.senders),
+        _seconds("commit_median", message.commit_median) if message.HasField("commit_median") else None,
+        _seconds("commit_p99", message.commit_p99) if message.HasField("commit_p99") else None,
     )
+
+
+def _seconds(what: str, duration: Duration) -> float:
+    checks.check_range(what, duration.seconds, 0, MAX_DURATION_SECONDS)
+    return duration.seconds + duration.nanos / 1e9
 
 
 def presence_to_pb(present: Iterable[RoomPresence]) -> list[pb.Presence]:
@@ -77,9 +102,17 @@ def presence_to_pb(present: Iterable[RoomPresence]) -> list[pb.Presence]:
     return [pb.Presence(room=room, users=users, num_users=count) for room, users, count in present]
 
 
-def presence_from_pb(messages: Iterable[pb.Presence]) -> list[RoomPresence]:
-    """Return the presence of a response."""
-    return [RoomPresence(message.room, list(message.users), message.num_users) for message in messages]
+def presence_from_pb(messages: Collection[pb.Presence], rooms: Collection[str] = ()) -> list[RoomPresence]:
+    """Return the presence of a response, in these rooms if any are given. Raises IncompatibleServer."""
+    checks.check_count("occupied rooms", messages, MAX_TOP)
+    for message in messages:
+        checks.check_count("users in a room", message.users, MAX_PRESENT_USERS)
+        if rooms and message.room not in rooms:
+            raise checks.contract_error(f"presence that was not asked for: {checks.shown(message.room)}")
+        checks.check_name("room", message.room)
+        for user in message.users:
+            checks.check_name("user", user)
+    return [RoomPresence(message.room, list(message.users), _count("num_users", message.num_users)) for message in messages]
 
 
 def server_stats_to_pb(server_stats: stats.ServerStats) -> pb.GetStatsResponse:
@@ -109,9 +142,12 @@ def server_stats_to_pb(server_stats: stats.ServerStats) -> pb.GetStatsResponse:
 
 def server_stats_from_pb(response: pb.GetStatsResponse) -> stats.ServerStats:
     """Return the statistics in a response. Raises IncompatibleServer."""
+    checks.check_cursor(response.head, cursor_prefix(response.log))
+    checks.check_word("version", response.version)
+    checks.check_word("kind of store", response.store)
     return stats.ServerStats(
         stats=stats_from_pb(response),
-        uptime_seconds=round(response.uptime.seconds + response.uptime.nanos / 1e9, 3),
+        uptime_seconds=round(_seconds("uptime", response.uptime), 3),
         version=response.version,
         log=response.log,
         store=response.store,
@@ -119,5 +155,5 @@ def server_stats_from_pb(response: pb.GetStatsResponse) -> stats.ServerStats:
         head=response.head,
         activity=activity_from_pb(response.activity),
         presence=presence_from_pb(response.present),
-        clock_lag_seconds=round(response.clock_lag.seconds + response.clock_lag.nanos / 1e9, 3),
+        clock_lag_seconds=round(_seconds("clock_lag", response.clock_lag), 3),
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import grpc
 
 from chatctl import errors
+from chatctl.wire.checks import clean_sentence
 
 REASON_KEY = "chatctl-reason"
 HINT_KEY = "chatctl-hint-bin"
@@ -55,7 +56,8 @@ def error_from_status(code: int, details: str, trailers: Iterable[tuple[str, str
 
 
 def _split_hint(details: str, data: str | bytes) -> tuple[str, str]:
-    """Return the message and the hint of the details."""
+    """Return the message and the hint of the details, each as one printable line."""
     hint = data.decode(errors="replace") if isinstance(data, bytes) else data
     ending = f": {hint}"
-    return (details.removesuffix(ending), hint) if hint and details.endswith(ending) else (details, "")
+    message, hint = (details.removesuffix(ending), hint) if hint and details.endswith(ending) else (details, "")
+    return clean_sentence(message), clean_sentence(hint)

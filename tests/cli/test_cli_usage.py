@@ -169,6 +169,13 @@ def test_bash_is_told_how_a_word_may_end(typed, wanted):
     assert wanted in done.out.split()
 
 
+@pytest.mark.parametrize("words", [{}, {"COMP_WORDS": "chatctl his"}, {"COMP_WORDS": "chatctl", "COMP_CWORD": "x"}])
+def test_a_request_for_completions_without_words_gets_none(words):
+    """The variable may be left over in an environment."""
+    done = run("stats", env={"_CHATCTL_COMPLETE": "complete_bash", **words})
+    assert (done.code, done.out, done.err) == (1, "", "")
+
+
 @pytest.mark.parametrize("arguments", [("send", "hi"), ("send", "hi", "--json"), ("stats",)])
 def test_that_nobody_hears_of_a_failure_does_not_make_it_a_success(arguments, tmp_path):
     for stderr_is in ("a closed pipe", "a full disk"):

@@ -119,17 +119,21 @@ async def test_nothing_is_missed_or_doubled_while_rooms_change_and_connections_b
             assert set(came) | seen[each] == {n async for n in _sequences(reader, each)}
 
 
+def page_response(position, receive):
+    return pb.SendAndReceiveMessageResponse(cursor=f"log:{position}", cursor_prefix="log:", live=True, receive=receive)
+
+
 def test_a_page_in_flight_while_the_rooms_change_does_not_move_the_cursor():
     subscription = RoomSubscription("server", ["old"])
     subscription.first_request(pb.SendAndReceiveMessageRequest())
-    assert subscription.on_response(pb.SendAndReceiveMessageResponse(cursor="log:1", live=True, receive=1))
-    assert subscription.take_event() == HistoryPage([], "log:1", "", live=True)
+    assert subscription.on_response(page_response(1, receive=1))
+    assert subscription.take_event() == HistoryPage([], "log:1", "log:", live=True)
     subscription.set_rooms(["old", "new"])
-    assert not subscription.on_response(pb.SendAndReceiveMessageResponse(cursor="log:7", live=True, receive=1))
+    assert not subscription.on_response(page_response(7, receive=1))
     expected = pb.Receive(rooms=["old", "new"], after="log:1", presence=True)
     assert subscription.next_request() == pb.SendAndReceiveMessageRequest(receive=expected)
     assert subscription.next_request() is None
-    assert not subscription.on_response(pb.SendAndReceiveMessageResponse(cursor="log:7", live=True, receive=1))
+    assert not subscription.on_response(page_response(7, receive=1))
 
 
 async def _sequences(chat, room):

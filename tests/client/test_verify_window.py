@@ -111,3 +111,12 @@ def test_an_answer_that_does_not_fit_is_refused(count, index):
     window.next_request()
     with pytest.raises(IncompatibleServer, match="does not fit"):
         window.take_answer(count, [Fault(index, 1, FaultKind.MISSING)])
+
+
+@pytest.mark.parametrize("faults", [[(0, 7)], [(0, 0), (0, 0)], [(1, 1), (0, 0)]])
+def test_faults_of_other_sequences_doubled_ones_and_those_out_of_order_are_refused(faults):
+    window = VerifyWindow()
+    window.put(Claims("log:", [Claim(n, "lobby", "ann", b"") for n in range(3)]))
+    window.next_request()
+    with pytest.raises(IncompatibleServer, match="does not fit"):
+        window.take_answer(3, [Fault(index, sequence, FaultKind.MISSING) for index, sequence in faults])

@@ -101,7 +101,9 @@ def choose(rng) -> Chosen:
         return Chosen(list(rng.choice(WITHOUT_COMMAND)), 1)
     command = rng.choice(COMMANDS)
     timeout = 0.0 if rng.random() < 0.08 else rng.choice(TIMEOUTS)
-    words = [command, f"--grace={timeout}" if command == "serve" else f"--timeout={timeout}"]
+    is_odd = rng.random() < 0.04
+    given = rng.choice(DURATIONS) if is_odd else timeout
+    words = [command, f"--grace={timeout}" if command == "serve" else f"--timeout={given}"]
     words += _where(rng, command)
     options = dict.fromkeys(_options(rng, command))
     wait = 0.0
@@ -116,7 +118,7 @@ def choose(rng) -> Chosen:
         _mangle(rng, words)
     elif rng.random() < 0.02:
         words.append(rng.choice(("--help", "-h")))
-    return Chosen(words, timeout + wait, is_mangled, command != "serve" and not timeout)
+    return Chosen(words, timeout + wait, is_mangled, command != "serve" and (is_odd or not timeout))
 
 
 def _where(rng, command):

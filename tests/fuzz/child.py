@@ -43,7 +43,10 @@ def become(plan, arguments, environment, streams, folder):
     time.tzset()
     sys.argv[:] = ["chatctl", *arguments]
     _open_files(streams.process)
-    _unblock_signals(plan)
+    try:
+        _unblock_signals(plan)
+    except KeyboardInterrupt:  # an interpreter of its own would have ended, too
+        os._exit(130)
 
 
 def _ignore_signals(plan):

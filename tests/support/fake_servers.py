@@ -50,7 +50,7 @@ async def fake_server(*calls):
 
     class Service(chat_pb2_grpc.ChatServiceServicer):
         async def GetStats(self, request, context):  # noqa: N802 (gRPC's name)
-            return pb.GetStatsResponse(head="log:7")
+            return pb.GetStatsResponse(log="log", head="log:7", limits=WELCOME.welcome.limits)
 
         async def GetMessages(self, request, context):  # noqa: N802
             requests.append(request)

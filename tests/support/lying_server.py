@@ -51,7 +51,7 @@ STATS = pb.GetStatsResponse(
 WELCOME = pb.Welcome(input_id="in-1", log=LOG, cursor_prefix=PREFIX, limits=LIMITS)
 RECEIPT = pb.Receipt(number=1, count=1, status=STORED, sequence=1, create_time=TIME)
 RUN = pb.Run(sequence=1, room="lobby", user="ann", create_time=TIME, texts=["hi"])
-PAGE = pb.GetMessagesResponse(runs=[RUN], cursor=f"{PREFIX}1", cursor_prefix=PREFIX, live=True)
+PAGE = pb.GetMessagesResponse(runs=[RUN], cursor=f"{PREFIX}1", cursor_prefix=PREFIX)
 
 
 def send_response(**fields):

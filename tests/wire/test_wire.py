@@ -9,16 +9,18 @@ from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.terminal import notices
 from chatctl.client import HistoryPage
 from chatctl.errors import IncompatibleServer
-from chatctl.model.messages import Run
+from chatctl.model.messages import Query, Run
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert, stats
+from chatctl.wire.page_reader import PageReader
+from tests.support.lying_server import PAGE, RUN, changed
 
 
 @pytest.mark.parametrize("seconds", [10**15, -(10**15), 253_402_300_799, -62_135_596_801])
 def test_a_time_outside_of_the_calendar_is_rejected(seconds):
     time = Timestamp(seconds=seconds)
     with pytest.raises(IncompatibleServer, match="invalid time"):
-        convert.runs_from_pb([pb.Run(sequence=1, room="lobby", user="ann", create_time=time, texts=["hi"])])
+        PageReader(Query()).read(changed(PAGE, runs=[changed(RUN, create_time=time)]))
     with pytest.raises(IncompatibleServer):
         convert.receipts_from_pb([pb.Receipt(number=1, count=1, status=pb.RECEIPT_STATUS_STORED, create_time=time)])
     with pytest.raises(IncompatibleServer):

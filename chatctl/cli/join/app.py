@@ -2,15 +2,19 @@
 
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.theme import BUILTIN_THEMES
 
 from chatctl.cli.exit_codes import INTERRUPTED, SIGNAL_OFFSET
 from chatctl.cli.join.chat_screen import ChatScreen
+from chatctl.cli.join.plain_filter import PlainFilter
 from chatctl.cli.join.session import Session
+from chatctl.cli.terminal import styling
 from chatctl.compat import textual_keys
 from chatctl.compat.textual_crash import QuietCrashApp
 from chatctl.errors import ChatError
@@ -41,6 +45,9 @@ class ChatApp(QuietCrashApp[int]):
         """The error that ended the session."""
         self._session = session
         self._requested_exit_code: int | None = None
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [PlainFilter()] if styling.is_plain() else super().get_line_filters()
 
     def on_mount(self) -> None:
         self.push_screen(self.chat_screen)

@@ -10,7 +10,8 @@ import typer
 from chatctl.cli import options, usage
 from chatctl.cli.login import UserOption, login_name
 from chatctl.cli.streams import event_loop
-from chatctl.cli.terminal import screen, styling, times
+from chatctl.cli.terminal import notices, screen, styling, times
+from chatctl.cli.terminal.escape import escape_name
 from chatctl.model.limits import MAX_FILTERS
 from chatctl.net import address
 from chatctl.net.endpoint import Endpoint
@@ -63,9 +64,12 @@ def join(
     user = login_name() if user is None else options.parse_name("--user", user)
     endpoint = options.parse_endpoint(server)
     seconds = None if timeout is None else options.parse_seconds("--timeout", timeout)
-    if plain or as_json or not _is_terminal():
+    no_full_screen = _no_full_screen_reason()
+    if plain or as_json or no_full_screen:
         from chatctl.cli.join.line_mode import LineMode
 
+        if not (plain or as_json) and sys.stdin.isatty():
+            notices.say(f"{no_full_screen}: each line that you type is sent to {escape_name(rooms[0])}, as with --plain")
         mode = LineMode(user, rooms, last, as_json, utc, invalid is options.InvalidMode.REPLACE)
         return event_loop.run(mode.run(endpoint, 10.0 if seconds is None else seconds))
     if usage.is_given(context, "--last"):
@@ -85,9 +89,13 @@ def _parse_rooms(given: list[str] | None) -> list[str]:
     return [options.parse_name("CHATCTL_ROOM" if name else "ROOM", name or "lobby")]
 
 
-def _is_terminal() -> bool:
+def _no_full_screen_reason() -> str:
+    """Return why the full screen is not possible; empty if it is."""
     # Textual draws on stderr.
-    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and not styling.is_dumb(unset=True)
+    for name, stream in (("stdin", sys.stdin), ("stdout", sys.stdout), ("stderr", sys.stderr)):
+        if not stream.isatty():
+            return f"{name} is not a terminal"
+    return "TERM names no terminal with a screen" if styling.is_dumb(unset=True) else ""
 
 
 async def _run_full_screen(endpoint: Endpoint, timeout_seconds: float, user: str, rooms: list[str], light: bool) -> int:

@@ -34,6 +34,7 @@ class MessageView(Widget):
     MessageView > .message-view--mention { background: $primary 30%; }
     MessageView > .message-view--mark { color: $warning; }
     MessageView > .message-view--needle { color: black; background: $warning; }
+    MessageView:nocolor > .message-view--needle { text-style: reverse; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"message-view--{name}" for name in STYLE_NAMES}
     ALLOW_SELECT = False  # new lines would move the selection; the terminal's own selection remains
@@ -190,7 +191,7 @@ class MessageView(Widget):
         full = {name: self.get_component_rich_style(f"message-view--{name}") for name in STYLE_NAMES}
         texts = {name: Style(color=style.color, italic=style.italic) for name, style in full.items()}
         texts["mention"] = Style(bgcolor=full["mention"].bgcolor)
-        texts["needle"] += Style(bgcolor=full["needle"].bgcolor)
+        texts["needle"] += Style(bgcolor=full["needle"].bgcolor, reverse=full["needle"].reverse)
         user = partial(self._colours.style, dark=self.app.current_theme.dark)
         return Styles(base=self.rich_style, user=user, **texts)
 

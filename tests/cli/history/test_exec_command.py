@@ -284,6 +284,7 @@ async def test_a_thousand_messages_leave_nothing_behind():
 
     command = ExecCommand('[ "$CHATCTL_MESSAGE_TEXT" = hello ]', 0, "unix:s")
     await message(command)
+    gc.collect()  # what earlier tests have left
     before = descriptors()
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", ResourceWarning)

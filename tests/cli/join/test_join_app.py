@@ -264,6 +264,15 @@ async def test_the_theme_and_the_size_change_at_any_time(address, room, send):
             assert ann.chat_screen.query_one("Sidebar").display == (size[0] >= 60)
 
 
+@pytest.mark.parametrize("size", [(1, 10), (2, 10), (1, 1)])
+async def test_a_screen_too_narrow_for_text_does_not_end_it(address, room, size):
+    async with joined_app(address, room, size=size) as ann:
+        await ann.press(*"hi 漢字", "enter", *"/nonsense", "enter", *"/who", "enter", "f1")
+        await ann.press("f1", "pageup", "ctrl+home", "a")
+        await ann.pilot.resize_terminal(80, 24)
+        await ann.until_shown("hi 漢字", "1 in ", "connected")
+
+
 async def test_keys_are_handled_during_a_flood(address, room):
     flood, typing = Process("send", "--room", room, server=address, stdout=DEVNULL), True
     async with joined_app(address, room) as ann:

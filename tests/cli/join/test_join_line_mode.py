@@ -246,6 +246,23 @@ def test_plain_is_line_by_line_at_a_terminal(screen, room):
     assert "\x1b[?1049h" not in ann.close()
 
 
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize(("term", "why"), [("xterm", "stdout is not a terminal"), ("dumb", "TERM names no terminal with a")])
+def test_without_a_full_screen_it_says_why_it_works_line_by_line(address, room, term, why, plain):
+    terminal = Terminal()
+    streams = {"stdin": terminal.descriptor, "stderr": terminal.descriptor}
+    if term == "dumb":
+        streams["stdout"] = terminal.descriptor
+    process = Process("join", room, *["--plain"] * plain, server=address, env={"TERM": term}, **streams)
+    terminal.type("hello\n")
+    until(lambda: run("history", "--room", room, "-o", "text", server=address).lines == ["hello"])
+    terminal.type("\x04")
+    assert process.wait().code == 0
+    told = " ".join(terminal.close().split())
+    assert (f"chatctl: {why}" in told) != plain
+    assert (f"each line that you type is sent to {room}, as with --plain" in told) != plain
+
+
 def test_ctrl_c_prints_the_draft(screen, room):
     ann = screen()
     ann.until_shown("connected")

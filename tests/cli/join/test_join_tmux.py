@@ -27,8 +27,9 @@ def join(address, room):
     """Start `chatctl join` for a user, in a terminal of its own."""
     with ExitStack() as stack:
 
-        def join(user, *arguments, server=address, **named):
+        def join(user, *arguments, server=address, before=lambda pane: None, **named):
             pane = stack.enter_context(Pane("join", "--user", user, *(arguments or (room,)), server=server, **named))
+            before(pane)
             pane.shows(" connected")
             return pane
 
@@ -55,6 +56,21 @@ def is_gone(pid):
 def numbers(pane):
     """Return the numbers of the messages on the screen, from the top."""
     return [int(number) for number in re.findall(r"\bnumber (\d+)", pane.screen)]
+
+
+@pytest.mark.parametrize("no_color", [{"NO_COLOR": "1"}, {"CHATCTL_NO_COLOR": "1"}])
+def test_without_colours_only_reverse_remains(join, send, room, no_color):
+    send("hello ann")
+    ann = join("ann", env=no_color)
+    ann.shows("hello ann")
+    say(ann, "/search ello")
+    ann.shows('search "ello"')
+    ann.type("a draft")
+    ann.press("S-Left")
+    until(lambda: "a draf\x1b[7mt" in ann.coloured)
+    escapes = set(re.findall(r"\x1b\[[0-9;]*m", ann.coloured))
+    assert escapes <= {"\x1b[7m", "\x1b[0m", "\x1b[39m", "\x1b[49m"}
+    assert re.findall(r"\x1b\[7m(.*?)\x1b\[0m", ann.coloured)[:2] == [room.ljust(18), "ello"]
 
 
 def test_two_people_talk_and_see_the_same(join, address, room):
@@ -139,6 +155,21 @@ def test_ctrl_c_restores_the_terminal_and_prints_the_draft(join, room):
     ann.paste("without brackets")
     ann.press("Enter")
     ann.shows("with 130\nwithout brackets\nwithout brackets\n")
+
+
+def test_enter_typed_while_it_starts_sends(join, address, room, tmp_path):
+    script = 'until [ -e "$0" ]; do sleep 0.02; done; "$@"'
+
+    def start(pane):
+        pane.type("hello")
+        pane.press("Enter")
+        pane.type("world")
+        pane.shows("hello\nworld")
+        (tmp_path / "go").touch()
+
+    ann = join("ann", command=("sh", "-c", script, str(tmp_path / "go"), *CHATCTL), before=start)
+    until(lambda: stored(room, address) == ["hello"])
+    assert ann.shows("ann  hello", "world").count("hello") == 1
 
 
 def test_a_closed_terminal_ends_it(start_server, join):

@@ -12,6 +12,7 @@ import pytest
 from chatctl.v1 import chat_pb2 as pb
 from tests.support.cli import Process, Terminal, run
 from tests.support.fake_servers import server_with_handlers
+from tests.support.lying_server import STATS, changed
 from tests.support.waiting import until
 
 
@@ -320,7 +321,7 @@ def test_ctrl_c_at_a_terminal_ends_it(address):
 
 
 def test_an_older_server_is_named_as_what_it_is(verify, receipts):
-    answer = pb.GetStatsResponse(version="0.1.0", limits=pb.Limits(batch_messages=1000))
+    answer = changed(STATS, version="0.1.0")
     handler = grpc.unary_unary_rpc_method_handler(lambda *_: answer, None, pb.GetStatsResponse.SerializeToString)
     with server_with_handlers({"GetStats": handler}) as old:
         done = verify(receipts, server=old)
