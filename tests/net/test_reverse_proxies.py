@@ -121,12 +121,12 @@ def test_the_limit_of_bodies_of_nginx_stops_nothing(quick_server, room, tmp_path
     unlimited = block.text.replace("client_max_body_size 0;", "")
     assert unlimited != block.text
     lines = "".join(f"{number} {'x' * 60_000}\n" for number in range(90))
-    with reverse_proxy("nginx", unlimited, [(SERVER, quick_server.address), (PROXY, "{address}")], tmp_path) as proxy:
-        sent = run("send", "-r", room, piped=lines, server=proxy)
+    with ReverseProxy("nginx", unlimited, [(SERVER, quick_server.address), (PROXY, "{address}")], tmp_path) as proxy:
+        sent = run("send", "-r", room, piped=lines, server=proxy.address)
         assert (sent.code, sent.err.count("\n")) == (0, 1), sent.err  # the breaks are brief
-        assert texts(room, proxy) == lines.splitlines()
+        assert texts(room, proxy.address) == lines.splitlines()
         lines = "".join(f"{number}\n" for number in range(50_000))
         run("send", "-r", room, "--receipts", tmp_path / "receipts", piped=lines, server=quick_server.address)
-        checked = run("verify", tmp_path / "receipts", server=proxy)
+        checked = run("verify", tmp_path / "receipts", server=proxy.address)
         assert checked.code == 0, checked
     assert "client intended to send too large" in (tmp_path / "nginx.log").read_text()
