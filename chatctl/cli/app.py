@@ -15,7 +15,7 @@ import typer
 
 from chatctl.cli import failures, options, usage
 from chatctl.cli.exit_codes import FAILED
-from chatctl.cli.streams import process
+from chatctl.cli.streams import descriptors, process
 from chatctl.cli.terminal import notices
 
 app = typer.Typer(
@@ -58,6 +58,7 @@ def run(arguments: list[str]) -> int:
     command = arguments[0] if arguments[:1] and arguments[0] in COMMANDS else ""
     as_json = _wants_json(command, arguments)
     process.prepare(os.environ, as_json, _wants_no_color(arguments))
+    descriptors.use_for_standard_streams()
     try:
         code = _run(command, arguments, as_json)
         sys.stdout.flush()

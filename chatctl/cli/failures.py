@@ -1,10 +1,14 @@
 """Errors become sentences, reasons and exit codes here."""
 
+import signal
 from typing import NamedTuple
 
 import typer
 
-from chatctl.cli.exit_codes import FAILED, INTERRUPTED, STATUS_OFFSET, USAGE
+from chatctl.cli.exit_codes import FAILED, INTERRUPTED, SIGNAL_OFFSET, STATUS_OFFSET, USAGE
+from chatctl.cli.streams import ending
+from chatctl.cli.streams.descriptors import TerminalClosed
+from chatctl.cli.streams.ending import OutputStalled
 from chatctl.cli.terminal import notices
 from chatctl.compat.typer_usage import UsageError, usage_message
 from chatctl.errors import ChatError, InvalidValue, ListenError, StoreOpenError, TimedOut, Unavailable
@@ -30,6 +34,10 @@ def report(error: BaseException, command: str, as_json: bool) -> int:
         return INTERRUPTED
     if isinstance(error, (BrokenPipeError, SystemExit)):  # Typer turns the first into the second
         return 0  # the reader of stdout has read enough
+    if isinstance(error, OutputStalled):
+        return ending.exit_code()
+    if isinstance(error, TerminalClosed):
+        return SIGNAL_OFFSET + signal.SIGHUP
     text, reason, code = describe(error)
     if isinstance(error, UsageError) and not as_json:
         text = f"{text}\nTry `{f'chatctl {command}'.rstrip()} --help`."

@@ -32,7 +32,7 @@ INTERRUPT_NOTICE_SECONDS = 1.0  # a command that ends sooner after a signal need
 
 
 class _Interrupted(Exception):
-    """A signal arrived while a command was running; the command has ended since."""
+    """A signal arrived or stdout was closed while a command was running; the command has ended since."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class HistoryRun:
         self._found = False  # a message was read
         self._locating_start = request.query.last > 0
         self._command_running = False
-        self._stdout_closed = False
+        self._closed_code: int | None = None  # the exit code, once the reader of stdout has gone
         self._message_cursor = ""  # of the message that the command is run for
         self._sync_stdout = bool(cursor_file and printer and _is_regular_file(STDOUT))
 
@@ -85,12 +85,13 @@ class HistoryRun:
         """Read to the end, and return the exit code. Raises ChatError."""
         self._task = asyncio.ensure_future(self._read())
         self._signals = SignalHandler(self._on_signal, self._command.terminate if self._command else None)
-        if self._printer and self._request.query.follow:
-            on_stdout_closed(self._on_stdout_closed)
+        if self._request.query.follow:
+            # A service that runs a command goes on without its terminal, unless that sends SIGHUP.
+            on_stdout_closed(self._on_stdout_closed, also_terminal=self._printer is not None)
         try:
             await self._task
         except asyncio.CancelledError:
-            if not (self._signals.exit_code or self._stdout_closed):
+            if not self._is_ending:
                 raise
         except _Interrupted:
             pass
@@ -104,7 +105,12 @@ class HistoryRun:
             if self._cursor_file and self._cursor_file.cursor:
                 raise error.with_context(str(self._cursor_file.path)) from None
             raise
-        return self._signals.exit_code
+        return self._signals.exit_code or self._closed_code or 0
+
+    @property
+    def _is_ending(self) -> bool:
+        """Whether there was a signal, or the reader of stdout has gone."""
+        return self._signals.exit_code > 0 or self._closed_code is not None
 
     def _report_error(self, text: str, reason: str, code: int) -> int:
         return notices.report_error(text, reason, code, self._request.as_json)
@@ -135,9 +141,9 @@ class HistoryRun:
         if self._command_running:
             self._notify("waiting for the command to finish; a second signal ends it")
 
-    def _on_stdout_closed(self) -> None:
-        self._stdout_closed = True
-        self._task.cancel()
+    def _on_stdout_closed(self, code: int) -> None:
+        self._closed_code = code
+        self._on_signal()
 
     # --- reading
 
@@ -219,7 +225,7 @@ class HistoryRun:
                 await command.run(message)
                 self._command_running = False
                 self._save(self._message_cursor)
-                if self._signals.exit_code:
+                if self._is_ending:
                     raise _Interrupted
 
     def _save(self, position: str) -> None:

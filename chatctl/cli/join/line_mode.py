@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 
 from chatctl.cli.join import exit_report
+from chatctl.cli.streams import ending
+from chatctl.cli.streams.ending import OutputStalled
 from chatctl.cli.streams.json_lines import message_lines
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdin_input import StdinInput, replaced_text
@@ -36,6 +38,7 @@ class LineMode:
         self._printed_sequences: dict[str, int] = {}  # sequence of the newest message printed, by room
         self._last_own_sequence = 0  # of the newest message stored for this user
         self._stdout_closed = self._failed = False
+        self._closed_code = 0
 
     async def run(self, endpoint: Endpoint, seconds: float) -> int:
         """Send and print until stdin ends. Returns the exit code. Raises the error that ended it before that."""
@@ -48,7 +51,7 @@ class LineMode:
                 raise
         finally:
             self._report_unsent()
-        return self._signal_handler.exit_code or int(self._failed)
+        return self._signal_handler.exit_code or self._closed_code or int(self._failed)
 
     def _report_unsent(self) -> None:
         if not self._stream:
@@ -71,10 +74,10 @@ class LineMode:
             self._stream_task.cancel()
             return
         self._feed_task.cancel()
-        asyncio.get_running_loop().call_later(EXIT_TIMEOUT_SECONDS, self._stream_task.cancel)
+        asyncio.get_running_loop().call_later(ending.seconds_left(EXIT_TIMEOUT_SECONDS), self._stream_task.cancel)
 
-    def _close_stdout(self) -> None:
-        self._stdout_closed = True
+    def _close_stdout(self, code: int = 0) -> None:
+        self._stdout_closed, self._closed_code = True, code
         self._stop()
 
     # --- the stream
@@ -134,7 +137,7 @@ class LineMode:
             return
         try:
             self._printer.print_page(page._replace(runs=runs))
-        except BrokenPipeError:
+        except (BrokenPipeError, OutputStalled):
             self._close_stdout()
 
     def _unprinted(self, run: Run) -> Run | None:

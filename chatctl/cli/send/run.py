@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from chatctl.cli.send.inputs import validate_origin
 from chatctl.cli.send.report import SendReport
+from chatctl.cli.streams import ending
 from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdin import StdinError
 from chatctl.cli.terminal import notices
@@ -104,7 +105,7 @@ class SendRun:
         self._feed_task.cancel()
         if self._stream:
             self._stream.finish()
-        asyncio.get_running_loop().call_later(INTERRUPT_SECONDS, self._task.cancel)
+        asyncio.get_running_loop().call_later(ending.seconds_left(INTERRUPT_SECONDS), self._task.cancel)
 
     async def _show_progress(self, no_color: bool) -> None:
         await asyncio.sleep(PROGRESS_SECONDS)

@@ -45,7 +45,7 @@ class Dashboard:
     def __exit__(self, *_: object) -> None:
         try:
             self._live.stop()
-        except OSError:  # the terminal was closed
+        except OSError:  # the terminal was closed, or has stalled
             discard_output()
 
     def show(self, server_stats: "ServerStats") -> None:

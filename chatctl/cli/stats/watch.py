@@ -82,14 +82,13 @@ class WatchRun:
     def _on_signal(self) -> None:
         self._task.cancel()
 
-    def _stop(self) -> None:
-        self._stopped = True
+    def _stop(self, code: int = 0) -> None:
+        self._stopped, self._exit_code = True, code
         self._task.cancel()
 
     def _hang_up(self) -> None:
         """Stop as after SIGHUP, which only the processes of the terminal's session get."""
-        self._exit_code = SIGNAL_OFFSET + signal.SIGHUP
-        self._stop()
+        self._stop(SIGNAL_OFFSET + signal.SIGHUP)
 
     def _redraw(self) -> None:
         with self._until_closed():

@@ -20,6 +20,11 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop().add_signal_handler(signal.SIGURG, lambda: None)
         if orphans.are_adopted():
             asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, orphans.reap)
-        return await main
+        try:
+            return await main
+        finally:
+            # asyncio closes the reading end of the wakeup descriptor before it forgets the writing end. A signal between
+            # the two would print BrokenPipeError.
+            signal.set_wakeup_fd(-1)
 
     return asyncio.run(run_woken())

@@ -9,8 +9,11 @@ import threading
 import time
 from pathlib import Path
 
+from chatctl.cli.streams import ending
+
 OPEN_SECONDS = 2.0  # how long the other side of a named pipe may take to open it
 STALLED_SECONDS = 0.5  # how long a reader may take nothing, once the command has to end
+END_SECONDS = 2.0  # how long after a signal a reader may take something
 FLAGS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 POLL_SECONDS = 0.02
 
@@ -60,7 +63,7 @@ class PipeOutput:
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         while self._unwritten:
-            if not poll.poll(STALLED_SECONDS * 1000):
+            if not poll.poll(min(STALLED_SECONDS, ending.seconds_left(END_SECONDS)) * 1000):
                 size = len(self._unwritten)
                 self._unwritten.clear()
                 raise OSError(errno.EAGAIN, f"its reader has stalled; {size} bytes are missing")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from chatctl.cli.exit_codes import SIGNAL_OFFSET
+from chatctl.cli.streams import ending
 from chatctl.cli.streams.early_signals import STOP_SIGNALS
 
 
@@ -39,6 +40,7 @@ class SignalHandler:
             signal.signal(signal.SIGQUIT, lambda number, _: self._exit(number))
 
     def _on_signal(self, number: int, _: object) -> None:
+        ending.begin(number)
         if not self._callbacks:
             # Also during a write to a stdout that is not read, where the event loop cannot run.
             self._exit(number)

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
-import select
 import stat
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import closing
+
+from chatctl.cli.streams.descriptors import Input
 
 STDIN = 0
 CHUNK_BYTES = 256 * 1024
@@ -32,29 +34,33 @@ async def read_chunks(descriptor: int) -> AsyncIterator[bytes]:
         return
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
-    while True:
-        try:
-            # Not in a thread: a thread in read() would keep the process alive until the input ends.
-            loop.add_reader(descriptor, readable.set)
-        except PermissionError:  # /dev/null and similar files cannot be polled, and need not be
-            readable.set()
-        try:
-            await readable.wait()
-        finally:
-            # Otherwise the event is set while nothing is being read, and once more after the read: the next read blocks.
-            loop.remove_reader(descriptor)
-        readable.clear()
-        chunk = os.read(descriptor, CHUNK_BYTES)
-        if not chunk:
-            return
-        yield chunk
+    with closing(Input(descriptor)) as source:
+        while True:
+            try:
+                # Not in a thread: a thread in read() would keep the process alive until the input ends.
+                loop.add_reader(descriptor, readable.set)
+            except PermissionError:  # /dev/null and similar files cannot be polled, and need not be
+                readable.set()
+                await asyncio.sleep(0)  # let other tasks run: /dev/zero has no end
+            try:
+                await readable.wait()
+            finally:
+                # Otherwise the event is set while nothing is being read, and once more after the read: the next read blocks.
+                loop.remove_reader(descriptor)
+            readable.clear()
+            try:
+                chunk = source.read(CHUNK_BYTES)
+            except BlockingIOError:  # another process has read it
+                continue
+            if not chunk:
+                return
+            yield chunk
 
 
-def read_ready_byte(descriptor: int) -> bytes:
+def read_ready_byte(source: Input) -> bytes:
     """Return one byte if it can be read without waiting."""
     try:
-        ready, _, _ = select.select([descriptor], [], [], 0)
-        return os.read(descriptor, 1) if ready else b""
+        return source.read(1)
     except OSError:
         return b""
 

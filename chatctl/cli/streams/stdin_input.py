@@ -3,9 +3,10 @@
 import asyncio
 import shlex
 from collections.abc import Iterable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from chatctl.cli.streams.descriptors import Input
 from chatctl.cli.streams.rejects import RejectsFile
 from chatctl.cli.streams.splitter import RecordSplitter, RejectedRecord, ReplacedRecords, SplitResult
 from chatctl.cli.streams.stdin import STDIN, read_ready_byte, read_stdin, unread_size
@@ -66,12 +67,13 @@ class StdinInput:
                 await stream.drain()
         except asyncio.CancelledError:
             # No other process can read what was taken out of a pipe: finish its last record if the rest is ready.
-            while (
-                self.separator
-                and 0 < splitter.partial_bytes <= stream.limits.text_bytes
-                and (byte := read_ready_byte(STDIN))
-            ):
-                self._put(stream, room, splitter.feed(byte), rejects)
+            with closing(Input(STDIN)) as stdin:
+                while (
+                    self.separator
+                    and 0 < splitter.partial_bytes <= stream.limits.text_bytes
+                    and (byte := read_ready_byte(stdin))
+                ):
+                    self._put(stream, room, splitter.feed(byte), rejects)
             raise
         self._put(stream, room, splitter.finish(), rejects)
         self._at_end = True

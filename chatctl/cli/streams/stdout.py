@@ -1,14 +1,16 @@
 """Writing data to stdout: what happens when its reader has gone or its disk is full is decided here."""
 
 import asyncio
-import fcntl
 import os
-import stat
+import select
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from chatctl.cli.exit_codes import SIGNAL_OFFSET
+from chatctl.cli.streams.descriptors import output
 from chatctl.cli.streams.written_tail import WrittenTail
 from chatctl.cli.terminal.escape import escape_json, escape_lines
 
@@ -21,7 +23,11 @@ STDOUT = 1
 def write_lines(data: bytes, keep_whole_lines: bool = False) -> None:
     """Write whole lines. If that fails in a file, none of them, or no half one, is left there. Raises OSError."""
     sys.stdout.flush()
-    WrittenTail(sys.stdout.fileno()).write_all(data, keep_whole_lines)
+    descriptor = sys.stdout.fileno()
+    if (stdout := output(descriptor)).is_file:
+        WrittenTail(descriptor).write_all(data, keep_whole_lines)
+    else:
+        stdout.write(data)
 
 
 def write_or_discard(data: bytes) -> OSError | None:
@@ -39,25 +45,32 @@ def write_or_discard(data: bytes) -> OSError | None:
 
 def discard_output() -> None:
     """Discard all later output, and what is in the buffer."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    descriptor = sys.stdout.fileno()
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(null, descriptor)
+    os.close(null)
+    output(descriptor)  # closes what was open before, so that its reader sees the end
 
 
-def on_stdout_closed(callback: Callable[[], None]) -> None:
-    """Call `callback` when the reader of stdout closes it.
+def on_stdout_closed(callback: Callable[[int], None], also_terminal: bool = True) -> None:
+    """Call `callback` with the exit code when the reader of stdout has gone: that of a pipe, a socket or a terminal.
 
-    The reader of a pipe may end (`| grep -m1`) long before there is something to write again.
+    It may go (`| grep -m1`) long before there is something to write again.
     """
     loop = asyncio.get_running_loop()
+    at_terminal = os.isatty(STDOUT)  # false once it is closed
+    if at_terminal and not also_terminal:
+        return
+    events = select.epoll()
 
     def closed() -> None:
-        loop.remove_reader(STDOUT)
-        callback()
+        loop.remove_reader(events.fileno())
+        events.close()
+        callback(SIGNAL_OFFSET + signal.SIGHUP if at_terminal else 0)
 
-    with suppress(OSError):
-        write_only = fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
-        if stat.S_ISFIFO(os.fstat(STDOUT).st_mode) and write_only:
-            # This end of a pipe is never readable; it only polls as ready when the other end is closed.
-            loop.add_reader(STDOUT, closed)
+    with suppress(OSError):  # of a file, which has no reader
+        events.register(STDOUT, 0)  # only what is always reported: that the other side is closed
+        loop.add_reader(events.fileno(), closed)
 
 
 class Printer(Protocol):

@@ -23,13 +23,14 @@ class Severity(StrEnum):
 
 NOTICE_PREFIX = "chatctl: "
 MAX_LIMITED_NOTICES = 20  # of one kind; --json prints all of them
+STDERR_ERRORS = (OSError, RuntimeError)  # the second one if a signal ends the process while it writes to stderr
 _QUOTED_COMMAND = re.compile("`[^`]*`")
 _WRAP_OPTIONS: Any = {"break_long_words": False, "break_on_hyphens": False}
 
 
 def say(text: str, severity: Severity = Severity.INFO) -> None:
     """Print a sentence on stderr. An error of stderr itself is ignored."""
-    with suppress(OSError):
+    with suppress(*STDERR_ERRORS):
         print(sentence(text, severity), file=sys.stderr, flush=True)
 
 
@@ -59,7 +60,7 @@ def json_for(stream: TextIO, line: str) -> str:
 
 def say_json(fields: dict[str, Any]) -> None:
     """Print one object on one line of stderr. An error of stderr itself is ignored."""
-    with suppress(OSError):
+    with suppress(*STDERR_ERRORS):
         print(json_for(sys.stderr, json.dumps(fields, ensure_ascii=False)), file=sys.stderr, flush=True)
 
 

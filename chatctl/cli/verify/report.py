@@ -1,5 +1,6 @@
 """The report of `verify`: faults, lines without a receipt, and the summary."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -9,6 +10,7 @@ from chatctl.cli import failures
 from chatctl.cli.exit_codes import FAILED
 from chatctl.cli.failures import Outcome
 from chatctl.cli.streams import json_lines
+from chatctl.cli.streams.signals import SignalHandler
 from chatctl.cli.streams.stdout import write_or_discard
 from chatctl.cli.terminal import notices
 from chatctl.cli.terminal.escape import escape_name, escape_text
@@ -48,20 +50,32 @@ class VerifyReport:
 
     async def run(self, endpoint: Endpoint, seconds: float, descriptor: int) -> int:
         """Verify and report everything, and return the exit code."""
-        from chatctl.client.client import ChatClient
-
+        task = asyncio.ensure_future(self._verify(endpoint, seconds, descriptor))
+        signals = SignalHandler(lambda: self._stop(task))
         failure: ChatError | OSError | None = None
-        notify = None if self._as_json else notices.say
         try:
-            async with (
-                ChatClient(endpoint, seconds, notify) as client,
-                aclosing(client.verify(self._read_claims(descriptor))) as results,
-            ):
-                async for result in results:
-                    self._add(result)
+            await task
         except (ChatError, OSError) as error:
             failure = error
-        return self._finish(failure)
+        except asyncio.CancelledError:
+            if not signals.exit_code:
+                raise
+        return signals.exit_code or self._finish(failure)
+
+    @staticmethod
+    def _stop(task: asyncio.Task[None]) -> None:
+        task.cancel()
+
+    async def _verify(self, endpoint: Endpoint, seconds: float, descriptor: int) -> None:
+        from chatctl.client.client import ChatClient
+
+        notify = None if self._as_json else notices.say
+        async with (
+            ChatClient(endpoint, seconds, notify) as client,
+            aclosing(client.verify(self._read_claims(descriptor))) as results,
+        ):
+            async for result in results:
+                self._add(result)
 
     async def _read_claims(self, descriptor: int) -> AsyncIterator[Claims]:
         """Yield the claims of the receipts as they are read. Raises CursorOtherLog at a receipt of another log."""
