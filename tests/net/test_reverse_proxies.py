@@ -113,3 +113,20 @@ def test_clients_wait_while_the_server_restarts(start_proxy, start_server, room)
         assert [message["text"] for message in follower.wait().objects] == ["before", "one", "two", "after"]
         until(lambda: '"after"' in member.out.text)
         assert member.close().wait().code == 0
+
+
+def test_the_limit_of_bodies_of_nginx_stops_nothing(quick_server, room, tmp_path):
+    """As nginx is by default: it resets a call that has sent 1 MiB."""
+    (block,) = (block for block in blocks(ROOT / "docs/proxies.md") if block.language == "nginx")
+    unlimited = block.text.replace("client_max_body_size 0;", "")
+    assert unlimited != block.text
+    lines = "".join(f"{number} {'x' * 60_000}\n" for number in range(90))
+    with reverse_proxy("nginx", unlimited, [(SERVER, quick_server.address), (PROXY, "{address}")], tmp_path) as proxy:
+        sent = run("send", "-r", room, piped=lines, server=proxy)
+        assert (sent.code, sent.err.count("\n")) == (0, 1), sent.err  # the breaks are brief
+        assert texts(room, proxy) == lines.splitlines()
+        lines = "".join(f"{number}\n" for number in range(50_000))
+        run("send", "-r", room, "--receipts", tmp_path / "receipts", piped=lines, server=quick_server.address)
+        checked = run("verify", tmp_path / "receipts", server=proxy)
+        assert checked.code == 0, checked
+    assert "client intended to send too large" in (tmp_path / "nginx.log").read_text()
