@@ -5,6 +5,7 @@ from subprocess import DEVNULL
 
 import pytest
 
+from chatctl.cli.join import scrollback
 from tests.support.cli import Process, run
 from tests.support.tui import joined_app
 
@@ -62,6 +63,22 @@ async def test_new_messages_do_not_move_a_screen_that_is_scrolled_up(address, ro
         assert rows(ann) == shown
         await ann.press("ctrl+end")
         await ann.until_shown("new")
+
+
+async def test_it_says_so_if_new_messages_push_out_those_that_are_read(address, room, send, monkeypatch):
+    monkeypatch.setattr(scrollback, "MAX_LINES_SCROLLED", 400)
+    send(*(f"old {number}" for number in range(100)))
+    async with joined_app(address, room) as ann:
+        await ann.press("pageup")
+        await ann.until_shown("newer below")
+        await asyncio.to_thread(send, *(f"more {number}" for number in range(300)))
+        await ann.until(lambda: "more 299" in ann.texts)
+        assert "too many new messages" not in ann.screen_text
+        await asyncio.to_thread(send, *(f"new {number}" for number in range(400)))
+        await ann.until_shown("too many new messages", "newer below")
+        await ann.press("ctrl+end", "a")
+        await ann.until_shown("new 399")
+        assert "too many new messages" not in ann.screen_text
 
 
 async def test_keys_typed_fast_are_handled_in_order(address, room):
