@@ -14,7 +14,7 @@ from tests.faults.senders import FULL_EXIT, SendProcess, StreamClient
 from tests.faults.strict_proxy import StrictProxy
 from tests.faults.supervisor import ServerSupervisor
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.waiting import POLL_SECONDS, until_async
+from tests.support.waiting import until_async
 
 SEED = random.randrange(1_000_000)
 
@@ -138,16 +138,19 @@ class Trial:
             self.send_processes.append(SendProcess(self.supervisor, address, self.checker, sent, self.rng, self._timeout))
 
     async def _wait_confirmed(self):
-        await self._wait_for(lambda: all(client.is_confirmed for client in self.stream_clients))
-
-    async def _wait_for(self, condition):
-        """Wait for a condition, as long as the round may take. Raises the error of a reader that has ended."""
-        while not condition() and not self._raise_if_ended():
-            await asyncio.sleep(POLL_SECONDS)
+        await until_async(
+            lambda: all(client.is_confirmed for client in self.stream_clients) or self._raise_if_ended(),
+            "the receipts of the stream clients",
+            ROUND_SECONDS,
+        )
 
     async def _inject_faults(self, moments):
         for moment, fault in moments:
-            await self._wait_for(lambda moment=moment: self.checker.confirmed >= moment)
+            await until_async(
+                lambda moment=moment: self.checker.confirmed >= moment or self._raise_if_ended(),
+                f"receipt {moment}",
+                ROUND_SECONDS,
+            )
             await asyncio.sleep(self.rng.random() * JITTER_SECONDS)
             await fault(self)
 
