@@ -39,8 +39,8 @@ async def read_pages(call: Call, query: Query, on_response: Callable[[bool], Non
         ):
             raise outdated_server_error(call.server, "searching for several texts")
         yield reader.read(response)
-        # After a live page, the server responds only once there are new messages.
-        on_response(not response.live)
+        # After a live page, the server responds only once there are new messages. Without `follow` it never has to wait.
+        on_response(not (response.live and query.follow))
 
 
 class Follower:

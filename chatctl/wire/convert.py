@@ -20,7 +20,7 @@ from chatctl.wire import checks
 from chatctl.wire.checks import contract_error
 
 NEWER_HINT = "the server has a newer version: upgrade this chatctl"
-MIN_SECONDS, MAX_SECONDS = -62_000_000_000, 253_000_000_000  # since 1970: within the years 1 to 9999
+MAX_SECONDS = 253_000_000_000  # since 1970: within the year 9999, in every timezone
 
 
 def time_to_pb(time: int) -> Timestamp:
@@ -78,10 +78,11 @@ def runs_to_pb(runs: Iterable[Run]) -> list[pb.Run]:
 
 
 def time_from_pb(time: Timestamp) -> int:
-    """Return the time of a response in microseconds since 1970. Raises IncompatibleServer outside of the calendar."""
-    if not MIN_SECONDS <= time.seconds <= MAX_SECONDS:
-        raise contract_error(f"an invalid time: {time.seconds} s")
-    return micros_from_pb(time)
+    """Return the time of a response in microseconds since 1970. Raises IncompatibleServer for a time that no server has."""
+    seconds, nanos = time.seconds, time.nanos
+    if not (0 <= seconds <= MAX_SECONDS and 0 <= nanos < 1_000_000_000):
+        raise contract_error(f"an invalid time: {seconds} s and {nanos} ns")
+    return seconds * 1_000_000 + -(-nanos // 1000)
 
 
 def receipt_to_pb(receipt: records.Receipt) -> pb.Receipt:

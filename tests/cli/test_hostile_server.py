@@ -1,5 +1,7 @@
 """Servers that lie: each command ends with a sentence, and shows nothing that is not true."""
 
+import threading
+
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -200,6 +202,18 @@ def test_more_than_the_last_messages_or_those_before_end_history():
 def test_responses_without_messages_and_without_end_are_refused(options):
     with lying_server(GetMessages=lambda *_: endless(changed(PAGE, runs=[], cursor=f"{PREFIX}0"))) as address:
         assert_refused(run(*READ, *options, server=address), "responses without messages")
+
+
+def test_a_page_that_says_to_be_live_does_not_let_history_wait_for_ever():
+    def lie(_, context):
+        ended = threading.Event()
+        context.add_callback(ended.set)
+        yield changed(PAGE, live=True)
+        ended.wait()
+
+    with lying_server(GetMessages=lie) as address:
+        done = run(*READ, "--timeout", "1s", server=address)
+    assert (done.code, len(done.objects)) == (78, 1)
 
 
 @pytest.mark.parametrize(

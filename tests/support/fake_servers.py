@@ -90,7 +90,8 @@ async def fake_verify_server(answer):
 
     class Service(chat_pb2_grpc.ChatServiceServicer):
         async def GetStats(self, request, context):  # noqa: N802 (gRPC's name)
-            return pb.GetStatsResponse(version="1.2.3", limits=pb.Limits(batch_messages=1000))
+            limits = pb.Limits(text_bytes=100, name_bytes=100, batch_messages=1000, batch_bytes=1000, streams=9)
+            return pb.GetStatsResponse(version="1.2.3", log="fake", head="fake:9", limits=limits)
 
         async def VerifyMessages(self, requests, context):  # noqa: N802
             async for response in answer(requests, context):

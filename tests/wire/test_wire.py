@@ -16,9 +16,11 @@ from chatctl.wire.page_reader import PageReader
 from tests.support.lying_server import PAGE, RUN, changed
 
 
-@pytest.mark.parametrize("seconds", [10**15, -(10**15), 253_402_300_799, -62_135_596_801])
-def test_a_time_outside_of_the_calendar_is_rejected(seconds):
-    time = Timestamp(seconds=seconds)
+@pytest.mark.parametrize(
+    ("seconds", "nanos"), [(10**15, 0), (-(10**15), 0), (253_402_300_799, 0), (-1, 0), (0, -1), (0, 10**9)]
+)
+def test_a_time_that_no_server_has_is_rejected(seconds, nanos):
+    time = Timestamp(seconds=seconds, nanos=nanos)
     with pytest.raises(IncompatibleServer, match="invalid time"):
         PageReader(Query()).read(changed(PAGE, runs=[changed(RUN, create_time=time)]))
     with pytest.raises(IncompatibleServer):
