@@ -13,7 +13,8 @@ from chatctl.compat.textual_drawing import AFTER_CUT, DrawingThread
 from tests.support.cli import OutputReader
 from tests.support.waiting import until
 
-TEXTS = [f"number {number} 漢字 {'x' * 10_000}\n" for number in range(25)]  # more than a terminal holds, fewer than the queue
+# More than a terminal holds, and fewer than the queue.
+TEXTS = [f"number {number} 漢字 {'x' * 10_000}\n" for number in range(25)]
 
 
 @contextmanager
