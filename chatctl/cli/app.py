@@ -74,6 +74,8 @@ def _run(command: str, arguments: list[str], as_json: bool) -> object:
         return _print_help()
     if not command:
         usage.refuse_without_command(arguments, COMMANDS)
+    if command:
+        process.require_descriptors()
     for notice in options.removed_variables(command):
         notices.notifier(as_json)(notice)
     prepare = getattr(_module(command), "prepare", None) if command else None

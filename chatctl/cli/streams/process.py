@@ -1,13 +1,17 @@
 """Prepares the process before a command runs: descriptors, environment, encodings. `signals` has the signals."""
 
+import errno
 import io
 import os
+import resource
 import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import NoReturn
 
 from chatctl.cli.terminal import styling
+
+DESCRIPTORS = 64  # that a command may use: gRPC crashes if it cannot open some 16
 
 
 def open_closed_descriptors() -> None:
@@ -17,6 +21,21 @@ def open_closed_descriptors() -> None:
             os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
             os.set_inheritable(descriptor, True)  # dup2 does not do that if it was opened with this number
             setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
+
+
+def require_descriptors() -> None:
+    """Raise the limit of open files if few more may be opened. Raises OSError if it cannot be raised enough."""
+    limit, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    needed = lowest + DESCRIPTORS
+    if limit >= needed:
+        return
+    if maximum != resource.RLIM_INFINITY and maximum < needed:
+        raise OSError(errno.EMFILE, f"only {limit} files may be open: raise the limit to {needed}, as with `ulimit -n`")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, maximum))
 
 
 def prepare(environment: MutableMapping[str, str], as_json: bool, no_color: bool) -> None:
