@@ -10,6 +10,8 @@ Delete it when scripts/check-workarounds reports that the traceback has no local
 
 from typing import TypeVar
 
+from rich.console import RenderableType
+from rich.traceback import Traceback
 from textual.app import App
 from textual.worker import WorkerFailed
 
@@ -28,4 +30,11 @@ class QuietCrashApp(App[ReturnType]):
             self.crash = error.error if isinstance(error, WorkerFailed) else error
             self._exception = error  # run_test raises it
             self._exception_event.set()
-        self.panic()  # closes the app; without arguments, it prints nothing
+        super().panic()  # closes the app; without arguments, it prints nothing
+
+    def panic(self, *renderables: RenderableType) -> None:
+        for traceback in (each for each in renderables if isinstance(each, Traceback)):  # of the thread that reads keys
+            error = traceback.trace.stacks[0]
+            self.crash = self.crash or RuntimeError(f"{error.exc_type}: {error.exc_value}")
+        self._return_code = 1
+        super().panic()
