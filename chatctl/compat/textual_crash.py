@@ -8,10 +8,8 @@ of other users.
 Delete it when scripts/check-workarounds reports that the traceback has no local variables.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from rich.console import RenderableType
-from rich.traceback import Traceback
 from textual.app import App
 from textual.worker import WorkerFailed
 
@@ -32,9 +30,8 @@ class QuietCrashApp(App[ReturnType]):
             self._exception_event.set()
         super().panic()  # closes the app; without arguments, it prints nothing
 
-    def panic(self, *renderables: RenderableType) -> None:
-        for traceback in (each for each in renderables if isinstance(each, Traceback)):  # of the thread that reads keys
-            error = traceback.trace.stacks[0]
-            self.crash = self.crash or RuntimeError(f"{error.exc_type}: {error.exc_value}")
+    def panic(self, *renderables: Any) -> None:
+        for trace in (each.trace for each in renderables if hasattr(each, "trace")):  # of the thread that reads keys
+            self.crash = self.crash or RuntimeError(f"{trace.stacks[0].exc_type}: {trace.stacks[0].exc_value}")
         self._return_code = 1
         super().panic()
