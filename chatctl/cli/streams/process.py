@@ -43,9 +43,6 @@ def prepare(environment: MutableMapping[str, str], as_json: bool, no_color: bool
     styling.prepare(environment, no_color)
     # gRPC reports errors as statuses; its log lines on stderr are for its developers.
     environment.setdefault("GRPC_VERBOSITY", "NONE")
-    if isinstance(raw := getattr(sys.stdout, "buffer", None), io.RawIOBase):
-        # PYTHONUNBUFFERED, common in containers: such a file may write only a part of the data, or nothing.
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), sys.stdout.encoding, line_buffering=True)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # JSON is UTF-8; other output escapes what the locale lacks
             stream.reconfigure(encoding="utf-8" if as_json else None, errors="backslashreplace")
