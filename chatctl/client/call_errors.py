@@ -29,7 +29,8 @@ def error_from_foreign_status(server: str, code: int, detail: str, responded: bo
     if code in (UNKNOWN, INTERNAL) and "status: 413" in detail:
         return Unavailable(f"a proxy before {server} refused the size of a call ({detail})", BODY_LIMIT_HINT)
     if code == UNAVAILABLE:
-        return Unavailable(f"no chatctl server answers at {server} ({detail})", NO_SERVER_HINT)
+        hint = PROXY_HINT if "header with status" in detail else NO_SERVER_HINT  # 502, 503 or 504 in HTML
+        return Unavailable(f"no chatctl server answers at {server} ({detail})", hint)
     if code in (UNKNOWN, INTERNAL):
         return Unavailable(f"what answers at {server} is not a chatctl server ({detail})", PROXY_HINT)
     if code == UNIMPLEMENTED:

@@ -9,6 +9,7 @@ from chatctl.client import retry
 from chatctl.client.call_errors import (
     BODY_LIMIT_HINT,
     NO_SERVER_HINT,
+    PROXY_HINT,
     TRY_AGAIN_HINT,
     UNAVAILABLE,
     UNKNOWN,
@@ -101,6 +102,12 @@ async def test_a_call_that_is_reset_again_and_again_may_be_too_large_for_a_proxy
 def test_a_body_that_a_proxy_refuses_is_transient_and_named():
     refused = error_from_foreign_status("here", UNKNOWN, "Received http2 header with status: 413", responded=False)
     assert (type(refused), refused.hint) == (Unavailable, BODY_LIMIT_HINT)
+
+
+@pytest.mark.parametrize("code", [UNKNOWN, UNAVAILABLE])
+def test_a_proxy_without_a_server_is_named(code):
+    error = error_from_foreign_status("here", code, "Received http2 header with status: 502", responded=False)
+    assert (type(error), error.hint) == (Unavailable, PROXY_HINT)
 
 
 @pytest.mark.parametrize(

@@ -186,9 +186,9 @@ async def test_without_claims_there_is_no_stream_and_the_timeout_does_not_count(
         async for response in holds(requests, context):
             yield response
 
-    async with fake_verify_server(counts) as address, verify_task(address, timeout=0.5) as verification:
+    async with fake_verify_server(counts) as address, verify_task(address, timeout=1) as verification:
         waited = asyncio.Event()
-        asyncio.get_running_loop().call_later(1, waited.set)  # twice the timeout
+        asyncio.get_running_loop().call_later(2, waited.set)  # twice the timeout
         await waited.wait()
         assert calls == []
         await verification.put(1)
@@ -218,11 +218,11 @@ async def test_a_quiet_input_writes_empty_requests_which_have_no_result(server, 
         await verification.finish()
         assert verification.numbers == [1]
     prefix = await store(server.address, 2)
-    async with verify_task(server.address, prefix, timeout=0.5) as verification:  # a real server answers them, too
+    async with verify_task(server.address, prefix, timeout=1) as verification:  # a real server answers them, too
         await verification.put(1)
         await verification.until_verified(1)
         waited = asyncio.Event()
-        asyncio.get_running_loop().call_later(1, waited.set)
+        asyncio.get_running_loop().call_later(2, waited.set)
         await waited.wait()
         await verification.put(2)
         await verification.finish()
@@ -242,6 +242,7 @@ async def test_what_is_read_ahead_is_bounded():
     async def reads(requests, _):
         async for _ in requests:
             pass
+        await asyncio.Event().wait()
         yield
 
     async with fake_verify_server(reads) as address, ChatClient(address, timeout=1) as chat:

@@ -100,6 +100,11 @@ async def half_close(trial: "Trial"):
     trial.proxy.cut()
 
 
+async def restart_proxy(trial: "Trial"):
+    """Reset all connections through the strict proxy, and refuse new ones until it runs again."""
+    await trial.strict_proxy.restart()
+
+
 async def delay(trial: "Trial"):
     trial.proxy.delay = trial.rng.random() * 0.2
     try:

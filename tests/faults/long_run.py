@@ -29,7 +29,7 @@ MIN_ROUND_MESSAGES = 1000  # in a round that only adds kills
 OTHER_FAULTS = (
     faults.kill_sender, faults.kill_sender, faults.freeze_sender, faults.freeze_server, faults.kill_frozen_server,
     faults.freeze_follower,
-    faults.cut, faults.half_close, faults.delay, faults.blackhole,
+    faults.restart_proxy, faults.cut, faults.half_close, faults.delay, faults.blackhole,
     faults.stop_server, faults.fail_write, faults.fill_disk, faults.limit_size, faults.set_clock_back,
 )  # fmt: skip
 FOLLOWER_FAULTS = (faults.kill_follower, faults.kill_follower, faults.stop_follower)  # one in each round
@@ -94,6 +94,8 @@ def summary(trial: Trial, fault_counts, seconds):
         "ended by SIGKILL": ends[-signal.SIGKILL],
         "ended by SIGTERM": ends[SIGTERM_EXIT],
         "messages repeated after a SIGKILL": sum(follower.check.repeated for follower in trial.follower_processes),
+        "answers 502 and 504 of a proxy": trial.strict_proxy.refusals,
+        "streams that the proxy cut": trial.strict_proxy.cuts,
         "other faults": sum(count for name, count in fault_counts.items() if name not in COUNTED_APART),
         **violations,
         "other violations": checker.counts.total() - sum(violations.values()) + len(supervisor.unexpected_ends),

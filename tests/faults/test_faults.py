@@ -14,7 +14,7 @@ from tests.faults.trial import run_trial
 
 OTHERS = (
     faults.stop_server, faults.freeze_server, faults.kill_frozen_server, faults.fail_write, faults.fill_disk,
-    faults.limit_size, faults.set_clock_back, faults.kill_sender, faults.freeze_sender, faults.cut,
+    faults.limit_size, faults.set_clock_back, faults.kill_sender, faults.freeze_sender, faults.restart_proxy, faults.cut,
     faults.half_close, faults.delay, faults.blackhole,
 )  # fmt: skip
 

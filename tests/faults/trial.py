@@ -11,6 +11,7 @@ from tests.faults.grpc_api import STORE_FULL, Connection
 from tests.faults.inputs import Input
 from tests.faults.readers import ReconnectingFollower, read_log
 from tests.faults.senders import FULL_EXIT, SendProcess, StreamClient
+from tests.faults.strict_proxy import StrictProxy
 from tests.faults.supervisor import ServerSupervisor
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import until_async
@@ -50,6 +51,7 @@ class Trial:
         self.checker = Checker()
         self.supervisor = ServerSupervisor(store or directory / "chat.db", prefix)
         self.proxy = TcpProxy(self.supervisor.address)
+        self.strict_proxy = StrictProxy(self.supervisor.address, directory / "strict-proxy")
         self.send_processes = []  # of this round
         self.followers = []
         self.stream_clients = []
@@ -66,6 +68,7 @@ class Trial:
     async def __aenter__(self):
         await self._stack.enter_async_context(self.supervisor)
         await self._stack.enter_async_context(self.proxy)
+        await self._stack.enter_async_context(self.strict_proxy)
         direct, proxied = self.supervisor.address, self.proxy.address
         for name, address, rooms in (
             ("follower of everything", direct, ()),
@@ -80,7 +83,7 @@ class Trial:
             sent = Input("tim", f"stream-{number}", ROOMS[number], 0)
             check = self.checker.add_reader(f"stream client {number}")
             self.stream_clients.append(StreamClient(self.supervisor, address, self.checker, sent, check, head, self.rng))
-        for number, (address, rooms) in enumerate(((direct, ()), (proxied, ROOMS[1:]))):
+        for number, (address, rooms) in enumerate(((direct, ()), (proxied, ROOMS[1:]), (self.strict_proxy.address, ()))):
             check = self.checker.add_reader(f"follower process {number}", rooms)
             self.follower_processes.append(
                 RestartedFollower(address, self.directory / f"cursor-{number}", check, self._timeout)
@@ -124,13 +127,14 @@ class Trial:
         for client in self.stream_clients:
             client.add_texts(int(messages * STREAM_SHARE))
         unassigned = messages - sum(int(messages * STREAM_SHARE) for _ in self.stream_clients)
+        addresses = (self.proxy.address, self.strict_proxy.address, self.supervisor.address)
         self.send_processes = []
         for i in range(self._num_send_processes):
             count = unassigned // (self._num_send_processes - i)
             unassigned -= count
             self._num_inputs += 1
             sent = Input(self.rng.choice(("ann", "bob")), f"job-{self._num_inputs}", self.rng.choice(ROOMS), count)
-            address = self.proxy.address if i == 0 else self.supervisor.address
+            address = addresses[i % len(addresses)]
             self.send_processes.append(SendProcess(self.supervisor, address, self.checker, sent, self.rng, self._timeout))
 
     async def _wait_confirmed(self):

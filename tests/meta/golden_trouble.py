@@ -145,7 +145,7 @@ TROUBLE: dict[str, Scene] = {
     "a restart, joined as JSON": restarted(JOIN_JSON, "first", b"first\n"),
     "no server any more, followed as JSON": gone(FOLLOW_JSON, "hello"),
     "a server that is killed": gone(FOLLOW, "hello", how=signal.SIGKILL),
-    "no server any more, and silence": gone("history --output text --wait 3s --timeout 9s", "hello"),
+    "no server any more, and silence": gone("history --output text --wait 1.5s --timeout 9s", "hello"),
     "no server any more, sending": gone(SEND, "", b"first\n"),
     "no server any more, sending as JSON": gone(SEND_JSON, "number", b"first\n"),
     "no server any more, joined": gone(JOIN, "first", b"first\n"),

@@ -8,7 +8,7 @@ from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 from tests.meta.pages import ROOT, blocks
 from tests.support.cli import Process, run, texts
-from tests.support.reverse_proxies import program, reverse_proxy
+from tests.support.reverse_proxies import ReverseProxy, program
 from tests.support.waiting import until
 
 SERVER, PROXY, IDLE = r"127\.0\.0\.1:50051", r"127\.0\.0\.1:50080", r"\b75s\b"
@@ -39,7 +39,7 @@ def quick_server(start_shared_server):
 def start_proxy(request, tmp_path):
     """Start a proxy in front of a server, with the configuration of the page but a short idle time."""
     (block,) = (block for block in blocks(ROOT / "docs/proxies.md") if block.language == request.param)
-    return lambda address: reverse_proxy(
+    return lambda address: ReverseProxy(
         request.param, block.text, [(SERVER, address), (PROXY, "{address}"), (IDLE, f"{IDLE_SECONDS}s")], tmp_path
     )
 
@@ -54,10 +54,10 @@ def test_messages_pass(start_proxy, quick_server, room, tmp_path):
     """More than the 1 MiB that nginx takes by default go on one stream."""
     lines = "".join(f"{number:60}\n" for number in range(LINES))
     with start_proxy(quick_server.address) as proxy:
-        sent = run("send", "-r", room, "--receipts", tmp_path / "receipts", piped=lines, server=proxy)
+        sent = run("send", "-r", room, "--receipts", tmp_path / "receipts", piped=lines, server=proxy.address)
         assert (sent.code, sent.err.count("\n")) == (0, 1), sent.err
-        assert texts(room, proxy) == lines.splitlines()
-        checked = run("verify", tmp_path / "receipts", server=proxy)
+        assert texts(room, proxy.address) == lines.splitlines()
+        checked = run("verify", tmp_path / "receipts", server=proxy.address)
         assert checked.code == 0, checked
 
 
@@ -72,10 +72,10 @@ def wait_beyond_idle_time(address, connect, room):
 def test_quiet_streams_are_not_cut(start_proxy, quick_server, connect, room):
     command = [sys.executable, "-c", QUICK_CLIENT]
     with start_proxy(quick_server.address) as proxy:
-        options = ("--server", proxy, "--json")
+        options = ("--server", proxy.address, "--json")
         follower = Process("history", "-f", "-r", room, "--count", "4", *options, command=command)
         member = Process("join", room, *options, command=command)
-        sender = Process("send", "-r", room, "--server", proxy, command=command)
+        sender = Process("send", "-r", room, "--server", proxy.address, command=command)
         member.write("one\n")
         until(lambda: '"one"' in follower.out.text and '"one"' in member.out.text)
         sender.write("two\n")
@@ -96,7 +96,7 @@ def test_clients_wait_while_the_server_restarts(start_proxy, start_server, room)
     """Without the server, nginx answers 502 and haproxy 503."""
     served = start_server()
     with start_proxy(served.address) as proxy:
-        options = ("--server", proxy, "--timeout", "0")
+        options = ("--server", proxy.address, "--timeout", "0")
         follower = Process("history", "-f", "-r", room, "--json", "--count", "4", *options)
         member = Process("join", room, "--json", *options)
         member.write("before\n")
@@ -121,12 +121,12 @@ def test_the_limit_of_bodies_of_nginx_stops_nothing(quick_server, room, tmp_path
     unlimited = block.text.replace("client_max_body_size 0;", "")
     assert unlimited != block.text
     lines = "".join(f"{number} {'x' * 60_000}\n" for number in range(90))
-    with reverse_proxy("nginx", unlimited, [(SERVER, quick_server.address), (PROXY, "{address}")], tmp_path) as proxy:
-        sent = run("send", "-r", room, piped=lines, server=proxy)
+    with ReverseProxy("nginx", unlimited, [(SERVER, quick_server.address), (PROXY, "{address}")], tmp_path) as proxy:
+        sent = run("send", "-r", room, piped=lines, server=proxy.address)
         assert (sent.code, sent.err.count("\n")) == (0, 1), sent.err  # the breaks are brief
-        assert texts(room, proxy) == lines.splitlines()
+        assert texts(room, proxy.address) == lines.splitlines()
         lines = "".join(f"{number}\n" for number in range(50_000))
         run("send", "-r", room, "--receipts", tmp_path / "receipts", piped=lines, server=quick_server.address)
-        checked = run("verify", tmp_path / "receipts", server=proxy)
+        checked = run("verify", tmp_path / "receipts", server=proxy.address)
         assert checked.code == 0, checked
     assert "client intended to send too large" in (tmp_path / "nginx.log").read_text()

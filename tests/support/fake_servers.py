@@ -9,7 +9,6 @@ import grpc
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.v1 import chat_pb2_grpc
 
-LIMITS = pb.Limits(text_bytes=100, name_bytes=100, batch_messages=1000, batch_bytes=1000, streams=9)
 WAITS, ENDS = "waits", "ends"
 WELCOME = pb.SendAndReceiveMessageResponse(
     welcome=pb.Welcome(
@@ -91,7 +90,8 @@ async def fake_verify_server(answer):
 
     class Service(chat_pb2_grpc.ChatServiceServicer):
         async def GetStats(self, request, context):  # noqa: N802 (gRPC's name)
-            return pb.GetStatsResponse(version="1.2.3", log="log", head="log:7", limits=LIMITS)
+            limits = pb.Limits(text_bytes=100, name_bytes=100, batch_messages=1000, batch_bytes=1000, streams=9)
+            return pb.GetStatsResponse(version="1.2.3", log="fake", head="fake:9", limits=limits)
 
         async def VerifyMessages(self, requests, context):  # noqa: N802
             async for response in answer(requests, context):

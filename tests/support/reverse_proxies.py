@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from tests.support.servers import free_port
@@ -38,6 +38,7 @@ def program(name):
     if found := shutil.which(name, path=f"{os.environ['PATH']}:{SYSTEM_PROGRAMS}"):
         return found, dict(os.environ)
     if not FOLDER.exists():
+        assert shutil.which("apt-get"), "the tests need nginx and haproxy: install them"
         _unpack_packages()
     libraries = os.pathsep.join(str(path) for path in FOLDER.glob("usr/lib/*-linux-gnu*"))
     return FOLDER / "usr/sbin" / name, {**os.environ, "LD_LIBRARY_PATH": libraries}
@@ -83,23 +84,39 @@ def _accepts(address):
     return False
 
 
-@contextmanager
-def reverse_proxy(name, configuration, replaced, folder):
-    """Run nginx or haproxy with a configuration in which some texts are replaced. Yields its address.
+class ReverseProxy:
+    """nginx or haproxy in the foreground; a context manager. It may be stopped and started again on the same address."""
 
-    `replaced` has pairs of a pattern and a text; {address} in a text is the address where the proxy listens.
-    """
-    address = f"127.0.0.1:{free_port()}"
-    for pattern, text in replaced:
-        configuration, count = re.subn(pattern, text.format(address=address), configuration)
-        assert count, f"the configuration has no {pattern}"
-    command = _command(name, configuration, folder)
-    with open(folder / f"{name}.log", "wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=program(name)[1])
-    try:
-        until(lambda: _accepts(address) or process.poll() is not None)
-        assert process.poll() is None, (folder / f"{name}.log").read_text()
-        yield address
-    finally:
-        process.terminate()
-        process.wait(TIMEOUT_SECONDS)
+    def __init__(self, name, configuration, replaced, folder):
+        """Write the configuration with some texts replaced: `replaced` has pairs of a pattern and a text.
+
+        {address} in a text is the address where the proxy listens.
+        """
+        self.address = f"127.0.0.1:{free_port()}"
+        self.log = folder / f"{name}.log"
+        for pattern, text in replaced:
+            configuration, count = re.subn(pattern, text.format(address=self.address), configuration)
+            assert count, f"the configuration has no {pattern}"
+        self._command = _command(name, configuration, folder)
+        self._environment = program(name)[1]
+
+    def start(self):
+        """Start it, and wait until it accepts connections."""
+        with open(self.log, "ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
+            )
+        until(lambda: _accepts(self.address) or self._process.poll() is not None)
+        assert self._process.poll() is None, self.log.read_text()
+
+    def stop(self):
+        """Stop it at once: open connections break."""
+        self._process.terminate()
+        self._process.wait(TIMEOUT_SECONDS)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()

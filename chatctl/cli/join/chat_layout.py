@@ -18,8 +18,9 @@ MIN_SIDEBAR_COLUMNS = 60  # a narrower screen has no sidebar
 class ChatLayout(Screen[None]):
     """A sidebar; beside it a header, messages, a hint and the input; below them the status line."""
 
+    # A narrower screen shows the left part: Textual cannot wrap to zero columns.
     CSS = """
-    Horizontal { height: 1fr; }
+    Horizontal { height: 1fr; min-width: 10; }
     Sidebar { width: 20; height: 100%; padding: 0 1; background: $surface; }
     #header, #status { height: 1; padding: 0 2 0 1; background: $surface; }
     #hint { height: auto; max-height: 4; padding: 0 2 0 1; color: $text-warning; display: none; }

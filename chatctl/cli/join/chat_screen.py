@@ -22,6 +22,7 @@ from chatctl.cli.terminal.escape import escape_name
 
 DRAW_DELAY_SECONDS = 0.05  # changes within it are drawn together
 BELL_INTERVAL_SECONDS = 2.0  # at least, between two bells
+DROPPED_HINT = "too many new messages: use `chatctl history` to read those that were on the screen"
 
 
 class ChatScreen(ChatLayout):
@@ -68,6 +69,9 @@ class ChatScreen(ChatLayout):
     def messages_changed(self, message_list: MessageList) -> None:
         if message_list is self.message_list:
             self.message_view.source_changed()
+            if message_list.position_dropped:
+                message_list.position_dropped = False
+                self.set_hint(DROPPED_HINT)
         self.state_changed()
 
     def mention_received(self, room: Room) -> None:

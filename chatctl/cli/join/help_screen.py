@@ -37,7 +37,8 @@ class HelpScreen(ModalScreen[None]):
 
     CSS = """
     HelpScreen { align: center middle; }
-    VerticalScroll { width: 100%; max-width: 84; height: 100%; max-height: 32; padding: 1 2; background: $surface; }
+    VerticalScroll { width: 100%; min-width: 10; max-width: 84; height: 100%; max-height: 32; }
+    VerticalScroll { padding: 1 2; background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f1,q,enter", "close"),

@@ -31,6 +31,8 @@ class Scrollback:
         """True if older messages were requested on this stream."""
         self.head = -1
         """Messages up to this sequence were stored before now, loaded or not. -1: unknown."""
+        self.position_dropped = False
+        """True if the line at the scroll position was dropped, until the screen has said so."""
         self._trimmed_sequence = 0  # messages up to this sequence were dropped
         self._pending_count = 0  # of the lines at the end
         self._char_count = 0
@@ -53,6 +55,7 @@ class Scrollback:
     def trim(self) -> None:
         """Scroll to the newest line, and keep only the lines for that position."""
         self.anchor = None
+        self.position_dropped = False
         self._drop_oldest()
 
     def next_key(self) -> tuple[int, int]:
@@ -148,6 +151,8 @@ class Scrollback:
         if count:
             self._trimmed_sequence = max(self._trimmed_sequence, self.lines[count - 1].key[0])
             self.at_start = False
+            if self.anchor and self.anchor[0] <= self.lines[count - 1].key:
+                self.position_dropped = True
             del self.lines[:count]
             self._char_count = remaining_chars
 

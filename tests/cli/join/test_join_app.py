@@ -5,6 +5,7 @@ from subprocess import DEVNULL
 
 import pytest
 
+from chatctl.cli.join import scrollback
 from tests.support.cli import Process, run
 from tests.support.tui import joined_app
 
@@ -62,6 +63,22 @@ async def test_new_messages_do_not_move_a_screen_that_is_scrolled_up(address, ro
         assert rows(ann) == shown
         await ann.press("ctrl+end")
         await ann.until_shown("new")
+
+
+async def test_it_says_so_if_new_messages_push_out_those_that_are_read(address, room, send, monkeypatch):
+    monkeypatch.setattr(scrollback, "MAX_LINES_SCROLLED", 400)
+    send(*(f"old {number}" for number in range(100)))
+    async with joined_app(address, room) as ann:
+        await ann.press("pageup")
+        await ann.until_shown("newer below")
+        await asyncio.to_thread(send, *(f"more {number}" for number in range(300)))
+        await ann.until(lambda: "more 299" in ann.texts)
+        assert "too many new messages" not in ann.screen_text
+        await asyncio.to_thread(send, *(f"new {number}" for number in range(400)))
+        await ann.until_shown("too many new messages", "newer below")
+        await ann.press("ctrl+end", "a")
+        await ann.until_shown("new 399")
+        assert "too many new messages" not in ann.screen_text
 
 
 async def test_keys_typed_fast_are_handled_in_order(address, room):
@@ -262,6 +279,15 @@ async def test_the_theme_and_the_size_change_at_any_time(address, room, send):
             await ann.pilot.resize_terminal(*size)
             await ann.until(lambda size=size: len(ann.screen_text.splitlines()) == size[1] and "x" in ann.screen_text)
             assert ann.chat_screen.query_one("Sidebar").display == (size[0] >= 60)
+
+
+@pytest.mark.parametrize("size", [(1, 10), (2, 10), (1, 1)])
+async def test_a_screen_too_narrow_for_text_does_not_end_it(address, room, size):
+    async with joined_app(address, room, size=size) as ann:
+        await ann.press(*"hi 漢字", "enter", *"/nonsense", "enter", *"/who", "enter", "f1")
+        await ann.press("f1", "pageup", "ctrl+home", "a")
+        await ann.pilot.resize_terminal(80, 24)
+        await ann.until_shown("hi 漢字", "1 in ", "connected")
 
 
 async def test_keys_are_handled_during_a_flood(address, room):

@@ -257,16 +257,20 @@ def test_without_a_server_or_with_a_silent_one_it_gives_up(verify, receipts, ser
 
 @pytest.fixture
 def halfway(server):
-    """A `verify -` that has one result, and the receipt that it is for."""
-    receipt = run("send", "--json", piped="a\n", server=server.address).out
-    process = Process("verify", "-", "--json", "--timeout", "5s", server=server.address)
-    process.write(receipt.replace('"tess"', '"eve"'))
-    until(lambda: process.out.lines)
-    return process, receipt
+    """Start a `verify -` that has one result. Return it, and the receipt that the result is for."""
+
+    def halfway(timeout):
+        receipt = run("send", "--json", piped="a\n", server=server.address).out
+        process = Process("verify", "-", "--json", "--timeout", timeout, server=server.address)
+        process.write(receipt.replace('"tess"', '"eve"'))
+        until(lambda: process.out.lines)
+        return process, receipt
+
+    return halfway
 
 
 def test_a_server_that_does_not_come_back_ends_it_with_what_is_known(server, halfway):
-    process, receipt = halfway
+    process, receipt = halfway("2s")
     server.stop()
     done = process.wait()
     assert (done.code, done.stderr_objects[-1]["reason"]) == (78, "UNAVAILABLE")
@@ -274,7 +278,7 @@ def test_a_server_that_does_not_come_back_ends_it_with_what_is_known(server, hal
 
 
 def test_it_continues_when_the_server_is_back(server, start_server, halfway):
-    process, receipt = halfway
+    process, receipt = halfway("20s")
     server.stop()
     start_server(listen=server.address, store=server.store)
     process.write(receipt)
