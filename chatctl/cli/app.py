@@ -7,7 +7,7 @@ imports are most of the start-up time.
 import os
 import sys
 from collections.abc import Iterable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from itertools import pairwise
 
@@ -57,8 +57,8 @@ def run(arguments: list[str]) -> int:
     """Run a command and return its exit code."""
     command = arguments[0] if arguments[:1] and arguments[0] in COMMANDS else ""
     as_json = _wants_json(command, arguments)
-    process.prepare(os.environ, as_json, _wants_no_color(arguments))
     descriptors.use_for_standard_streams()
+    process.prepare(os.environ, as_json, _wants_no_color(arguments))
     try:
         code = _run(command, arguments, as_json)
         sys.stdout.flush()
@@ -74,6 +74,8 @@ def _run(command: str, arguments: list[str], as_json: bool) -> object:
         return _print_help()
     if not command:
         usage.refuse_without_command(arguments, COMMANDS)
+    if command:
+        process.require_descriptors()
     for notice in options.removed_variables(command):
         notices.notifier(as_json)(notice)
     prepare = getattr(_module(command), "prepare", None) if command else None
@@ -132,6 +134,6 @@ def _wants_json(command: str, arguments: list[str]) -> bool:
 
 def _print_help() -> int:
     """Print the help on stderr, as `chatctl` alone has done nothing, and return the exit code."""
-    with redirect_stdout(sys.stderr):
+    with redirect_stdout(sys.stderr), suppress(OSError, SystemExit):  # Typer makes the second of a closed pipe
         app(args=["--help"], prog_name="chatctl", standalone_mode=False)
     return 2

@@ -60,7 +60,8 @@ OPTIONS = {
     "history": {
         "--room": NAMES, "-u": NAMES, "--input-id": NAMES, "--since": TIMES, "--until": TIMES, "--last": NUMBERS,
         "--after": CURSORS, "--grep": TEXTS, "--count": NUMBERS, "-o": ("table", "json", "text", "xml", ""), "--json": FLAG,
-        "-f": FLAG, "--wait": DURATIONS, "--cursor-file": FILES, "--exec": EXECUTED, "--exec-retries": ("0", "1", *NUMBERS),
+        "-f": FLAG, "--wait": DURATIONS, "--cursor-file": ("@FOLDER@/cursor", "@FOLDER@/cursor", *FILES), "--exec": EXECUTED,
+        "--exec-retries": ("0", "1", *NUMBERS),
         **COMMON,
     },
     "stats": {

@@ -30,8 +30,8 @@ def become(plan, arguments, environment, streams, folder):
     _ignore_signals(plan)
     _place(streams.process)
     for name, value in {"CORE": 0, **plan.limits}.items():
-        number = getattr(resource, f"RLIMIT_{name}")
-        resource.setrlimit(number, (value, resource.getrlimit(number)[1]))
+        number = getattr(resource, f"RLIMIT_{name.removeprefix('hard ')}")
+        resource.setrlimit(number, (value, value if name.startswith("hard") else resource.getrlimit(number)[1]))
     if plan.own_interpreter:
         os.close(TRACE_DESCRIPTOR)
         _unblock_signals(plan)

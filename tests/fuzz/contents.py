@@ -3,7 +3,44 @@
 import random
 
 PASTE = "\x1b[200~a\nb\x1b[201~"
-KEYS = ("hello\r", "\t", "\x1b[A", "\x1b[5~", "/join ops\r", "/help\r", "/who\r", "\x1b", "\x03", "\x1a", PASTE, "é")
+KEYS = (
+    "\x01",
+    "\x0b",
+    "\x15",
+    "\x17",
+    "\x7f",
+    "\x1b[3~",
+    "\x1b[H",
+    "\x1b[F",
+    "\x1b[6~",
+    "\x1b[1;5C",
+    "\x1b[<0;10;5M",
+    "\x1b[?1;2c",
+    "\x1b[200~never ended",
+    "\x1b]0;title\x07",
+    "\x1b[999999999~",
+    "/leave\r",
+    "/join \x1b\r",
+    "/nosuch\r",
+    "/theme light\r",
+    "@a\t",
+    "\x06a\r",
+    "\udcff\udcfe",
+    "👩‍👩‍👧",
+    "\x1c",
+    "hello\r",
+    "\t",
+    "\x1b[A",
+    "\x1b[5~",
+    "/join ops\r",
+    "/help\r",
+    "/who\r",
+    "\x1b",
+    "\x03",
+    "\x1a",
+    PASTE,
+    "é",
+)
 PIECE_BYTES = 1 << 16
 HUGE_BYTES = 3 << 20
 
@@ -33,5 +70,5 @@ def content(name, seed, receipts):
         case "receipts":
             return receipts + rng.choice((b"", b"{}\n", b"[", b'{"number": "x"}\n', b"null\n"))
         case "keys":
-            return "".join(rng.choice(KEYS) for _ in range(rng.randrange(12))).encode()
+            return "".join(rng.choice(KEYS) for _ in range(rng.randrange(16))).encode(errors="surrogateescape")
     raise ValueError(f"unknown content {name!r}")

@@ -64,13 +64,17 @@ def open_streams(plan, data, folder):
     streams = Streams()
     if "terminal" in (plan.stdin, plan.stdout, plan.stderr):
         streams.terminal = os.openpty()
-        fcntl.ioctl(streams.terminal[1], termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        fcntl.ioctl(streams.terminal[1], termios.TIOCSWINSZ, struct.pack("HHHH", *plan.size, 0, 0))
         os.set_blocking(streams.terminal[0], False)
         streams.outputs[streams.terminal[0]] = "terminal"
         streams.read["terminal"] = bytearray()
     streams.process.append(_open_stdin(streams, plan.stdin, data, folder))
     for name in ("stdout", "stderr"):
-        streams.process.append(_open_output(streams, getattr(plan, name), name, folder))
+        kind = getattr(plan, name)
+        if kind == "as stdout":
+            streams.process.append(streams.process[1])
+        else:
+            streams.process.append(_open_output(streams, kind, name, folder))
     return streams
 
 

@@ -36,7 +36,7 @@ class Judge:
             text = data.decode(errors="replace")
             if not (plan.own_interpreter and _was_starting(text)):
                 found += [("traceback", f"{name}: {_around(text, word)}") for word in UNCAUGHT if word in text][:1]
-        if plan.as_json and plan.stdout in READ_STDOUTS:
+        if plan.as_json and plan.stdout in READ_STDOUTS and plan.stderr != "as stdout":
             found += [("not JSON", line) for line in _not_json(plan, outcome)][:1]
         return found
 

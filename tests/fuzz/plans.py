@@ -12,6 +12,8 @@ GRACE_SECONDS = 1  # serve: in addition to --grace
 FOLLOWING = ("-f", "--wait", "--exec", "--watch")
 ENDLESS_FILES = ("/full", "/fifo", "/dev/stdin", "/dev/stdout", "/dev/stderr")
 WAITING_STDIN = ("quiet", "endless", "zeros", "full", "terminal", "nonblocking")
+STORM = ("SIGINT", "SIGTERM", "SIGHUP", "SIGWINCH", "SIGCHLD", "SIGURG")
+CLIENTS = (["history", "-f"], ["join", "--plain"], ["send"], ["stats", "--watch", "0.1"], ["send", "hello"], ["verify", "-"])
 NO_READER = ("stalled", "nonblocking stalled")
 SERVERS = {"real": 12, "none": 3, "reset": 2, "silent": 2, "stopped": 2, "garbage": 1, "cut": 3, "unix": 2}
 
@@ -30,11 +32,13 @@ class Plan:
     content: str  # of stdin, by its name in contents.py
     stdout: str
     stderr: str
+    size: tuple[int, int]  # rows and columns of a terminal
     environment: dict[str, str | None]
     ignored: list[str]
     blocked: list[str]
     limits: dict[str, int]
     umask: int
+    companion: list[str]  # arguments of a second command, if any, that runs meanwhile
     events: list[tuple[float, str]]
     """Seconds after the start, and a signal or `hang up` (the terminal) or `close stdout` (its reader)."""
     seconds: float
@@ -65,7 +69,7 @@ def make_plan(seed, index):
     events = _events(rng, words, must_signal or rng.random() < 0.3, streams)
     return Plan(
         seed=seed, index=index, arguments=words, server=surroundings.pick(rng, SERVERS), own_interpreter=own,
-        **streams, **around, environment=environment, events=events,
+        **streams, **around, environment=environment, events=events, companion=_companion(rng, words),
         seconds=_seconds(chosen, any(name == "SIGTERM" for _, name in events)),
         as_json=_is_json(chosen) and "_CHATCTL_COMPLETE" not in environment,
     )  # fmt: skip
@@ -104,9 +108,19 @@ def _events(rng, words, terminates, streams):
         now += rng.random() * rng.choice((0.01, 0.1, 0.5))
     if terminates:
         events.append((now, "SIGTERM"))
+        if rng.random() < 0.04:
+            events += [(now, rng.choice(STORM)) for _ in range(rng.randrange(2, 8))]
         if _has(words, "--exec") or rng.random() < 0.1:
             events.append((now + rng.random() * rng.choice((0.01, 0.5)), "SIGTERM"))
     return [(round(at, 3), name) for at, name in events]
+
+
+def _companion(rng, words):
+    """Return the arguments of a client of a server, or nothing."""
+    if words[:1] != ["serve"] or rng.random() < 0.4:
+        return []
+    words += ["-l", "unix:@FOLDER@/companion"]
+    return [*rng.choice(CLIENTS), "--timeout=0", "-s", "unix:@FOLDER@/companion"]
 
 
 def _seconds(chosen, terminates):

@@ -2,22 +2,26 @@
 
 import contextlib
 import os
-import selectors
 import shutil
 import signal
 import socket
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.fuzz import child
-from tests.fuzz.contents import PIECE_BYTES, content
-from tests.fuzz.descriptors import KEPT_BYTES, open_streams
+from tests.fuzz.contents import content
+from tests.fuzz.descriptors import open_streams
+from tests.fuzz.feeding import Feeding
 
 HANGS_SECONDS = 8  # in addition to the time that a run has after SIGTERM: then it is killed
 TRACE_SECONDS = 0.2
 TRACED_FRAMES = 8
+ALONE = {  # surroundings of the second command
+    "stdin": "quiet", "stdout": "null", "stderr": "null", "ignored": [], "blocked": [], "limits": {}, "umask": 0o022,
+    "directory": "own", "environment": {}, "companion": [],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,25 +98,27 @@ def make_folder():
 class Run:
     """A run of a plan. `carry_out` returns in the forked process, too: with True, once it is to be the command."""
 
-    def __init__(self, plan, world):
+    def __init__(self, plan, world, main):
+        """`main` runs the command line."""
         self.plan = plan
+        self._main = main
         self.outcome = Outcome()
         self._world = world
         self._signalled = None  # when SIGTERM was sent, and the time until then in which the process waited for a processor
 
     def carry_out(self):
         self.folder = make_folder()
+        Path(f"{self.folder}/cursor").write_text(self._world.cursor)
         values = self._world.values(self.plan, self.folder)
         self.arguments = [replaced(word, values) for word in self.plan.arguments]
         environment = environment_of(self.plan, values, self.folder)
         receipts = Path(self._world.receipts).read_bytes()
+        self._companion = self._start_companion(values)
         self._streams = open_streams(self.plan, content(self.plan.content, self.plan.index, receipts), self.folder)
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        self._pid = os.fork()
+        self._pid = _fork()
         if not self._pid:
             child.become(self.plan, self.arguments, environment, self._streams, self.folder)
             return True
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
         self._streams.close_theirs()
         try:
             self._supervise()
@@ -120,30 +126,48 @@ class Run:
             self._end()
         return False
 
+    def _start_companion(self, values):
+        """Start the second command, and return its process id."""
+        if not self.plan.companion:
+            return 0
+        plan = replace(
+            self.plan, **ALONE, own_interpreter=False, arguments=[replaced(word, values) for word in self.plan.companion]
+        )
+        streams = open_streams(plan, b"", self.folder)
+        self._companion_streams = streams
+        if pid := _fork():
+            streams.close_theirs()
+            return pid
+        try:
+            child.become(plan, plan.arguments, environment_of(plan, values, self.folder), streams, self.folder)
+            self._main()
+        finally:
+            os._exit(0)
+
     def _supervise(self):
         start = time.monotonic()
         events, limit = list(self.plan.events), start + self.plan.seconds
-        with contextlib.closing(_Descriptors(self._streams, self._pid)) as descriptors:
-            while not descriptors.has_ended:
+        with contextlib.closing(Feeding(self._streams, self._pid)) as feeding:
+            while not feeding.has_ended:
                 now = time.monotonic()
                 while events and now >= start + events[0][0]:
                     name = events.pop(0)[1]
-                    self._cause(name, descriptors)
+                    self._cause(name, feeding)
                     limit = now + self.plan.seconds + (HANGS_SECONDS if name == "SIGTERM" else 0)
                 if not events and now >= limit and not self.outcome.hung:
                     self._kill_hanging()
-                descriptors.handle(max(0, (start + events[0][0] if events else limit) - now))
+                feeding.handle(max(0, (start + events[0][0] if events else limit) - now))
             now = time.monotonic()
             self.outcome.seconds = now - start
             if self._signalled:
                 self.outcome.seconds_after_signal = now - self._signalled[0] - (_run_delay(self._pid) - self._signalled[1])
-            descriptors.read_rest()
+            feeding.read_rest()
 
-    def _cause(self, name, descriptors):
+    def _cause(self, name, feeding):
         if name == "hang up":
-            descriptors.forget(self._streams.terminal[0])
+            feeding.forget(self._streams.terminal[0])
         elif name == "close stdout":
-            descriptors.forget(self._streams.breakable)
+            feeding.forget(self._streams.breakable)
         else:
             if name == "SIGTERM" and (not self._signalled or "--exec" in str(self.plan.arguments)):
                 self._signalled = time.monotonic(), _run_delay(self._pid)
@@ -164,6 +188,10 @@ class Run:
         """Reap the process, and end what is left of its group."""
         if not self.outcome.seconds:  # we are interrupted
             os.kill(self._pid, signal.SIGKILL)
+        if self._companion:
+            os.kill(self._companion, signal.SIGKILL)
+            os.waitpid(self._companion, 0)
+            self._companion_streams.close_ours()
         self.outcome.code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._pid, signal.SIGKILL)
@@ -172,88 +200,12 @@ class Run:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class _Descriptors:
-    """Feeds and reads the streams of a process until it has ended."""
-
-    def __init__(self, streams, pid):
-        self._streams = streams
-        self._selector = selectors.DefaultSelector()
-        self._process = os.pidfd_open(pid)
-        self.has_ended = False
-        self._selector.register(self._process, selectors.EVENT_READ)
-        self._watched = {}
-        for descriptor in {*streams.inputs, *streams.endless, *streams.outputs}:
-            self._watch(descriptor)
-
-    def close(self):
-        self._selector.close()
-        os.close(self._process)
-
-    def _watch(self, descriptor):
-        """Watch what there is to do with a descriptor, and close one with which nothing is left to do."""
-        streams = self._streams
-        writes = streams.inputs.get(descriptor) or descriptor in streams.endless
-        events = selectors.EVENT_WRITE * bool(writes) | selectors.EVENT_READ * (descriptor in streams.outputs)
-        if events == self._watched.get(descriptor, 0) and events:
-            return
-        if self._watched.pop(descriptor, 0):
-            self._selector.unregister(descriptor)
-        if events:
-            self._watched[descriptor] = events
-            self._selector.register(descriptor, events)
-        elif descriptor not in streams.left_open:
-            streams.forget(descriptor)
-
-    def forget(self, descriptor):
-        """Close a descriptor, if it is still open."""
-        if self._watched.pop(descriptor, 0):
-            self._selector.unregister(descriptor)
-            self._streams.forget(descriptor)
-
-    def handle(self, seconds):
-        """Wait for the first event, and handle it."""
-        for key, events in self._selector.select(seconds):
-            if key.fd == self._process:
-                self.has_ended = True
-                continue
-            if events & selectors.EVENT_READ:
-                self._read(key.fd)
-            if events & selectors.EVENT_WRITE and key.fd in self._watched:
-                self._write(key.fd)
-
-    def read_rest(self):
-        """Read what the process has written before its end."""
-        for descriptor in list(self._streams.outputs):
-            while descriptor in self._streams.outputs and self._read(descriptor):
-                pass
-
-    def _read(self, descriptor):
-        """Read once. Returns whether there was anything."""
-        try:
-            data = os.read(descriptor, PIECE_BYTES)
-        except BlockingIOError:
-            return False
-        except OSError:  # of a terminal or socket whose other side is closed
-            data = b""
-        kept = self._streams.read[self._streams.outputs[descriptor]]
-        kept += data[: KEPT_BYTES - len(kept)]
-        if not data:
-            self.forget(descriptor)
-        return bool(data)
-
-    def _write(self, descriptor):
-        streams = self._streams
-        data = streams.endless.get(descriptor) or streams.inputs[descriptor]
-        try:
-            written = os.write(descriptor, data[:PIECE_BYTES])
-        except BlockingIOError:
-            return
-        except OSError:  # its reader has closed it
-            self.forget(descriptor)
-            return
-        if descriptor in streams.inputs:
-            streams.inputs[descriptor] = data[written:]
-            self._watch(descriptor)
+def _fork():
+    """Fork. All signals are blocked in the new process."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    if pid := os.fork():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+    return pid
 
 
 def _run_delay(pid):

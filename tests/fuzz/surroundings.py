@@ -17,7 +17,14 @@ CONTENTS = {
 SIGNALS = {"SIGINT": 6, "SIGTERM": 4, "SIGHUP": 4, "SIGQUIT": 1, "SIGPIPE": 2, "SIGWINCH": 2, "SIGSTOP": 2, "SIGCHLD": 1,
            "SIGUSR1": 1, "SIGTSTP": 1, "SIGALRM": 1}  # fmt: skip
 INHERITED = ("SIGPIPE", "SIGCHLD", "SIGHUP", "SIGINT", "SIGTTIN", "SIGTTOU", "SIGQUIT", "SIGUSR1", "SIGALRM")
-LIMITS = {"NOFILE": (32, 64, 128), "FSIZE": (0, 100, 10_000), "CORE": (0,), "STACK": (1 << 20,)}
+SIZES = ((24, 80), (24, 80), (24, 80), (0, 0), (1, 1), (2, 500), (50, 2), (10, 20), (5, 3))  # of terminals: rows, columns
+LIMITS = {
+    "NOFILE": (8, 12, 16, 32, 64),
+    "hard NOFILE": (8, 12, 16, 64, 80),
+    "FSIZE": (0, 100, 10_000),
+    "CORE": (0,),
+    "STACK": (1 << 20,),
+}
 
 ENVIRONMENT = {
     "HOME": (None, None, "/nonexistent", "", "@FOLDER@/garbage", "relative"),
@@ -75,12 +82,12 @@ def choose_streams(rng, words):
     """Return the kinds of the three streams, and the content of stdin."""
     stdin, content = pick(rng, STDIN), pick(rng, CONTENTS)
     stdout = pick(rng, OUTPUT)
-    stderr = "file" if rng.random() < 0.75 else pick(rng, OUTPUT)
+    stderr = "file" if rng.random() < 0.75 else "as stdout" if rng.random() < 0.15 else pick(rng, OUTPUT)
     if words[:1] == ["join"] and rng.random() < 0.5:
         stdin, content, stdout = "terminal", "keys", "terminal"
     if words[:1] == ["verify"] and rng.random() < 0.5:
         content = "receipts"
-    return {"stdin": stdin, "content": content, "stdout": stdout, "stderr": stderr}
+    return {"stdin": stdin, "content": content, "stdout": stdout, "stderr": stderr, "size": rng.choice(SIZES)}
 
 
 def choose_process(rng):

@@ -31,7 +31,7 @@ def import_everything():
 def carry_out(plan, world, judge, program):
     """Carry out a plan, and return what to tell of it."""
     for _ in range(TRIES):
-        run = Run(plan, world)
+        run = Run(plan, world, program.main)
         if run.carry_out():
             program.main()  # in the forked process: does not return
             raise SystemExit(0)

@@ -18,6 +18,7 @@ from chatctl.cli.streams.ending import OutputStalled
 if TYPE_CHECKING:
     import socket
 
+AUXILIARY_TERMINALS = 5  # the device number of /dev/ptmx, /dev/tty and the like: opened again, each may be another terminal
 SIGNAL_SECONDS = 1.0  # a signal that arrives just before a wait is noticed only after it
 FLAGS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
@@ -39,6 +40,8 @@ class _Descriptor:
         self._may_block = False
         if stat.S_ISSOCK(status.st_mode):
             self._socket = _socket_of(descriptor)
+        elif self._is_terminal and os.major(status.st_rdev) == AUXILIARY_TERMINALS:
+            self._may_block = True
         elif stat.S_ISFIFO(status.st_mode) or self._is_terminal:
             try:
                 self._own = os.open(f"/proc/self/fd/{descriptor}", access | FLAGS)
@@ -175,7 +178,8 @@ def use_for_standard_streams() -> None:
                 stream.flush()
             _replaced.append(stream)
             raw = io.BufferedWriter(StandardOutput(descriptor))
-            setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=stream.line_buffering))
+            by_line = stream.line_buffering or stream.write_through  # the second one with PYTHONUNBUFFERED
+            setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=by_line))
 
 
 _replaced: list[io.TextIOWrapper] = []  # an unused one would close its file

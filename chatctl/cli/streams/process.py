@@ -1,13 +1,17 @@
 """Prepares the process before a command runs: descriptors, environment, encodings. `signals` has the signals."""
 
+import errno
 import io
 import os
+import resource
 import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import NoReturn
 
 from chatctl.cli.terminal import styling
+
+DESCRIPTORS = 64  # that a command may use: gRPC crashes if it cannot open some 16
 
 
 def open_closed_descriptors() -> None:
@@ -19,14 +23,26 @@ def open_closed_descriptors() -> None:
             setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
 
 
+def require_descriptors() -> None:
+    """Raise the limit of open files if few more may be opened. Raises OSError if it cannot be raised enough."""
+    limit, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    needed = lowest + DESCRIPTORS
+    if limit >= needed:
+        return
+    if maximum != resource.RLIM_INFINITY and maximum < needed:
+        raise OSError(errno.EMFILE, f"only {limit} files may be open: raise the limit to {needed}, as with `ulimit -n`")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, maximum))
+
+
 def prepare(environment: MutableMapping[str, str], as_json: bool, no_color: bool) -> None:
     """Set up the environment and the encoding of stdout and stderr."""
     styling.prepare(environment, no_color)
     # gRPC reports errors as statuses; its log lines on stderr are for its developers.
     environment.setdefault("GRPC_VERBOSITY", "NONE")
-    if isinstance(raw := getattr(sys.stdout, "buffer", None), io.RawIOBase):
-        # PYTHONUNBUFFERED, common in containers: such a file may write only a part of the data, or nothing.
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), sys.stdout.encoding, line_buffering=True)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # JSON is UTF-8; other output escapes what the locale lacks
             stream.reconfigure(encoding="utf-8" if as_json else None, errors="backslashreplace")

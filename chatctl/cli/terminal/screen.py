@@ -25,7 +25,7 @@ SHOW_CURSOR = b"\x1b[?25h\n"
 def show_cursor() -> None:
     """Show the cursor again, which the progress line may have hidden."""
     if sys.stderr.isatty():
-        os.write(sys.stderr.fileno(), SHOW_CURSOR)
+        write_to_terminal(sys.stderr.fileno(), SHOW_CURSOR)
 
 
 ENTER_ALT_SCREEN, LEAVE_ALT_SCREEN = b"\x1b[?1049h\x1b[?25l", b"\x1b[?1049l\x1b[?25h"

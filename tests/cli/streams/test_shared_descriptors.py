@@ -153,6 +153,17 @@ def test_several_sends_share_a_stdin_and_take_a_signal(address, room, kind):
     os.close(writing)
 
 
+def test_the_master_side_of_a_terminal_is_written_itself(address, room, send):
+    """Opened again, it would be another terminal, and everything would be lost."""
+    send("one")
+    master, terminal = os.openpty()
+    process = Process("history", "-o", "text", "--room", room, server=address, stdout=master)
+    assert os.read(terminal, 100) == b"one\n"
+    assert process.wait().code == 0
+    os.close(master)
+    os.close(terminal)
+
+
 def test_an_endless_stdin_takes_a_signal(address, room):
     with open("/dev/zero", "rb") as zero:
         process = Process("send", "--room", room, server=address, stdin=zero)
