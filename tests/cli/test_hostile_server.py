@@ -218,7 +218,7 @@ def test_responses_without_messages_and_without_end_are_refused(options):
         assert_refused(run(*READ, *options, server=address), "responses without messages")
 
 
-def test_a_page_that_says_to_be_live_does_not_let_history_wait_for_ever():
+def test_a_page_that_says_to_be_live_does_not_let_history_wait_without_end():
     def lie(_, context):
         ended = threading.Event()
         context.add_callback(ended.set)
@@ -361,7 +361,7 @@ def test_a_response_that_cannot_be_true_ends_join(responses):
     assert [message["sequence"] for message in done.objects] == [2] * (len(responses) - 1)
 
 
-def test_join_does_not_wait_for_ever_for_its_first_page():
+def test_join_waits_for_its_first_page_no_longer_than_timeout():
     assert join_to(timeout="1s").code == 78
 
 
