@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`chatctl join` ended with a traceback in a terminal of two columns."""
 
-from harness import check, main
+from harness import main, until
 
 
 def case(chatctl):
@@ -11,7 +11,7 @@ def case(chatctl):
     chatctl.send("--room", "a", "--user", "bob", "a text")
     terminal.until_settled()
     terminal.resize(80, 14)
-    check(any("a text" in row for row in terminal.until_settled()), "join has ended, or shows nothing")
+    until(lambda: terminal.row_of("a text") is not None, "the text: join has ended, or shows nothing", seconds=15)
 
 
 if __name__ == "__main__":
