@@ -2,6 +2,7 @@
 
 from chatctl.errors import ChatError, IncompatibleServer, TimedOut, TransientError, Unavailable, UnexpectedStatus
 from chatctl.wire import status
+from chatctl.wire.checks import contract_error
 
 NO_SERVER_HINT = "start one with `chatctl serve`, or name another with --server"
 PROXY_HINT = "a proxy may be in front of a server that is down, or something else listens there: check --server"
@@ -9,7 +10,8 @@ BODY_LIMIT_HINT = "a proxy may limit how much one call sends, such as nginx with
 STORE_HINT = "name the server that has it with --server, or check what happened to its store"
 TRY_AGAIN_HINT = "try again"
 
-CANCELLED, UNKNOWN, PERMISSION_DENIED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 1, 2, 7, 12, 13, 14, 16
+CANCELLED, UNKNOWN, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 1, 2, 7, 8
+UNIMPLEMENTED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 12, 13, 14, 16
 
 
 def error_from_foreign_status(server: str, code: int, detail: str, responded: bool, streamed: bool = False) -> ChatError:
@@ -21,6 +23,8 @@ def error_from_foreign_status(server: str, code: int, detail: str, responded: bo
     as UNKNOWN and 400 as INTERNAL (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md). Only
     UNIMPLEMENTED proves that something else answers.
     """
+    if code == RESOURCE_EXHAUSTED and detail.startswith("CLIENT: Received message larger"):  # refused by our own gRPC
+        return contract_error("a message that is too large")
     if code == CANCELLED:  # what gRPC answers to a call that arrives while its server stops
         return Unavailable(f"{server} stopped during the call", TRY_AGAIN_HINT)
     if code in (UNKNOWN, INTERNAL, UNAVAILABLE) and responded:

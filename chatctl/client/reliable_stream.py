@@ -152,7 +152,7 @@ class ReliableStream:
                 f"{self._server} sent no welcome: it is not a chatctl server, or runs an incompatible version"
             )
         self._accept_welcome(response.welcome)
-        call.watchdog.reset(expecting=False)
+        call.watchdog.reset(expecting=self._hooks.awaits_response)
         writer = asyncio.create_task(self._write_requests(call))
         writer.add_done_callback(lambda done: None if done.cancelled() or not done.exception() else call.close())
         try:
@@ -177,17 +177,14 @@ class ReliableStream:
         self.input_id, self.log, self.cursor_prefix = welcome.input_id, welcome.log, welcome.cursor_prefix
         self.limits = usable_limits(convert.limits_from_pb(welcome.limits))
         self.window.set_limits(self.limits)
-        if self.window.all_confirmed or not self.window.may_send(self._finished):  # then no receipt is due
-            self._on_progress()
+        receipt_due = not self.window.all_confirmed and self.window.may_send(self._finished)
+        if not (receipt_due or self._hooks.awaits_response):
+            self._retry_state.recovered()
+            self._watchdog.reset(expecting=False)
         self._retry_state.found_server()
         self._ready.set()
         self._hooks.on_welcome(self.log)
         self._changed.set()
-
-    def _on_progress(self) -> None:
-        """Record that the server works, and start the timeout again."""
-        self._retry_state.recovered()
-        self._watchdog.reset(expecting=self.window.in_flight > 0)
 
     async def _write_requests(self, call: Call) -> None:
         with closing(Heartbeat(self._writer_wakeup.set)) as heartbeat:
@@ -224,8 +221,8 @@ class ReliableStream:
                 continue  # an empty response must not keep a stream alive that stores nothing
             self._retry_state.made_progress()  # a welcome alone does not count: a server may break after each
             await self._take_response(call, response)
-            call.watchdog.reset(expecting=self.window.in_flight > 0)
-            self._on_progress()
+            self._retry_state.recovered()
+            self._reset_watchdogs(call)
             self._writer_wakeup.set()
 
     async def _take_response(self, call: Call, response: pb.SendAndReceiveMessageResponse) -> None:
@@ -234,12 +231,14 @@ class ReliableStream:
         wait = self._hooks.on_response(response)
         self._changed.set()
         if wait:
-            self._expect_response(call, False)  # the caller's time does not count
+            self._reset_watchdogs(call, waits=False)  # the caller's time does not count
             self._reading_resumed.clear()
             await self._reading_resumed.wait()
-            self._expect_response(call, self.window.in_flight > 0)  # for what was sent meanwhile
+            self._reset_watchdogs(call)  # for what was sent meanwhile
 
-    def _expect_response(self, call: Call, expecting: bool) -> None:
+    def _reset_watchdogs(self, call: Call, waits: bool = True) -> None:
+        """Start the timeouts again, if a receipt or something for the hooks is due."""
+        expecting = waits and (self.window.in_flight > 0 or self._hooks.awaits_response)
         call.watchdog.reset(expecting)
         self._watchdog.reset(expecting)
 

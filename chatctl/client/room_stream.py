@@ -54,6 +54,7 @@ class RoomSubscription(StreamHooks):
         self._changed = False  # whether the server does not know the rooms yet
         self._id = 0  # how many subscriptions were sent on this stream
         self._cursor = ""
+        self._log = ""
         self._reader = PageReader(Query())
         self._connection_event: Connected | Disconnected | None = None
         self._events: deque[PresenceChanged | HistoryPage] = deque()  # of one response
@@ -84,10 +85,12 @@ class RoomSubscription(StreamHooks):
     def _next_receive(self) -> pb.Receive:
         self._changed = False
         self._id += 1
-        self._reader = PageReader(Query(rooms=tuple(self.rooms), after=self._cursor))
+        self._reader = PageReader(Query(rooms=tuple(self.rooms), after=self._cursor), self._log)
+        self.awaits_response = bool(self.rooms)  # a page at once, which may be empty
         return pb.Receive(rooms=self.rooms, after=self._cursor if self.rooms else "", presence=True)
 
     def on_welcome(self, log: str) -> None:
+        self._log = log
         self._reader.set_log(log)
         self._connection_event = Connected()
 
@@ -102,7 +105,7 @@ class RoomSubscription(StreamHooks):
                 self._events.append(PresenceChanged(stats.presence_from_pb(response.present, self.rooms)))
             if response.cursor:
                 self._events.append(self._reader.read(response))
-                self._cursor = response.cursor
+                self._cursor, self.awaits_response = response.cursor, False
         return bool(self._events)
 
     def on_disconnect(self, error: ChatError) -> None:

@@ -12,6 +12,9 @@ class StreamHooks:
     as needed, `on_disconnect` at a failure after which another stream is tried. None of them may wait.
     """
 
+    awaits_response = False
+    """Whether a response other than a receipt is due."""
+
     def first_request(self, request: pb.SendAndReceiveMessageRequest) -> None:
         """Complete the first request of a stream, which has the user and the input id."""
 

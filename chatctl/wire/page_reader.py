@@ -19,10 +19,12 @@ EMPTY_PAGES_AT_ONCE, EMPTY_PAGES_PER_SECOND = 1000, 2  # a server reports its po
 class PageReader:
     """The pages of one query, over one call or several. Use `read` for each response that has a page."""
 
-    def __init__(self, query: Query) -> None:
+    def __init__(self, query: Query, log: str = "") -> None:
+        """`log` is the only log whose pages are taken; empty means that of the query's cursor, or else of the first page."""
         self._rooms, self._users = frozenset(query.rooms), frozenset(query.users)
         self._has_numbers = bool(query.input_id)
-        self._log, self._position = _parse(query.after)  # messages up to the position were read
+        cursor_log, self._position = _parse(query.after)  # messages up to the position were read
+        self._log = log or cursor_log
         self._end = _parse(query.before)[1] if query.before else MAX_SEQUENCE + 1
         self._remaining = min(query.limit or inf, inf if query.follow else query.last or inf)
         self._known_names: set[tuple[str, str]] = set()

@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from chatctl.v1 import chat_pb2 as pb
-from tests.support.cli import run
+from tests.support.cli import Process, Terminal, run
 from tests.support.lying_server import (
     LIMITS,
     PAGE,
@@ -24,6 +24,7 @@ from tests.support.lying_server import (
 
 VIOLATION = 64 + 12
 UNREADABLE = b"\xff\xff\xff"
+TOO_LARGE = bytes(4 * 1024 * 1024 + 1)
 EVIL = "\x1b]0;pwned\x07\x1b[31mred\u009b31m\u202eabc\u200e\u2028end"
 FORGED = 'x:1","status":"stored","room":"prod","z":"'
 SEND = ("send", "--json", "--room", "lobby", "--user", "ann", "--input-id", "in-1", "hi")
@@ -51,6 +52,19 @@ def assert_refused(done, *words):
 def test_a_message_that_cannot_be_read_is_not_taken_for_the_end(command, lies):
     with lying_server(**lies) as address:
         assert_refused(run(*command, server=address), "a message that cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("command", "lies"),
+    [
+        (["stats"], {"GetStats": lambda *_: TOO_LARGE}),
+        (["history", "-f"], {"GetMessages": lambda *_: iter([PAGE, TOO_LARGE])}),
+        (SEND, {"SendAndReceiveMessage": lambda *_: iter([send_response(welcome=WELCOME), TOO_LARGE])}),
+    ],
+)
+def test_a_message_that_is_too_large_ends_a_command_at_once(command, lies):
+    with lying_server(**lies) as address:
+        assert_refused(run(*command, server=address), "too large")
 
 
 def send_to(responses, welcome=WELCOME, timeout="20s"):
@@ -204,7 +218,7 @@ def test_responses_without_messages_and_without_end_are_refused(options):
         assert_refused(run(*READ, *options, server=address), "responses without messages")
 
 
-def test_a_page_that_says_to_be_live_does_not_let_history_wait_for_ever():
+def test_a_page_that_says_to_be_live_does_not_let_history_wait_without_end():
     def lie(_, context):
         ended = threading.Event()
         context.add_callback(ended.set)
@@ -305,18 +319,18 @@ def test_answers_that_do_not_fit_the_claims_end_verify(responses):
     assert done.out == ""
 
 
-def join_to(*responses):
+def join_to(*responses, welcome=WELCOME, timeout="20s"):
     """Join as JSON, with one line to send, a server with these responses after its welcome. It stores nothing."""
 
     def lie(requests, _):
         next(requests)
-        yield send_response(welcome=WELCOME)
+        yield send_response(welcome=welcome)
         yield from responses
         for _ in requests:
             pass
 
     with lying_server(SendAndReceiveMessage=lie) as address:
-        return run("join", "lobby", "--json", "--user", "ann", piped="hi\n", server=address)
+        return run("join", "lobby", "--json", "--user", "ann", "--timeout", timeout, piped="hi\n", server=address)
 
 
 RECEIVED = send_response(runs=[changed(RUN, sequence=2)], cursor=f"{PREFIX}2", cursor_prefix=PREFIX, live=True, receive=1)
@@ -345,6 +359,24 @@ def test_a_response_that_cannot_be_true_ends_join(responses):
     done = join_to(*responses)
     assert_refused(done)
     assert [message["sequence"] for message in done.objects] == [2] * (len(responses) - 1)
+
+
+def test_join_waits_for_its_first_page_no_longer_than_timeout():
+    assert join_to(timeout="1s").code == 78
+
+
+@pytest.mark.parametrize("input_id", ["", EVIL, "x" * 1025])
+def test_an_input_id_that_no_server_makes_ends_join(input_id):
+    assert_refused(join_to(welcome=changed(WELCOME, input_id=input_id)), "an invalid input id")
+
+
+def test_a_lie_ends_the_full_screen_room_with_a_sentence():
+    lies = [send_response(welcome=WELCOME), changed(RECEIVED, runs=[changed(RUN, sequence=2, user=EVIL)])]
+    terminal = Terminal(80)
+    with lying_server(SendAndReceiveMessage=lambda *_: iter(lies)) as address:
+        streams = {"stdin": terminal.descriptor, "stdout": terminal.descriptor}
+        assert_refused(Process("join", "lobby", "--user", "ann", server=address, **streams).wait(), "an invalid user")
+    assert "pwned" not in terminal.close()
 
 
 @pytest.mark.parametrize("reason", [None, "INVALID_REQUEST", "STORE_FAILED", EVIL.encode("unicode_escape").decode()])

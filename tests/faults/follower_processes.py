@@ -75,7 +75,7 @@ class RestartedFollower:
         finally:
             if self.process.returncode is None:
                 send_signal(self.process, signal.SIGKILL)
-                await self.process.wait()
+                await self.process.communicate()  # `wait` would never end if its output is not read
         if code == -signal.SIGKILL:
             self.check.allow_repeat()
         elif partial_line:

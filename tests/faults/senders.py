@@ -76,7 +76,7 @@ class SendProcess:
         finally:
             if self.process.returncode is None:
                 send_signal(self.process, signal.SIGKILL)
-                await self.process.wait()
+                await self.process.communicate()  # `wait` would never end if its output is not read
 
     async def _feed(self):
         pipe = self.process.stdin

@@ -141,12 +141,15 @@ class Trial:
         await until_async(
             lambda: all(client.is_confirmed for client in self.stream_clients) or self._raise_if_ended(),
             "the receipts of the stream clients",
+            ROUND_SECONDS,
         )
 
     async def _inject_faults(self, moments):
         for moment, fault in moments:
             await until_async(
-                lambda moment=moment: self.checker.confirmed >= moment or self._raise_if_ended(), f"receipt {moment}"
+                lambda moment=moment: self.checker.confirmed >= moment or self._raise_if_ended(),
+                f"receipt {moment}",
+                ROUND_SECONDS,
             )
             await asyncio.sleep(self.rng.random() * JITTER_SECONDS)
             await fault(self)

@@ -16,14 +16,14 @@ def until(condition):
     return found
 
 
-async def until_async(condition, description="the condition"):
+async def until_async(condition, description="the condition", seconds=TIMEOUT_SECONDS):
     """Wait for a condition to hold, and return its value. Raises AssertionError with a description (text or function)."""
     clock = asyncio.get_running_loop().time
-    deadline = clock() + TIMEOUT_SECONDS
+    deadline = clock() + seconds
     while not (found := condition()):
         if clock() >= deadline:
             text = description() if callable(description) else description
-            raise AssertionError(f"waited {TIMEOUT_SECONDS} s in vain for {text}")
+            raise AssertionError(f"waited {seconds} s in vain for {text}")
         await asyncio.sleep(POLL_SECONDS)
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+from rich.console import RenderableType
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 from textual.theme import BUILTIN_THEMES
@@ -15,7 +16,7 @@ from chatctl.cli.join.chat_screen import ChatScreen
 from chatctl.cli.join.plain_filter import PlainFilter
 from chatctl.cli.join.session import Session
 from chatctl.cli.terminal import styling
-from chatctl.compat import textual_keys
+from chatctl.compat import textual_drawing, textual_keys
 from chatctl.compat.textual_crash import QuietCrashApp
 from chatctl.errors import ChatError
 
@@ -37,6 +38,7 @@ class ChatApp(QuietCrashApp[int]):
 
     def __init__(self, session: Session, light: bool = False) -> None:
         textual_keys.install()
+        textual_drawing.install()
         super().__init__()
         self.register_theme(LIGHT_THEME)
         self.theme = LIGHT_THEME.name if light else DARK_THEME_NAME
@@ -48,6 +50,11 @@ class ChatApp(QuietCrashApp[int]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [PlainFilter()] if styling.is_plain() else super().get_line_filters()
+
+    def exit(self, result: int | None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Leave the full screen at once, without what a slow terminal has not drawn yet."""
+        super().exit(result, return_code, message)
+        textual_drawing.discard_drawings(self)
 
     def on_mount(self) -> None:
         self.push_screen(self.chat_screen)

@@ -2,7 +2,6 @@
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widgets import Static
 
 from chatctl.cli.join.composer import Composer
@@ -11,11 +10,12 @@ from chatctl.cli.join.sidebar import Sidebar
 from chatctl.cli.join.status_bar import Bar
 from chatctl.cli.terminal.colours import UserColours
 from chatctl.cli.terminal.escape import escape_text
+from chatctl.compat.textual_drawing import PacedScreen
 
 MIN_SIDEBAR_COLUMNS = 60  # a narrower screen has no sidebar
 
 
-class ChatLayout(Screen[None]):
+class ChatLayout(PacedScreen[None]):
     """A sidebar; beside it a header, messages, a hint and the input; below them the status line."""
 
     # A narrower screen shows the left part: Textual cannot wrap to zero columns.

@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from chatctl.cli.join.command_runner import COMMANDS
+from chatctl.compat.textual_drawing import PacedScreen
 
 KEYS = (
     ("Enter", "send the message"),
@@ -32,7 +33,7 @@ KEYS = (
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(PacedScreen[None], ModalScreen[None]):
     """Lists all keys and commands."""
 
     CSS = """

@@ -3,13 +3,14 @@
 import fcntl
 import os
 import re
+import select
 import signal
 import struct
 import termios
 
 import pytest
 
-from tests.support.cli import Process, Terminal, run
+from tests.support.cli import OutputReader, Process, Terminal, run
 from tests.support.waiting import until
 
 
@@ -324,3 +325,27 @@ def test_it_ends_when_its_terminal_is_closed(address, room):
         shown += os.read(master, 1 << 16)
     os.close(master)
     assert process.wait().code == 129
+
+
+def test_it_leaves_a_terminal_that_takes_no_output(address, room):
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 150, 0, 0))
+    before = termios.tcgetattr(slave)
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+    process = Process("join", room, server=address, env={"TERM": "xterm-256color", "NO_COLOR": None}, **streams)
+    shown = b""
+    while b"connected" not in shown:
+        shown += os.read(master, 1 << 16)
+
+    def is_full():
+        os.write(master, b"\x14")  # Ctrl+T draws all in the other theme
+        return not select.select((), (slave,), (), 0.05)[1]
+
+    until(is_full)
+    os.write(master, b"\x03")
+    assert process.wait().code == 130
+    assert termios.tcgetattr(slave) == before
+    os.close(slave)
+    left = OutputReader(master)
+    until(lambda: "\x1b[?1049l" in left.text)
+    left.close()
