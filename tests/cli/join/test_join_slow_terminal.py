@@ -28,7 +28,7 @@ def large_terminal():
 @pytest.fixture
 def join(address, room, send, large_terminal):
     send(*LINES)
-    master, terminal = large_terminal
+    _, terminal = large_terminal
     process = Process(
         *("join", room), server=address, stdin=terminal, stdout=terminal, stderr=terminal, env={"TERM": "xterm-256color"}
     )
