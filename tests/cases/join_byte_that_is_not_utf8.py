@@ -11,7 +11,7 @@ def case(chatctl):
     terminal.type_bytes(b"\xe4")
     terminal.type("hnlich")
     terminal.press("Enter")
-    until(lambda: chatctl.texts("--room", "a") == ["\ufffdhnlich"], "the text with U+FFFD for the byte", seconds=15)
+    until(lambda: chatctl.texts("--room", "a") == ["\ufffdhnlich"], "the text with U+FFFD for the byte")
     terminal.until_shown("connected")
 
 

@@ -11,7 +11,7 @@ def case(chatctl):
     chatctl.send("--room", "a", "--user", "bob", "a text")
     terminal.until_settled()
     terminal.resize(80, 14)
-    until(lambda: terminal.row_of("a text") is not None, "the text: join has ended, or shows nothing", seconds=15)
+    until(lambda: terminal.row_of("a text") is not None, "the text: join has ended, or shows nothing")
 
 
 if __name__ == "__main__":
