@@ -8,7 +8,7 @@ of other users.
 Delete it when scripts/check-workarounds reports that the traceback has no local variables.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from textual.app import App
 from textual.worker import WorkerFailed
@@ -28,4 +28,10 @@ class QuietCrashApp(App[ReturnType]):
             self.crash = error.error if isinstance(error, WorkerFailed) else error
             self._exception = error  # run_test raises it
             self._exception_event.set()
-        self.panic()  # closes the app; without arguments, it prints nothing
+        super().panic()  # closes the app; without arguments, it prints nothing
+
+    def panic(self, *renderables: Any) -> None:
+        for trace in (each.trace for each in renderables if hasattr(each, "trace")):  # of the thread that reads keys
+            self.crash = self.crash or RuntimeError(f"{trace.stacks[0].exc_type}: {trace.stacks[0].exc_value}")
+        self._return_code = 1
+        super().panic()

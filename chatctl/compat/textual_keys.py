@@ -1,4 +1,4 @@
-"""Correct what Textual reads from the terminal: Alt+Enter, Alt with a digit, pastes that contain an escape, early keys.
+"""Correct what Textual reads from the terminal: Alt+Enter, Alt with a digit, pastes with an escape, early keys, bytes.
 
 Library: Textual 8.2. Private names: `_ansi_sequences`, `_xterm_parser`, and the parser that `drivers.linux_driver` imports.
 
@@ -7,6 +7,7 @@ Symptoms without it:
   (https://github.com/Textualize/textual/issues/6663).
 - Alt with a digit is read as the character that a Mac has on that key, so it cannot select a room.
 - An escape character ends a paste: the rest is read as keys, and one of them may be Enter, which sends it.
+- A byte that is not UTF-8, as from a Latin-1 keyboard or paste, ends the app with a traceback.
 - Enter that is typed before the app starts is read as Ctrl+J, because the terminal still turns it into a newline then.
 
 Delete `install` and its parts as scripts/check-workarounds reports each of them fixed.
@@ -16,7 +17,9 @@ import fcntl
 import os
 import sys
 import termios
-from collections.abc import Iterable
+from codecs import IncrementalDecoder, getincrementaldecoder
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from textual import _ansi_sequences, message
 from textual._xterm_parser import XTermParser
@@ -33,6 +36,12 @@ def install() -> None:
     for digit in "0123456789":
         sequences.pop(f"\x1b{digit}", None)
     vars(linux_driver)["XTermParser"] = PasteFilter
+    vars(linux_driver)["getincrementaldecoder"] = _replacing_decoder
+
+
+def _replacing_decoder(encoding: str) -> Callable[[], IncrementalDecoder]:
+    """Return what makes decoders that read each invalid byte as U+FFFD."""
+    return partial(getincrementaldecoder(encoding), "replace")
 
 
 class PasteFilter(XTermParser):

@@ -94,6 +94,9 @@ class Terminal:
         self._socket = str(chatctl.folder / "tmux")
         self._tmux("new-session", "-d", "-s", "main", "-x", str(columns), "-y", str(rows), shlex.join([chatctl.path, *args]))
         self._tmux("set", "-g", "status", "off")
+        self.resize(columns, rows)
+
+    def resize(self, columns, rows):
         self._tmux("resize-window", "-t", "main", "-x", str(columns), "-y", str(rows))
 
     def _tmux(self, *args):
@@ -107,6 +110,9 @@ class Terminal:
 
     def type(self, text):
         self._tmux("send-keys", "-t", "main", "-l", "--", text)
+
+    def type_bytes(self, data):
+        self._tmux("send-keys", "-t", "main", "-H", *(f"{byte:02x}" for byte in data))
 
     def press(self, key):
         self._tmux("send-keys", "-t", "main", key)
@@ -139,6 +145,7 @@ class Chatctl:
         self.folder = Path(tempfile.mkdtemp(prefix="chatctl-case-"))
         for name in [name for name in os.environ if name.startswith("CHATCTL_") and name != WITHIN]:
             del os.environ[name]
+        os.environ.pop("PYTHONUNBUFFERED", None)  # hides what happens to buffered output
         os.environ.update(HOME=str(self.folder), LC_ALL="C.UTF-8", NO_COLOR="1")
         os.chdir(self.folder)
         self._processes = []

@@ -1,6 +1,9 @@
 """An app that crashes keeps its exception, and prints none of its local variables."""
 
+import os
+
 import pytest
+from rich.traceback import Traceback
 from textual.app import App
 
 from chatctl.compat.textual_crash import QuietCrashApp
@@ -33,6 +36,20 @@ async def test_a_crash_ends_the_app_and_prints_nothing(capsys, in_worker):
     assert isinstance(app.crash, KeyError)
     assert app.return_code == 1
     assert capsys.readouterr() == ("", "")
+
+
+async def test_a_failure_of_the_input_thread_is_kept_too(capsys):
+    class FailingApp(QuietCrashApp):
+        def on_mount(self):
+            try:
+                os.read(-1, 1)
+            except OSError:
+                self.panic(Traceback())
+
+    app = FailingApp()
+    await app.run_async(headless=True)
+    assert str(app.crash) == "OSError: [Errno 9] Bad file descriptor"
+    assert (app.return_code, capsys.readouterr()) == (1, ("", ""))
 
 
 @pytest.mark.library_fault

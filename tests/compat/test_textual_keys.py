@@ -1,5 +1,7 @@
 """The keys and pastes that Textual reads after `textual_keys.install`."""
 
+import inspect
+
 import pytest
 from textual import events
 from textual._xterm_parser import XTermParser
@@ -42,6 +44,12 @@ def test_an_escape_in_a_paste_types_nothing(chunk):
     ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("installed")
+def test_bytes_that_are_not_utf_8_are_replaced():
+    decoder = linux_driver.getincrementaldecoder("utf-8")()
+    assert [decoder.decode(part) for part in (b"a\xff\xc3", b"\xa9b")] == ["a\ufffd", "éb"]
+
+
 def keys_of(sent):
     """Return the keys that Textual reads without the workaround: `library_fault` tests run in a process of their own."""
     parser = XTermParser()
@@ -62,3 +70,9 @@ def test_without_it_alt_with_a_digit_is_read_as_another_key(report_fault):
 def test_without_it_an_escape_ends_a_paste(report_fault):
     read = keys_of("\x1b[200~make\x1b\rnow\x1b[201~")
     report_fault("textual_keys.PasteFilter", "textual", read != ["a paste"])
+
+
+@pytest.mark.library_fault
+def test_without_it_a_byte_that_is_not_utf_8_ends_the_app(report_fault):
+    source = inspect.getsource(linux_driver.LinuxDriver.run_input_thread)
+    report_fault("textual_keys (bytes)", "textual", 'getincrementaldecoder("utf-8")()' in source)

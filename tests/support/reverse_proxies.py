@@ -1,4 +1,7 @@
-"""nginx and haproxy, as processes of a test. Where they are not installed, their Debian packages are unpacked."""
+"""nginx and haproxy, as processes of a test. Where they are not installed, their Debian packages are unpacked.
+
+As a program it only does that: scripts/test calls it before the tests.
+"""
 
 import functools
 import os
@@ -62,7 +65,7 @@ def _unpack_packages():
             subprocess.run([*apt_get, *command], check=True, stdout=subprocess.DEVNULL)
         for archive in Path(directory, "archives").glob("*.deb"):
             subprocess.run(["dpkg-deb", "--extract", archive, new], check=True)
-        with suppress(FileExistsError, OSError):  # another worker was faster
+        with suppress(OSError):  # another worker was faster
             new.rename(FOLDER)
 
 
@@ -120,3 +123,11 @@ class ReverseProxy:
 
     def __exit__(self, *_):
         self.stop()
+
+
+if __name__ == "__main__":
+    try:
+        for each in PACKAGES:
+            program(each)
+    except (AssertionError, OSError, subprocess.CalledProcessError):
+        sys.exit("the tests need nginx and haproxy: install them, then run this again")

@@ -46,6 +46,10 @@ class Pane:
         """Press keys by tmux's names: Enter, Escape, Up, PageUp, Tab, BSpace, C-c, M-1, F1 ..."""
         self._tmux("send-keys", "-t", "main", "--", *keys)
 
+    def press_bytes(self, data):
+        """Type bytes that may not be UTF-8."""
+        self._tmux("send-keys", "-t", "main", "-H", *(f"{byte:02x}" for byte in data))
+
     def paste(self, text):
         """Paste a text of any length, in brackets if the command has enabled them."""
         path = Path(self._folder.name, "paste")

@@ -107,19 +107,23 @@ def write_to_terminal(descriptor: int, data: bytes) -> None:
             os.write(descriptor, data)
 
 
-# Turn off mouse, focus, paste and key reports, show the cursor, and leave the alternate screen.
-RESET_SCREEN = b"\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1004l\x1b[?2004l\x1b[<u\x1b[?25h\x1b[?1049l"
+# End a sequence that is half written and a synchronised update, turn off reports of the mouse, focus, size, pastes and
+# keys, wrap lines again, show the cursor, and leave the alternate screen.
+RESET_SCREEN = (
+    b"\x18\x1b[?2026l\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1004l\x1b[?2048l\x1b[?2004l\x1b[<u"
+    b"\x1b[?7h\x1b[?25h\x1b[?1049l"
+)
 
 
 @contextmanager
 def terminal_restorer() -> Iterator[Callable[[], None]]:
     """Provide a function that makes the terminal usable again, for an exit that leaves the app no time to do so."""
-    descriptor = sys.stdin.fileno()
+    descriptor, screen = sys.stdin.fileno(), sys.stderr.fileno()  # Textual replaces sys.stderr while it runs
     saved_attributes = termios.tcgetattr(descriptor)
 
     def restore() -> None:
         with suppress(OSError, termios.error):
-            write_to_terminal(sys.stderr.fileno(), RESET_SCREEN)
+            write_to_terminal(screen, RESET_SCREEN)
             termios.tcsetattr(descriptor, termios.TCSANOW, saved_attributes)
 
     yield restore

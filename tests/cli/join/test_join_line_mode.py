@@ -288,6 +288,18 @@ def test_a_signal_restores_the_terminal_and_prints_texts_without_a_receipt(start
     assert ann.end() == (code, "chatctl: not sent, so it is not stored (room lobby):\nlost?\n")
 
 
+def test_sigquit_ends_it_at_once_and_restores_the_terminal(screen):
+    ann = screen()
+    ann.until_shown("connected")
+    ann.process.signal(signal.SIGQUIT)
+    assert ann.process.wait().code == 131
+    shown = ann.shown.text
+    switched_on = set(re.findall(r"\x1b\[\?(\d+)h", shown)) - {"7", "25"}
+    assert {mode for mode in switched_on if shown.rindex(f"?{mode}h") > shown.rfind(f"?{mode}l")} == set()
+    assert all(shown.rindex(f"?{mode}h") > shown.rindex(f"?{mode}l") for mode in ("7", "25"))
+    assert ann.end() == (131, "")
+
+
 def test_quit_without_a_receipt_exits_with_1(start_server, screen):
     server = start_server()
     ann = screen("lobby", server=server.address)

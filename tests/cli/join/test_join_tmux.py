@@ -157,6 +157,15 @@ def test_ctrl_c_restores_the_terminal_and_prints_the_draft(join, room):
     ann.shows("with 130\nwithout brackets\nwithout brackets\n")
 
 
+def test_bytes_that_are_not_utf_8_do_not_end_it(join, address, room):
+    ann = join("ann")
+    ann.type("abc")
+    ann.press_bytes(b"\xff\xc3(")
+    say(ann, "def")
+    ann.shows("ann  abc\ufffd\ufffd(def")
+    until(lambda: stored(room, address) == ["abc\ufffd\ufffd(def"])
+
+
 def test_enter_typed_while_it_starts_sends(join, address, room, tmp_path):
     script = 'until [ -e "$0" ]; do sleep 0.02; done; "$@"'
 
