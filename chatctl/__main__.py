@@ -27,7 +27,7 @@ def _print_version() -> bool:
     from chatctl.version import full_version
 
     try:
-        print(f"chatctl {full_version()}", flush=True)
+        os.write(1, f"chatctl {full_version()}\n".encode())  # print would keep what cannot be written, and fail again later
     except OSError:
         return False
     return True

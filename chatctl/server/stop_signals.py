@@ -1,6 +1,7 @@
 """Signals that stop a server: the first in order, the second at once, the third without closing the store."""
 
 import asyncio
+import itertools
 import signal
 import threading
 from collections.abc import Callable
@@ -27,23 +28,23 @@ class StopSignals:
         self.log_failure: asyncio.Future[StoreFailed] | None = None
         """The failure of the log, once it is open."""
         self._exit_seconds = exit_seconds
-        self._num_signals = 0
+        self._signal_counter = itertools.count(1)
         self._loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, _: object) -> None:
-        """In the main thread, also while it waits outside of the event loop."""
-        self._num_signals += 1
-        if self._num_signals > 2:
+        """In the main thread, also while it waits outside of the event loop, and within itself."""
+        count = next(self._signal_counter)
+        if count > 2:
             self._force_exit()
-        if self._num_signals == 1:
+        if count == 1:
             timer = threading.Timer(min(self._exit_seconds, threading.TIMEOUT_MAX), self._force_exit)
             timer.daemon = True
             timer.start()
         with suppress(RuntimeError):  # the event loop is closed: everything is done
-            self._loop.call_soon_threadsafe((self.first if self._num_signals == 1 else self.second).set)
+            self._loop.call_soon_threadsafe((self.first if count == 1 else self.second).set)
 
     def _force_exit(self) -> None:
         failure = self.log_failure

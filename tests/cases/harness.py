@@ -145,6 +145,7 @@ class Chatctl:
         self.folder = Path(tempfile.mkdtemp(prefix="chatctl-case-"))
         for name in [name for name in os.environ if name.startswith("CHATCTL_") and name != WITHIN]:
             del os.environ[name]
+        os.environ.pop("PYTHONUNBUFFERED", None)  # hides what happens to buffered output
         os.environ.update(HOME=str(self.folder), LC_ALL="C.UTF-8", NO_COLOR="1")
         os.chdir(self.folder)
         self._processes = []

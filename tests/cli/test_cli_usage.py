@@ -176,6 +176,14 @@ def test_a_request_for_completions_without_words_gets_none(words):
     assert (done.code, done.out, done.err) == (1, "", "")
 
 
+@pytest.mark.parametrize("unbuffered", [None, "1"])
+def test_the_version_on_a_full_disk_is_an_error(unbuffered):
+    with open("/dev/full", "wb") as full:
+        environment = clean_environment(env={"PYTHONUNBUFFERED": unbuffered})
+        done = subprocess.run([*CHATCTL, "--version"], stdout=full, stderr=subprocess.PIPE, env=environment, text=True)
+    assert (done.returncode, done.stderr) == (1, "chatctl: cannot read or write: No space left on device\n")
+
+
 @pytest.mark.parametrize("arguments", [("send", "hi"), ("send", "hi", "--json"), ("stats",)])
 def test_that_nobody_hears_of_a_failure_does_not_make_it_a_success(arguments, tmp_path):
     for stderr_is in ("a closed pipe", "a full disk"):

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NoReturn
 
 from chatctl.cli.exit_codes import SIGNAL_OFFSET
 from chatctl.cli.streams import ending
@@ -40,8 +41,11 @@ class SignalHandler:
             signal.signal(signal.SIGQUIT, lambda number, _: self._exit(number))
 
     def _on_signal(self, number: int, _: object) -> None:
+        """In the main thread, also within itself: another signal may arrive at any line."""
         ending.begin(number)
-        if not self._callbacks:
+        try:
+            callback = self._callbacks.pop(0)
+        except IndexError:
             # Also during a write to a stdout that is not read, where the event loop cannot run.
             self._exit(number)
         if self._force_after and not self.exit_code:
@@ -50,8 +54,8 @@ class SignalHandler:
             timer.start()
         self.exit_code = self.exit_code or SIGNAL_OFFSET + number
         with suppress(RuntimeError):  # the loop has ended, and everything is reported
-            self._loop.call_soon_threadsafe(self._callbacks.pop(0))
+            self._loop.call_soon_threadsafe(callback)
 
-    def _exit(self, number: int) -> None:
+    def _exit(self, number: int) -> NoReturn:
         self._before_exit()
         os._exit(SIGNAL_OFFSET + number)
