@@ -102,6 +102,7 @@ async def _run_full_screen(endpoint: Endpoint, timeout_seconds: float, user: str
     from chatctl.cli.join import exit_report
     from chatctl.cli.join.app import EXIT_TIMEOUT_SECONDS, ChatApp
     from chatctl.cli.join.session import Session
+    from chatctl.cli.streams import descriptors
     from chatctl.cli.streams.signals import SignalHandler
     from chatctl.cli.terminal.screen import terminal_restorer
     from chatctl.client.client import ChatClient
@@ -116,7 +117,10 @@ async def _run_full_screen(endpoint: Endpoint, timeout_seconds: float, user: str
         with terminal_restorer() as restore:
             # Textual waits without limit for a terminal that was closed, hence the time limit.
             signals = SignalHandler(request_exit, request_exit, restore, EXIT_TIMEOUT_SECONDS + 1)
+            descriptors.use_for_screen()
             code = await app.run_async()
+            if descriptors.output(sys.stderr.fileno()).has_stalled:
+                restore()
         drafts = app.chat_screen.drafts
     stored = exit_report.report_unsent(stream, drafts, False)
     if app.crash:

@@ -10,7 +10,7 @@ import select
 import stat
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatctl.cli.streams import ending
 from chatctl.cli.streams.ending import OutputStalled
@@ -90,7 +90,8 @@ class Output(_Descriptor):
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, os.O_WRONLY)
-        self._stalled = False
+        self.has_stalled = False
+        """Whether OutputStalled was raised."""
 
     def write(self, data: bytes | memoryview) -> None:
         """Write everything. Raises OutputStalled, TerminalClosed or another OSError."""
@@ -106,7 +107,7 @@ class Output(_Descriptor):
                     raise TerminalClosed(error.errno, error.strerror) from error
                 raise
         if written < len(data):
-            raise OutputStalled(errno.EAGAIN, "its reader has stalled")
+            self._raise_stalled()
 
     def _write(self, data: memoryview) -> int:
         if self._socket:
@@ -128,10 +129,13 @@ class Output(_Descriptor):
             poll.register(wakeup, select.POLLIN)
             poll.poll(SIGNAL_SECONDS * 1000)
             return
-        seconds = 0.0 if self._stalled else min(ending.STALLED_SECONDS, ending.seconds_left(ending.MAX_SECONDS))
+        seconds = 0.0 if self.has_stalled else min(ending.STALLED_SECONDS, ending.seconds_left(ending.MAX_SECONDS))
         if not poll.poll(seconds * 1000):
-            self._stalled = True
-            raise OutputStalled(errno.EAGAIN, "its reader has stalled")
+            self._raise_stalled()
+
+    def _raise_stalled(self) -> NoReturn:
+        self.has_stalled = True
+        raise OutputStalled(errno.EAGAIN, "its reader has stalled")
 
 
 def _wanted_end(data: bytes | memoryview, written: int) -> int:
@@ -169,6 +173,21 @@ class StandardOutput(io.FileIO):
         return view.nbytes
 
 
+class ScreenOutput(StandardOutput):
+    """A terminal that is drawn on. Drops what its terminal does not take any more, which nobody will see."""
+
+    def write(self, data: Any, /) -> int:
+        """Write everything, or nothing after a signal or to a closed terminal."""
+        with suppress(OutputStalled, TerminalClosed):
+            super().write(data)
+        return memoryview(data).nbytes
+
+
+def _text_stream(file: StandardOutput, like: io.TextIOWrapper) -> io.TextIOWrapper:
+    by_line = like.line_buffering or like.write_through  # the second one with PYTHONUNBUFFERED
+    return io.TextIOWrapper(io.BufferedWriter(file), like.encoding, like.errors, line_buffering=by_line)
+
+
 def use_for_standard_streams() -> None:
     """Let `print`, Rich and all others write to stdout and stderr in this way."""
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
@@ -177,9 +196,14 @@ def use_for_standard_streams() -> None:
             with suppress(OSError):  # the command meets the error, too, and reports it
                 stream.flush()
             _replaced.append(stream)
-            raw = io.BufferedWriter(StandardOutput(descriptor))
-            by_line = stream.line_buffering or stream.write_through  # the second one with PYTHONUNBUFFERED
-            setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=by_line))
+            setattr(sys, name, _text_stream(StandardOutput(descriptor), stream))
+
+
+def use_for_screen() -> None:
+    """Let Textual, which draws on the stderr that Python started with, write in this way."""
+    if isinstance(sys.__stderr__, io.TextIOWrapper):
+        _replaced.append(sys.__stderr__)
+        sys.__stderr__ = _text_stream(ScreenOutput(2), sys.__stderr__)  # type: ignore[misc]
 
 
 _replaced: list[io.TextIOWrapper] = []  # an unused one would close its file

@@ -4,6 +4,7 @@ import asyncio
 import os
 import select
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from chatctl.client import HistoryPage
 
 STDOUT = 1
+PROBE_SECONDS = 30  # of silence, before a TCP connection behind stdout is probed
 
 
 def write_lines(data: bytes, keep_whole_lines: bool = False) -> None:
@@ -70,7 +72,22 @@ def on_stdout_closed(callback: Callable[[int], None], also_terminal: bool = True
 
     with suppress(OSError):  # of a file, which has no reader
         events.register(STDOUT, 0)  # only what is always reported: that the other side is closed
+        if stat.S_ISSOCK(os.fstat(STDOUT).st_mode):
+            _probe_connection(STDOUT)
         loop.add_reader(events.fileno(), closed)
+
+
+def _probe_connection(descriptor: int) -> None:
+    """Let the kernel ask now and then whether the other side of a TCP connection still exists.
+
+    Its end is not reported otherwise: it looks like that of a client that has sent its input, and still reads.
+    """
+    import socket
+
+    with socket.socket(fileno=os.dup(descriptor)) as connection:
+        if connection.family in (socket.AF_INET, socket.AF_INET6):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_SECONDS)
 
 
 class Printer(Protocol):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
-STALL_SECONDS = 0.2  # how long an exit waits for a terminal that takes no output
+STALL_SECONDS = 0.5  # how long an exit waits for a terminal that takes no output
 
 
 def has_light_background() -> bool:

@@ -6,10 +6,14 @@ import json
 import os
 import signal
 import socket
+import threading
+import time
 
 import pytest
 
+from chatctl.cli.streams import ending
 from chatctl.cli.streams.descriptors import Input
+from chatctl.cli.streams.pipes import PipeOutput
 from chatctl.cli.streams.stdin import read_chunks
 from tests.support.cli import Process, run, texts, unread
 from tests.support.waiting import until, until_async
@@ -162,6 +166,28 @@ def test_the_master_side_of_a_terminal_is_written_itself(address, room, send):
     assert process.wait().code == 0
     os.close(master)
     os.close(terminal)
+
+
+def test_a_slow_reader_of_a_file_is_not_waited_for_long_after_a_signal(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    pipe, ended = PipeOutput(tmp_path / "pipe"), threading.Event()
+    pipe.write(b"x" * 100_000_000)
+
+    def read_slowly():
+        while not ended.wait(0.01):
+            os.read(reading, PIPE_BYTES)
+
+    reader = threading.Thread(target=read_slowly)
+    reader.start()
+    monkeypatch.setattr(ending._Signal, "number", signal.SIGTERM)
+    monkeypatch.setattr(ending._Signal, "time", time.monotonic())
+    with pytest.raises(OSError, match="its reader has stalled"):
+        pipe.finish()
+    ended.set()
+    reader.join()
+    pipe.close()
+    os.close(reading)
 
 
 def test_an_endless_stdin_takes_a_signal(address, room):

@@ -41,6 +41,16 @@ def test_a_reader_that_goes_ends_a_follower_without_a_new_line(address, room, sa
     assert (done.code, done.err) == (code, "")
 
 
+def test_a_tcp_connection_is_probed_since_its_end_is_not_reported(address):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        reader = socket.create_connection(listener.getsockname())
+        stdout = listener.accept()[0]
+    with reader, stdout:
+        process = FollowProcess(address, stdout=stdout.fileno())
+        until(lambda: stdout.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        assert process.signal(signal.SIGTERM).wait().code == 143
+
+
 def test_a_terminal_that_goes_ends_the_dashboard(address):
     reading, stdout = os.openpty()
     process = Process("stats", "--watch", "600", server=address, stdout=stdout, env={"TERM": "xterm"})
