@@ -8,6 +8,7 @@ from tests.fuzz import arguments, surroundings
 SIGTERM_SECONDS = 3  # within which a command ends after SIGTERM
 HANG_SECONDS = 5  # after --timeout, a command that waits for nothing else has ended
 EXEC_SECONDS = 4  # --exec: after the second SIGTERM, which ends the command of --exec within 2 s
+SEPARATE_SECONDS = 0.5
 GRACE_SECONDS = 1  # serve: in addition to --grace
 FOLLOWING = ("-f", "--wait", "--exec", "--watch")
 ENDLESS_FILES = ("/full", "/fifo", "/dev/stdin", "/dev/stdout", "/dev/stderr")
@@ -112,6 +113,8 @@ def _events(rng, words, terminates, streams):
             events += [(now, rng.choice(STORM)) for _ in range(rng.randrange(2, 8))]
         if _has(words, "--exec") or rng.random() < 0.1:
             events.append((now + rng.random() * rng.choice((0.01, 0.5)), "SIGTERM"))
+        if _has(words, "--exec"):  # the kernel makes one of two signals that are close together
+            events.append((events[-1][0] + SEPARATE_SECONDS, "SIGTERM"))
     return [(round(at, 3), name) for at, name in events]
 
 
