@@ -221,7 +221,6 @@ class ReliableStream:
                 continue  # an empty response must not keep a stream alive that stores nothing
             self._retry_state.made_progress()  # a welcome alone does not count: a server may break after each
             await self._take_response(call, response)
-            self._retry_state.recovered()
             self._reset_watchdogs(call)
             self._writer_wakeup.set()
 
@@ -229,6 +228,7 @@ class ReliableStream:
         """Take the receipts, of which the window bounds the number, and give the rest to the hooks."""
         self.window.add_receipts(convert.receipts_from_pb(response.receipts))
         wait = self._hooks.on_response(response)
+        self._retry_state.recovered()  # before the caller sees the response, and may look at the error
         self._changed.set()
         if wait:
             self._reset_watchdogs(call, waits=False)  # the caller's time does not count
