@@ -431,7 +431,8 @@ def test_a_rejection_is_one_line_of_bounded_length():
 
 
 def test_an_error_like_that_of_a_proxy_is_one_line_too():
-    with lying_server(GetStats=lambda _, c: c.abort(grpc.StatusCode.UNAVAILABLE, f"bad\nchatctl: 5 stored{EVIL}")) as address:
+    details = f"bad\nchatctl: 5 stored{EVIL}"
+    with lying_server(GetStats=lambda _, context: context.abort(grpc.StatusCode.UNAVAILABLE, details)) as address:
         done = run("stats", server=address)
     assert (done.code, done.err.count("\n")) == (78, 1)
     assert not set("\x1b\x07\u009b\u202e\u2028") & set(done.err)
