@@ -1,10 +1,11 @@
 """Draw only when the terminal has taken the last drawing, and leave without the drawings that it has not taken.
 
-Library: Textual 8.2. Private names: `Screen._compositor_refresh`, `App._driver`, `App._exit`, `_writer_thread`, and the
-WriterThread that `drivers.linux_driver` imports.
+Library: Textual 8.2. Private names: `Screen._compositor_refresh`, `App._driver`, `App._exit`, and in
+`drivers.linux_driver` the WriterThread and `LinuxDriver._writer_thread`, `_patch_lflag`, `_patch_iflag`.
 
 Symptoms without it:
 - Up to 30 drawings wait for a slow terminal. At 3 kB/s the screen is a minute behind, and leaving takes as long.
+- After a SIGSTOP, SIGCONT starts second threads that write and read keys: keys may change their order.
 - If the terminal is gone, or its descriptor is non-blocking, the thread that writes ends, and the app hangs.
 
 Delete it when scripts/check-workarounds reports that an app leaves a terminal that takes no output.
@@ -14,6 +15,7 @@ import os
 import select
 import termios
 from contextlib import suppress
+from tty import IFLAG, LFLAG
 from typing import IO, Any, TypeVar
 
 from textual.app import App
@@ -26,6 +28,8 @@ STOP_SECONDS = 2.0  # for the last output, at a terminal that takes none
 RETRY_SECONDS = 0.02  # between two looks whether the terminal takes output, or what was drawn is discarded
 # A cut may be within an escape sequence, which CAN ends, and within a synchronised update.
 AFTER_CUT = "\x18\x1b[?2026l"
+# The alternate screen without a cursor and without wrapping, and reports of the focus and of pastes.
+ENTER_SCREEN = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?1004h\x1b[?2004h"
 
 ReturnType = TypeVar("ReturnType")
 
@@ -83,6 +87,22 @@ class DrawingThread(WriterThread):
     def stop(self) -> None:
         self._queue.put(None)
         self.join(STOP_SECONDS)
+
+
+class ResumingDriver(linux_driver.LinuxDriver):
+    """Continues after a SIGSTOP with the threads that it has. Keys that were typed meanwhile are kept."""
+
+    def resume_application_mode(self) -> None:
+        if not (self._writer_thread and self._writer_thread.is_alive()):
+            super().resume_application_mode()
+            return
+        with suppress(OSError, termios.error):
+            mode = termios.tcgetattr(self.fileno)
+            mode[LFLAG], mode[IFLAG] = self._patch_lflag(mode[LFLAG]), self._patch_iflag(mode[IFLAG])
+            termios.tcsetattr(self.fileno, termios.TCSANOW, mode)
+        self.write(ENTER_SCREEN)
+        self._enable_mouse_support()
+        self._app.call_later(self._app.refresh)
 
 
 def _thread(app: App[Any]) -> DrawingThread | None:

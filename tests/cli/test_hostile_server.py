@@ -180,6 +180,7 @@ def page_of(**fields):
         ((), [page_of(create_time=type(TIME)(seconds=-(2**63)))]),
         ((), [PAGE, PAGE]),
         ((), [page_of(sequence=5), PAGE]),
+        ((), [page_of(sequence=5), changed(PAGE, runs=[], cursor=f"{PREFIX}4")]),
         ((), [changed(PAGE, runs=[RUN, RUN])]),
         ((), [changed(PAGE, cursor=f"{PREFIX}0")]),
         ((), [changed(PAGE, cursor="ssh-rsa AAAA attacker\ncommand")]),
@@ -239,6 +240,9 @@ def test_a_page_that_says_to_be_live_does_not_let_history_wait_without_end():
         {"rooms": [pb.RoomStats(room="lobby", num_messages=-5)]},
         {"rooms": [pb.RoomStats(room="lobby")] * 1001},
         {"users": [pb.UserStats(user="x" * 2000)]},
+        {"users": [pb.UserStats(user="ann")] * 1001},
+        {"present": [pb.Presence(room="lobby")] * 1001},
+        {"activity": pb.Activity(num_messages=[0], rooms=[pb.RoomActivity(room="lobby")] * 21)},
         {"users": [pb.UserStats(user="ann", last_time=type(TIME)(seconds=2**60))]},
         {"version": EVIL},
         {"version": "1" * 1000},
@@ -424,3 +428,11 @@ def test_a_rejection_is_one_line_of_bounded_length():
     assert "\\nchatctl: 3 stored" in done.objects[0]["error"]
     assert len(done.objects[0]["error"]) < 1500
     assert not set("\x1b\x07\u009b\u202e") & set(done.out + done.err)
+
+
+def test_an_error_like_that_of_a_proxy_is_one_line_too():
+    details = f"bad\nchatctl: 5 stored{EVIL}"
+    with lying_server(GetStats=lambda _, context: context.abort(grpc.StatusCode.UNAVAILABLE, details)) as address:
+        done = run("stats", server=address)
+    assert (done.code, done.err.count("\n")) == (78, 1)
+    assert not set("\x1b\x07\u009b\u202e\u2028") & set(done.err)

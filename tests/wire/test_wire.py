@@ -13,7 +13,7 @@ from chatctl.model.messages import Query, Run
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert, stats
 from chatctl.wire.page_reader import PageReader
-from tests.support.lying_server import PAGE, RUN, changed
+from tests.support.lying_server import PAGE, PREFIX, RUN, changed
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,13 @@ def test_a_time_that_no_server_has_is_rejected(seconds, nanos):
         convert.receipts_from_pb([pb.Receipt(number=1, count=1, status=pb.RECEIPT_STATUS_STORED, create_time=time)])
     with pytest.raises(IncompatibleServer):
         stats.stats_from_pb(pb.GetStatsResponse(rooms=[pb.RoomStats(room="lobby", last_time=time)]))
+
+
+def test_messages_at_or_after_the_end_of_a_query_are_rejected():
+    assert PageReader(Query(before=f"{PREFIX}2")).read(PAGE).runs
+    for before in (f"{PREFIX}1", f"{PREFIX}0"):
+        with pytest.raises(IncompatibleServer, match="past the end"):
+            PageReader(Query(before=before)).read(PAGE)
 
 
 @pytest.mark.parametrize("rate", [math.nan, math.inf, -math.inf])

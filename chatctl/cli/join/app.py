@@ -39,7 +39,7 @@ class ChatApp(QuietCrashApp[int]):
     def __init__(self, session: Session, light: bool = False) -> None:
         textual_keys.install()
         textual_drawing.install()
-        super().__init__()
+        super().__init__(driver_class=textual_drawing.ResumingDriver)
         self.register_theme(LIGHT_THEME)
         self.theme = LIGHT_THEME.name if light else DARK_THEME_NAME
         self.chat_screen = ChatScreen(session, self.request_exit)

@@ -1,6 +1,8 @@
 """`chatctl join` as a process at a real terminal: what users see, also of hostile texts and broken connections."""
 
+import os
 import re
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -179,6 +181,28 @@ def test_enter_typed_while_it_starts_sends(join, address, room, tmp_path):
     ann = join("ann", command=("sh", "-c", script, str(tmp_path / "go"), *CHATCTL), before=start)
     until(lambda: stored(room, address) == ["hello"])
     assert ann.shows("ann  hello", "world").count("hello") == 1
+
+
+def count_threads(pid):
+    """Return the number of threads of a process, without those of gRPC. Python 3.14 names those of Textual."""
+    names = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/comm")]
+    return sum(name.startswith(("python", "textual")) for name in names)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGTSTP])
+def test_it_continues_after_it_was_stopped(join, address, room, number):
+    ann = join("ann")
+    before = count_threads(ann.pid)
+    os.kill(ann.pid, number)
+    until(lambda: Path(f"/proc/{ann.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    os.kill(ann.pid, signal.SIGCONT)
+    ann.shows(" connected")
+    text = "typed after it was stopped " * 5
+    say(ann, text)
+    until(lambda: stored(room, address) == [text])
+    assert count_threads(ann.pid) <= before
+    ann.press("C-c")
+    assert ann.wait() == 130
 
 
 def test_a_closed_terminal_ends_it(start_server, join):
