@@ -15,7 +15,7 @@ from chatctl.errors import ChatError, CursorOtherLog, IncompatibleServer, LogCha
 from chatctl.model.limits import Limits, usable_limits
 from chatctl.v1 import chat_pb2 as pb
 from chatctl.wire import convert
-from chatctl.wire.checks import check_welcome, has_content
+from chatctl.wire.checks import check_not_welcome, check_welcome, has_content
 
 
 class ReliableStream:
@@ -217,11 +217,11 @@ class ReliableStream:
 
     async def _read_responses(self, call: Call) -> None:
         while (response := await call.read()) is not None:
+            check_not_welcome(response)
             if not has_content(response):
                 continue  # an empty response must not keep a stream alive that stores nothing
-            self._retry_state.made_progress()  # a welcome alone does not count: a server may break after each
+            self._retry_state.made_progress()  # not after a welcome alone: a server may break after each
             await self._take_response(call, response)
-            self._retry_state.recovered()
             self._reset_watchdogs(call)
             self._writer_wakeup.set()
 
@@ -229,6 +229,8 @@ class ReliableStream:
         """Take the receipts, of which the window bounds the number, and give the rest to the hooks."""
         self.window.add_receipts(convert.receipts_from_pb(response.receipts))
         wait = self._hooks.on_response(response)
+        if has_content(response):  # a welcome alone does not count
+            self._retry_state.recovered()  # before the caller sees the response, and may look at the error
         self._changed.set()
         if wait:
             self._reset_watchdogs(call, waits=False)  # the caller's time does not count

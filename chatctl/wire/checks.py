@@ -89,10 +89,14 @@ def check_welcome(welcome: Any, input_id: str) -> None:
     check_log(welcome.log, welcome.cursor_prefix)
 
 
-def has_content(response: Any) -> bool:
-    """Return whether a response after the welcome says something. Raises IncompatibleServer for another welcome."""
+def check_not_welcome(response: Any) -> None:
+    """Raise IncompatibleServer for a response after the first one that is a welcome."""
     if response.HasField("welcome"):
         raise contract_error("a second welcome")
+
+
+def has_content(response: Any) -> bool:
+    """Return whether a response says something besides a welcome."""
     return bool(response.receipts or response.runs or response.cursor or response.present)
 
 

@@ -428,3 +428,11 @@ def test_a_rejection_is_one_line_of_bounded_length():
     assert "\\nchatctl: 3 stored" in done.objects[0]["error"]
     assert len(done.objects[0]["error"]) < 1500
     assert not set("\x1b\x07\u009b\u202e") & set(done.out + done.err)
+
+
+def test_an_error_like_that_of_a_proxy_is_one_line_too():
+    details = f"bad\nchatctl: 5 stored{EVIL}"
+    with lying_server(GetStats=lambda _, context: context.abort(grpc.StatusCode.UNAVAILABLE, details)) as address:
+        done = run("stats", server=address)
+    assert (done.code, done.err.count("\n")) == (78, 1)
+    assert not set("\x1b\x07\u009b\u202e\u2028") & set(done.err)

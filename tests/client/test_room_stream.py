@@ -73,6 +73,7 @@ async def test_texts_put_without_a_server_are_sent_once_when_it_starts(start_ser
         await ann.until(lambda: "late" in ann.texts)
         assert ann.joining.last_error is None
         assert [event.receipt.status for event in ann.outcomes] == [ReceiptStatus.STORED] * len(ann.outcomes)
+        assert not any(ann.errors_at_pages)  # who gets a page can ask the server for more
 
 
 @pytest.mark.parametrize("seed", range(3))

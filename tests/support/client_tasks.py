@@ -87,6 +87,8 @@ class RoomTask:
         self.events = []
         self.messages = []
         """(room, sequence, user, text) of all messages received."""
+        self.errors_at_pages = []
+        """What the stream gave as its error when each page came."""
         self.outcomes = []
         self._changed = asyncio.Event()
         self.task = asyncio.create_task(self._run())
@@ -96,6 +98,7 @@ class RoomTask:
             async for event in self.joining.events():
                 self.events.append(event)
                 if isinstance(event, HistoryPage):
+                    self.errors_at_pages.append(self.joining.last_error)
                     self.messages += [
                         (run.room, n, run.user, text) for run in event.runs for n, text in enumerate(run.texts, run.sequence)
                     ]
