@@ -195,6 +195,8 @@ def test_it_continues_after_it_was_stopped(join, address, room, number):
     before = count_threads(ann.pid)
     os.kill(ann.pid, number)
     until(lambda: Path(f"/proc/{ann.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    if number == signal.SIGTSTP:
+        until(lambda: ann.format_value("alternate_on") == "0")  # what shows " connected" afterwards is drawn again
     os.kill(ann.pid, signal.SIGCONT)
     ann.shows(" connected")
     text = "typed after it was stopped " * 5
