@@ -1,6 +1,7 @@
 """Facts that the documentation has to tell, taken from the program itself."""
 
 import ast
+import functools
 import json
 import os
 import re
@@ -71,6 +72,7 @@ def strings(path):
             yield node.lineno, node.value
 
 
+@functools.cache
 def all_strings():
     """Every string constant of the package."""
     return {text for path in source_files() for _, text in strings(path)}

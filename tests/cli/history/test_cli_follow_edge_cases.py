@@ -25,12 +25,12 @@ def away(start_server):
 
 def test_a_wait_without_a_server_ends_as_unavailable(start_server, away):
     server = start_server()
-    process = FollowProcess(server.address, "--timeout", "0", "--wait", "2s", "--json")
+    process = FollowProcess(server.address, "--timeout", "0", "--wait", "1s", "--json")
     until(lambda: run("send", "hello", server=server.address).code == 0 and process.out.lines)
     server.kill()
     done = process.wait()
     assert done.code == 78
-    assert "no matching message arrived for 2 s (--wait), but " in done.stderr_objects[-1]["error"]
+    assert "no matching message arrived for 1 s (--wait), but " in done.stderr_objects[-1]["error"]
     never = run("history", "--wait", "1s", "--timeout", "0.5s", server=away)
     assert (never.code, never.out) == (78, "")
     assert "gave up after 0.5 s" in never.err
