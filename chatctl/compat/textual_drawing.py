@@ -23,9 +23,10 @@ from textual.drivers import linux_driver
 from textual.drivers._writer_thread import WriterThread
 from textual.screen import Screen
 
-CHUNK_BYTES = 1024  # written at once; between two, the rest may be discarded
+CHUNK_BYTES = 1024  # written at once where a write may block; between two, the rest may be discarded
 STOP_SECONDS = 2.0  # for the last output, at a terminal that takes none
-RETRY_SECONDS = 0.02  # between two looks whether the terminal takes output, or what was drawn is discarded
+RETRY_SECONDS = 0.02  # between two looks whether what was drawn is discarded
+DRAW_RETRY_SECONDS = 0.004  # between two looks whether the last drawing is written; a fast terminal takes about 1 ms
 # A cut may be within an escape sequence, which CAN ends, and within a synchronised update.
 AFTER_CUT = "\x18\x1b[?2026l"
 # The alternate screen without a cursor and without wrapping, and reports of the focus and of pastes.
@@ -79,6 +80,9 @@ class DrawingThread(WriterThread):
             os.close(self._descriptor)
 
     def _write_some(self, data: memoryview) -> int:
+        if self._descriptor != self._file.fileno():
+            with suppress(BlockingIOError):  # at once: each wait costs the time to get the interpreter's lock again
+                return os.write(self._descriptor, data)
         if select.select((), (self._descriptor,), (), RETRY_SECONDS)[1]:
             with suppress(BlockingIOError):
                 return os.write(self._descriptor, data[:CHUNK_BYTES])
@@ -130,7 +134,7 @@ class PacedScreen(Screen[ReturnType]):
             super()._compositor_refresh()
         elif not self._draw_delayed:
             self._draw_delayed = True
-            self.set_timer(RETRY_SECONDS, self._draw_again)
+            self.set_timer(DRAW_RETRY_SECONDS, self._draw_again)
 
     def _draw_again(self) -> None:
         self._draw_delayed = False
