@@ -105,8 +105,12 @@ def test_a_welcome_that_cannot_be_true_ends_send(fields):
 
 def test_limits_that_are_far_too_high_are_not_used():
     high = changed(LIMITS, **{field.name: 2**31 - 1 for field in LIMITS.DESCRIPTOR.fields})
-    responses = [send_response(welcome=changed(WELCOME, limits=high))]
-    with lying_server(SendAndReceiveMessage=lambda *_: iter(responses)) as address:
+
+    def welcome_only(requests, _):
+        yield send_response(welcome=changed(WELCOME, limits=high))
+        yield from (None for _ in requests if False)  # to the end of the input
+
+    with lying_server(SendAndReceiveMessage=welcome_only) as address:
         done = run(*SEND[:-1], piped=b"x" * (4 << 20), server=address)
     assert "the limit is 3145728" in done.objects[0]["error"]
 

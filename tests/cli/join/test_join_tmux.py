@@ -199,9 +199,9 @@ def test_it_continues_after_it_was_stopped(join, address, room, number):
         until(lambda: ann.format_value("alternate_on") == "0")  # what shows " connected" afterwards is drawn again
     os.kill(ann.pid, signal.SIGCONT)
     ann.shows(" connected")
-    text = "typed after it was stopped " * 5
+    text = f"typed after {number.name} " * 5  # the room has those of other signals, too
     say(ann, text)
-    until(lambda: stored(room, address) == [text])
+    until(lambda: text in stored(room, address))
     assert count_threads(ann.pid) <= before
     ann.press("C-c")
     assert ann.wait() == 130
