@@ -14,6 +14,7 @@ TIME_HINT = "use 10m (ago), +10m (from now), today, yesterday, 14:00, 2026-01-31
 DAYS_FROM_TODAY = {"yesterday": -1, "today": 0, "tomorrow": 1}
 DURATION = re.compile(r"(?P<sign>[-+]?)(?P<duration>(?:[0-9.]+ ?[a-z]+ ?)+?)(?P<ago> ago)?")
 BASIC_DATE = re.compile("(?:19|2[0-9])[0-9]{2}[01][0-9][0-3][0-9]")  # as unix seconds, it is in the first months of 1970
+MONTHS = re.compile(r"[0-9] ?M(?![A-Za-z])")  # of journalctl; a minute is m
 TIME_OF_DAY = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?")
 
 
@@ -24,8 +25,9 @@ def parse_time(text: str, now: int, latest: bool = False) -> int:
     `latest` the second one.
     """
     words = " ".join(text.lower().split(" "))
+    is_plain = words == text.lower() and not MONTHS.search(text)
     try:
-        micros = _parse(words, now, latest) if words == text.lower() else None
+        micros = _parse(words, now, latest) if is_plain else None
     except (ValueError, OverflowError, OSError):
         micros = None
     if micros is None or micros < 0:

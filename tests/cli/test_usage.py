@@ -18,6 +18,7 @@ REFUSED = {
     "stats --top 3 --top 4": "--top is given more than once",
     "join --user a -u b": "--user or -u is given more than once",
     "serve --store sqlite:a --store sqlite:b": "--store is given more than once",
+    "serve --listen unix:a --listen unix:a": "is given twice",
     "history --grep ''": "'--grep': the value is empty",
     "history --after ''": "'--after': the value is empty",
     # --- pairs

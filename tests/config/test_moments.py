@@ -74,7 +74,7 @@ def test_a_time_without_a_zone_is_local():
 @pytest.mark.parametrize(
     "text",
     ["", " ", "now ago", "-5", "24:00", "14:60", "fri", "yesterday 25:00", "today now", "10  m", "-10m ago", "today Z",
-     "1969-12-31T23:59:59Z", "2026-02-30", "2026-01-31T25:00:00Z", "1.2.3s", "1e9", "utc"],
+     "1969-12-31T23:59:59Z", "2026-02-30", "2026-01-31T25:00:00Z", "1.2.3s", "1e9", "utc", "1M", "10 M"],
 )  # fmt: skip
 def test_the_error_of_an_invalid_time_shows_valid_ones(text):
     with pytest.raises(InvalidValue, match=r"10m.*2026-01-31T08:00:00Z"):

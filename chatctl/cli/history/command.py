@@ -14,9 +14,9 @@ from chatctl.cli import options, usage
 from chatctl.cli.history.cursor_file import CursorFile
 from chatctl.cli.history.exec_command import ExecCommand
 from chatctl.cli.history.run import HistoryRequest, HistoryRun
-from chatctl.cli.streams import event_loop
+from chatctl.cli.streams import event_loop, process
 from chatctl.cli.streams.json_lines import message_lines
-from chatctl.cli.streams.stdout import LinePrinter, Printer, text_lines
+from chatctl.cli.streams.stdout import STDOUT, LinePrinter, Printer, text_lines
 from chatctl.cli.terminal import notices
 from chatctl.config.moments import is_always_past
 from chatctl.model.limits import MAX_NUMBER
@@ -196,6 +196,8 @@ def _read(
     request: HistoryRequest, printer: Printer | None, exec_command: str | None, retries: int, cursor_path: str | None
 ) -> int:
     """Open the cursor file and run. Once the file has a cursor, that is the start."""
+    if cursor_path is not None and printer and STDOUT in process.closed_descriptors:
+        raise options.bad("--cursor-file", "stdout is closed, and no message would be read again: use > /dev/null for that")
     cursor_file = None if cursor_path is None else CursorFile(cursor_path, filter_digest(request.query))
     if cursor_file and cursor_file.cursor:
         query = replace(request.query, after=cursor_file.cursor, last=0)

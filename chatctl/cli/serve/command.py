@@ -105,9 +105,7 @@ def serve(
     validate_limits(limits)
     addresses = options.repeated(listen, "CHATCTL_LISTEN") or [DEFAULT_SERVER]
     settings = ServeSettings(
-        listen=tuple(
-            options.parse_value("--listen" if listen else "CHATCTL_LISTEN", parse_address, address) for address in addresses
-        ),
+        listen=_parse_listen("--listen" if listen else "CHATCTL_LISTEN", addresses),
         store=options.parse_value("--store", values.parse_store, store) if store else default_store(),
         limits=limits,
         insecure=insecure,
@@ -117,6 +115,14 @@ def serve(
     if socket_mode is not None:
         settings = replace(settings, socket_mode=_parse_socket_mode(socket_mode, settings))
     _run(settings, log_level, log_format, as_json)
+
+
+def _parse_listen(option: str, addresses: Sequence[str]) -> tuple[str, ...]:
+    parsed = tuple(options.parse_value(option, parse_address, address) for address in addresses)
+    for address in parsed:
+        if address.startswith("unix:") and parsed.count(address) > 1:
+            raise options.bad(option, f"{address} is given twice")
+    return parsed
 
 
 def _parse_socket_mode(text: str, settings: ServeSettings) -> int:

@@ -14,10 +14,15 @@ from chatctl.cli.terminal import styling
 DESCRIPTORS = 64  # that a command may use: gRPC crashes if it cannot open some 16
 
 
+closed_descriptors: set[int] = set()
+"""Which of stdin, stdout and stderr the parent had closed."""
+
+
 def open_closed_descriptors() -> None:
     """Open /dev/null where stdin, stdout or stderr is closed. Otherwise a socket would get its number and its data."""
     for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
+            closed_descriptors.add(descriptor)
             os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
             os.set_inheritable(descriptor, True)  # dup2 does not do that if it was opened with this number
             setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))

@@ -258,3 +258,15 @@ def test_it_keeps_its_owner(place):
     with closing(CursorFile(str(place))) as file:
         file.save("log:2")
     assert (place.stat().st_uid, place.stat().st_gid, stat.S_IMODE(place.stat().st_mode)) == (OTHER_USER, OTHER_USER, 0o640)
+
+
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_messages_that_a_closed_stdout_would_lose_are_not_done(place, address, room, send, json):
+    send("one")
+    command = ("sh", "-c", 'exec "$@" >&-', "sh", *CHATCTL)
+    arguments = ("history", "--room", room, "--cursor-file", str(place), *json)
+    done = run(*arguments, server=address, command=command)
+    assert done.code == 2
+    assert "stdout is closed, and no message would be read again" in done.err
+    assert not place.exists()
+    assert run(*arguments, "--exec", "true", server=address, command=command).code == 0  # needs no stdout
