@@ -15,6 +15,7 @@ WINDOW_FRAMES, WINDOW_BYTES = 256, 16 * 1024 * 1024  # in flight; 256 frames kee
 RESTART_BYTES = 256 * 1024  # in flight after a break: a proxy may end each call after 1 MiB
 UNBATCHED_FRAMES = 2  # with fewer in flight a frame is sent at once; otherwise it may grow until a receipt arrives
 MAX_PENDING_RECORDS, MAX_PENDING_BYTES = 4 * FRAME_MESSAGES, 1024 * 1024  # put but not sent; beyond them, `full`
+LOST_END_HINT = "the log may have lost its end, or be restored from a copy: send the same input again with the same input id"
 
 
 class DeliveryReport(NamedTuple):
@@ -170,7 +171,7 @@ class SendWindow:
             count += receipt.count
             if receipt.status is ReceiptStatus.STORED:
                 if receipt.sequence <= last_sequence:
-                    raise contract_error(f"the sequence {receipt.sequence} after {last_sequence} in receipts")
+                    raise contract_error(f"the sequence {receipt.sequence} after {last_sequence} in receipts", LOST_END_HINT)
                 last_sequence = receipt.sequence + receipt.count - 1
         if count > self.in_flight:
             raise contract_error(f"receipts for {count} records, with {self.in_flight} in flight")

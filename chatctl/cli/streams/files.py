@@ -112,7 +112,7 @@ class PartOutput:
 
     def __init__(self, path: Path, lock: places.FileLock, old: os.stat_result | None) -> None:
         """Raises OSError if the file could not be replaced, or if there is no space for a first byte."""
-        self.path, self._lock = path, lock
+        self.path, self._lock, self._old = path, lock, old
         if old and (error := places.replace_error(path, old)):
             raise PermissionError(errno.EPERM, error)
         self._descriptor, self._part_path = places.create_part(path)
@@ -144,6 +144,8 @@ class PartOutput:
             os.lseek(self._descriptor, end, os.SEEK_SET)
 
     def finish(self) -> None:
+        if places.is_changed(self.path, self._old):
+            raise FileExistsError(errno.EEXIST, "another process has written this file meanwhile")
         places.move_into_place(self._descriptor, self._part_path, self.path, self._can_rename)
         self._finished = True
 

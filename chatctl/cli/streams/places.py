@@ -229,6 +229,14 @@ def replace_error(place: Path, status: os.stat_result) -> str:
     return ""
 
 
+def is_changed(place: Path, old: os.stat_result | None) -> bool:
+    """Return whether a regular file has appeared, or is another one than before. One that was deleted is not changed."""
+    if not place.is_file():
+        return False
+    new = place.lstat()
+    return old is None or (new.st_ino, new.st_size, new.st_mtime_ns) != (old.st_ino, old.st_size, old.st_mtime_ns)
+
+
 def _mount_id(path: Path) -> str:
     """Return the mount that a path is on, empty if /proc does not tell."""
     with suppress(OSError):

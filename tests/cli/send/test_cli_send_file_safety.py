@@ -246,3 +246,21 @@ def test_a_working_directory_that_is_gone_is_told(send, place, option):
     done = send(option, "file", "hello", command=["sh", "-c", script, "sh", *CHATCTL])
     assert done.code == 2
     assert "the working directory was deleted: use an absolute path" in done.err
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("before", [None, b""])
+def test_a_file_that_appears_or_changes_during_the_run_is_not_replaced(address, room, place, option, before):
+    if before is not None:
+        place.write_bytes(before)
+    process = Process("send", "--json", "--room", room, option, str(place), server=address)
+    process.write(b"a\n\xff\n" * 300)
+    until(lambda: len(process.out.lines) >= 300)
+    place.write_text("precious\n")
+    done = process.close().wait()
+    assert done.code == 1
+    assert place.read_text() == "precious\n"
+    assert "another process has written this file meanwhile" in done.stderr_objects[-1]["error"]
+    if option != "--unconfirmed":
+        kept = done.stderr_objects[-1]["error"].rpartition("what was written is in ")[2]
+        assert os.path.getsize(kept)
