@@ -31,6 +31,11 @@ class OutputFiles:
         for file in self._all():
             await file.drain()
 
+    @property
+    def unfinished(self) -> list[str]:
+        """The paths of the files that are not in their places yet."""
+        return [str(file.path) for file in self._all() if not file.is_closed]
+
     def close(self) -> list[str]:
         """Move the files to their places, and return their errors."""
         for file in self._all():

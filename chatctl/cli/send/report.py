@@ -95,6 +95,11 @@ class SendReport:
         if self.rejects:
             self.rejects.forget(receipt.number, receipt.count)
 
+    def say_unfinished(self) -> None:
+        """Say which files are not complete, as the process ends at once."""
+        if paths := self._files.unfinished:
+            notices.notifier(self.as_json)(f"ended at once: not written: {escape_text(', '.join(paths))}")
+
     async def drain(self) -> None:
         """Wait until the readers of output files that are pipes have taken everything."""
         if self._files.are_blocked:

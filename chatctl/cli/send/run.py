@@ -1,6 +1,7 @@
 """One run of `send`."""
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from chatctl.cli.send.inputs import validate_origin
@@ -34,7 +35,7 @@ class SendRun:
     async def run(self, endpoint: Endpoint, seconds: float, show_progress: bool, no_color: bool) -> int:
         """Send and report everything, and return the exit code."""
         report = self._report
-        self._signals = SignalHandler(self._interrupt, before_exit=show_cursor)
+        self._signals = SignalHandler(self._interrupt, before_exit=self._before_exit)
         task = asyncio.ensure_future(self._send(endpoint, seconds))
         self._task = task
         progress = asyncio.ensure_future(self._show_progress(no_color)) if show_progress else None
@@ -94,6 +95,11 @@ class SendRun:
             await self._report.record_input.feed(stream, self._report.origin.room, self._report.rejects)
         finally:
             stream.finish()
+
+    def _before_exit(self) -> None:
+        show_cursor()
+        with suppress(RuntimeError):  # the signal came within another write
+            self._report.say_unfinished()
 
     def _interrupt(self) -> None:
         if self._rest_task:

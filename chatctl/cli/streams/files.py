@@ -53,6 +53,11 @@ class OutputFile:
         self.path = self._output.path
 
     @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    @property
     def spool_directory(self) -> Path | None:
         """The directory for temporary files, or None for the system's."""
         return self.path.parent if isinstance(self._output, PartOutput) else None

@@ -264,3 +264,21 @@ def test_a_file_that_appears_or_changes_during_the_run_is_not_replaced(address, 
     if option != "--unconfirmed":
         kept = done.stderr_objects[-1]["error"].rpartition("what was written is in ")[2]
         assert os.path.getsize(kept)
+
+
+def test_a_second_signal_says_which_files_are_not_written(start_server, place):
+    server = start_server()
+    process = Process("send", "--unconfirmed", str(place), server=server.address)
+    process.write("a\n")
+    until(lambda: run("stats", "--json", server=server.address).objects[0]["num_messages"] == 1)
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        process.write("b\nc\n")
+        until(lambda: not unread(process.popen.stdin))
+        process.signal(signal.SIGTERM)
+        until(lambda: process.popen.poll() is not None or not process.signal(signal.SIGTERM))
+        done = process.wait()
+        assert done.code == 143
+        assert f"ended at once: not written: {place}" in done.err
+    finally:
+        server.process.send_signal(signal.SIGCONT)
