@@ -20,6 +20,7 @@ os.environ.update(NO_COLOR="1", GRPC_VERBOSITY="NONE")
 # A job in the background, or one under nohup, starts with these ignored, and each process of a test would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 settings.register_profile("chatctl", deadline=None)  # no test measures time
 settings.load_profile("chatctl")

@@ -228,6 +228,9 @@ def main(case, namespaces=()):
     """
     if len(sys.argv) != 2:
         sys.exit(f"usage: {sys.argv[0]} CHATCTL")
+    for number in (signal.SIGHUP, signal.SIGQUIT):  # ignored if the case runs in the background
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         if namespaces:
             enter_namespaces(*namespaces)
