@@ -72,10 +72,10 @@ def _run(command: str, arguments: list[str], as_json: bool) -> object:
     register_commands([command] if command else COMMANDS)
     if not arguments and COMPLETION_VARIABLE not in os.environ:
         return _print_help()
-    if not command:
-        usage.refuse_without_command(arguments, COMMANDS)
     if command:
         process.require_descriptors()
+    else:
+        usage.refuse_without_command(arguments, COMMANDS)
     for notice in options.removed_variables(command):
         notices.notifier(as_json)(notice)
     prepare = getattr(_module(command), "prepare", None) if command else None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from chatctl.cli.send.report import SendReport
-from chatctl.cli.streams.pipes import STALLED_SECONDS
+from chatctl.cli.streams.ending import STALLED_SECONDS
 from chatctl.cli.streams.stdin import StdinError
 from chatctl.client.send_window import DeliveryReport
 from chatctl.model.limits import MAX_BATCH_BYTES, Limits

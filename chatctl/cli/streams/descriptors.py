@@ -174,7 +174,7 @@ class StandardOutput(io.FileIO):
 
 
 class ScreenOutput(StandardOutput):
-    """A terminal that is drawn on. Drops what its terminal does not take any more, which nobody will see."""
+    """A terminal that is drawn on. Drops what it no longer takes."""
 
     def write(self, data: Any, /) -> int:
         """Write everything, or nothing after a signal or to a closed terminal."""

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 from chatctl.cli.streams import ending
+from chatctl.cli.streams.descriptors import FLAGS
+from chatctl.cli.streams.ending import STALLED_SECONDS
 
 OPEN_SECONDS = 2.0  # how long the other side of a named pipe may take to open it
-STALLED_SECONDS = 0.5  # how long a reader may take nothing, once the command has to end
 END_SECONDS = 2.0  # how long after a signal a reader may take something
-FLAGS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 POLL_SECONDS = 0.02
 
 

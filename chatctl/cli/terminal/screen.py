@@ -42,10 +42,10 @@ class FullScreen:
         self._on_key, self._on_closed, self._redraw = on_key, on_closed, redraw
         self._loop = asyncio.get_running_loop()
         self._keyboard = sys.stdin.fileno()
-        self._saved_mode: list[Any] | None = None  # of the keyboard; None if stdin is no terminal
+        self._saved_mode: list[Any] | None = None  # of the keyboard; None if stdin is not a terminal
 
     def __enter__(self) -> Self:
-        with suppress(OSError, termios.error):  # termios.error is no OSError
+        with suppress(OSError, termios.error):  # termios.error is not an OSError
             self._saved_mode = termios.tcgetattr(self._keyboard)
             self._read_single_keys()
             self._loop.add_reader(self._keyboard, self._read_key)
