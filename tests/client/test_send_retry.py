@@ -122,9 +122,7 @@ def test_a_full_store_is_waited_for_until_there_is_space(start_server, tmp_path)
                 sent.put_numbered(1)
                 await until_async(lambda: sent.records)
                 fill()
-                await sent.put_until(
-                    lambda: sent.notices, max_records=10_000
-                )  # more would not fit when there is space again
+                await sent.put_until(lambda: sent.notices, max_records=10_000)
                 assert "space" in sent.notices[0]
                 free()
                 await sent.finish()

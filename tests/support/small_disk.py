@@ -75,8 +75,11 @@ class SmallDisk:
 
 @contextmanager
 def server_on_small_disk(start_server, directory):
-    """Run a server whose store is on a disk of 2 MiB. Yields it and the functions that fill the disk and free it again."""
-    with SmallDisk(directory, "2m") as disk:
+    """Run a server whose store is on a disk of 48 MiB. Yields it and the functions that fill the disk and free it again.
+
+    The write-ahead log may grow to 16 MiB and a transaction before it is moved into the file, which needs space, too.
+    """
+    with SmallDisk(directory, "48m") as disk:
         server = start_server(store=directory / "chat.db", command=[*disk.prefix, *ServerFactory.command()])
         yield server, disk.fill, disk.free
         server.stop()
