@@ -19,6 +19,11 @@ REPORTED: tuple[type[BaseException], ...] = (
 )
 """The exceptions that may end a command. Any other is a bug, and ends with a traceback."""
 
+IO_FAILURES = {
+    "stdout": "cannot write to stdout", "stderr": "cannot write to stderr", "receipts": "cannot read the receipts",
+}  # fmt: skip
+"""What failed, by the filename that the readers and writers of streams give an OSError."""
+
 
 class Outcome(NamedTuple):
     """The end of a command: the sentence and reason of its error, both empty without one, and the exit code."""
@@ -51,7 +56,8 @@ def describe(error: BaseException) -> Outcome:
     if isinstance(error, ChatError):
         return Outcome(str(error), error.reason, STATUS_OFFSET + error.code)
     if isinstance(error, OSError):  # such as a full disk behind stdout
-        return Outcome(f"cannot read or write: {error.strerror}", "INPUT_OUTPUT", FAILED)
+        what = IO_FAILURES.get(error.filename, "cannot read or write")
+        return Outcome(f"{what}: {error.strerror}", "INPUT_OUTPUT", FAILED)
     if isinstance(error, StoreOpenError | ListenError):
         return Outcome(str(error), "NOT_STARTED", FAILED)
     text = usage_message(error) if isinstance(error, UsageError) else str(error)

@@ -33,7 +33,8 @@ def name_error(what: str, name: str, limit: int) -> str:
     if len(name) * 4 > limit and len(name.encode("utf-8", "surrogatepass")) > limit:
         return f"the {what} is longer than {limit} bytes of UTF-8: {name[:20]!r}…"
     if not name.isprintable() and any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
-        return f"the {what} has control characters or is not UTF-8: {name[:40]!r}"
+        shown = repr(name[:40]).replace(r"\udc", r"\x")  # what Python makes of bytes that are not UTF-8
+        return f"the {what} has control characters or is not UTF-8: {shown}"
     return ""
 
 

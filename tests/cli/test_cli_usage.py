@@ -181,7 +181,7 @@ def test_the_version_on_a_full_disk_is_an_error(unbuffered):
     with open("/dev/full", "wb") as full:
         environment = clean_environment(env={"PYTHONUNBUFFERED": unbuffered})
         done = subprocess.run([*CHATCTL, "--version"], stdout=full, stderr=subprocess.PIPE, env=environment, text=True)
-    assert (done.returncode, done.stderr) == (1, "chatctl: cannot read or write: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "chatctl: cannot write to stdout: No space left on device\n")
 
 
 @pytest.mark.parametrize("arguments", [("send", "hi"), ("send", "hi", "--json"), ("stats",)])

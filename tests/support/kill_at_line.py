@@ -8,7 +8,7 @@ MODULES = ("history/run", "streams/stdout", "streams/json_lines", "history/curso
 
 TRACE_SOURCE = f"""
 import inspect, os, sys
-number, last = map(int, os.environ.pop("STOP_AT").split())
+number, last, again = map(int, os.environ.pop("STOP_AT").split())
 ends = tuple(f"chatctl/cli/{{module}}.py" for module in {MODULES})
 lines = 0
 
@@ -19,7 +19,7 @@ def trace(frame, event, _):
     # Lines of module and class bodies are not counted, nor the turns of a comprehension.
     if event == "line" and frame.f_code.co_flags & inspect.CO_OPTIMIZED and frame.f_code.co_name[0] != "<":
         lines += 1
-        if lines == last:
+        if lines == last or lines == again:
             os.kill(os.getpid(), number)
     return trace
 
@@ -35,8 +35,9 @@ class KillAtLine:
         (directory / "sitecustomize.py").write_text(TRACE_SOURCE)
         self._path = os.pathsep.join(filter(None, [str(directory), str(Path(__file__).parents[2])]))
 
-    def __call__(self, number, step):
-        return {"PYTHONPATH": self._path, "STOP_AT": f"{int(number)} {step}"}
+    def __call__(self, number, step, again=0):
+        """`again`: a line before which it gets the signal once more."""
+        return {"PYTHONPATH": self._path, "STOP_AT": f"{int(number)} {step} {again}"}
 
 
 KILL, TERM = signal.SIGKILL, signal.SIGTERM

@@ -42,7 +42,7 @@ async def no_messages_text(client: "ChatClient", rooms: tuple[str, ...]) -> str:
     missing: list[str] = []
     with suppress(ChatError):
         known = {room.name for room in (await client.stats(rooms=rooms)).stats.rooms} if rooms else set()
-        missing = [f"'{escape_name(room)}'" for room in rooms if room not in known]
+        missing = [f"'{escape_name(room)}'" for room in dict.fromkeys(rooms) if room not in known]
     if not missing:
         return "no messages"
     named = ", ".join(missing)

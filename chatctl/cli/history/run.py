@@ -203,8 +203,9 @@ class HistoryRun:
         if self._command:
             self._backlog.add(page)
             await self._run_command(self._command, page)
-        if (self._printer is None or self._print(self._printer, page)) and not self._locating_start:
-            self._save(page.cursor)
+        with self._signals.hold():
+            if (self._printer is None or self._print(self._printer, page)) and not self._locating_start:
+                self._save(page.cursor)
 
     def _print(self, printer: Printer, page: HistoryPage) -> bool:
         """Return whether everything so far is written to stdout."""

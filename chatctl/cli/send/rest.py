@@ -56,11 +56,13 @@ class UnsentRecords:
 async def keep_rest(report: SendReport, after_signal: bool) -> None:
     """Read the rest of the input, as far as it is there, into the file of --unconfirmed.
 
-    A regular file is read to its end; after a signal not at all, since it can be read again.
+    A regular file is read to its end; after a signal not at all, since it can be read again. A TEXT is counted without
+    such a file, too, where no sentence of an error says that it was not sent.
     """
     record_input = report.record_input
     is_file = record_input.total_bytes is not None
-    if not report.keeps_unconfirmed or (is_file and after_signal):
+    is_counted = record_input.is_single_text and (after_signal or report.as_json)
+    if not (report.keeps_unconfirmed or is_counted) or (is_file and after_signal):
         return
     quiet_seconds, seconds = (
         (QUIET_SECONDS_AFTER_SIGNAL, MAX_SECONDS_AFTER_SIGNAL) if after_signal else (QUIET_SECONDS, MAX_SECONDS)

@@ -165,11 +165,16 @@ class StandardOutput(io.FileIO):
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "wb", closefd=False)
+        self._stream_name = {1: "stdout", 2: "stderr"}[descriptor]
 
     def write(self, data: Any, /) -> int:
-        """Write everything."""
+        """Write everything. The filename of an OSError is that of the stream."""
         view = memoryview(data)
-        output(self.fileno()).write(view)
+        try:
+            output(self.fileno()).write(view)
+        except OSError as error:
+            error.filename = self._stream_name
+            raise
         return view.nbytes
 
 

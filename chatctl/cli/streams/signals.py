@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from chatctl.cli.exit_codes import SIGNAL_OFFSET
@@ -32,6 +32,8 @@ class SignalHandler:
         self._before_exit = before_exit or (lambda: None)
         self._force_after = force_after
         self._loop = asyncio.get_running_loop()
+        self._is_held = False
+        self._held_signal = 0  # the signal that ends the process at the end of `hold`
         self.exit_code = 0
         """The exit code, once there was a signal."""
         for number in STOP_SIGNALS:
@@ -46,6 +48,9 @@ class SignalHandler:
         try:
             callback = self._callbacks.pop(0)
         except IndexError:
+            if self._is_held and not self._held_signal:
+                self._held_signal = number
+                return
             # Also during a write to a stdout that is not read, where the event loop cannot run.
             self._exit(number)
         if self._force_after and not self.exit_code:
@@ -55,6 +60,21 @@ class SignalHandler:
         self.exit_code = self.exit_code or SIGNAL_OFFSET + number
         with suppress(RuntimeError):  # the loop has ended, and everything is reported
             self._loop.call_soon_threadsafe(callback)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Let what belongs together be done, such as printing messages and saving the cursor behind them.
+
+        A signal that would end the process at once ends it after that. It is soon: after a signal, `ending` bounds the wait
+        for the reader of an output. One more signal does not wait.
+        """
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+            if self._held_signal:
+                self._exit(self._held_signal)
 
     def _exit(self, number: int) -> NoReturn:
         self._before_exit()

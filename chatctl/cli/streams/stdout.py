@@ -24,12 +24,16 @@ PROBE_SECONDS = 30  # of silence, before a TCP connection behind stdout is probe
 
 def write_lines(data: bytes, keep_whole_lines: bool = False) -> None:
     """Write whole lines. If that fails in a file, none of them, or no half one, is left there. Raises OSError."""
-    sys.stdout.flush()
-    descriptor = sys.stdout.fileno()
-    if (stdout := output(descriptor)).is_file:
-        WrittenTail(descriptor).write_all(data, keep_whole_lines)
-    else:
-        stdout.write(data)
+    try:
+        sys.stdout.flush()
+        descriptor = sys.stdout.fileno()
+        if (stdout := output(descriptor)).is_file:
+            WrittenTail(descriptor).write_all(data, keep_whole_lines)
+        else:
+            stdout.write(data)
+    except OSError as error:
+        error.filename = "stdout"  # for the sentence about it
+        raise
 
 
 def write_or_discard(data: bytes) -> OSError | None:

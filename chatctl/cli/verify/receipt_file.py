@@ -34,12 +34,16 @@ class InvalidReceipt(NamedTuple):
 async def read_lines(descriptor: int) -> AsyncIterator[list[bytes | None]]:
     """Yield the lines of a file or pipe as they arrive, without newlines; None for a line over the limit."""
     tail: bytes | None = b""
-    async for chunk in read_chunks(descriptor):
-        first, *others = chunk.split(b"\n")
-        tail = None if tail is None or len(tail) + len(first) > MAX_LINE_BYTES else tail + first
-        if others:
-            yield [tail, *others[:-1]]
-            tail = others[-1]
+    try:
+        async for chunk in read_chunks(descriptor):
+            first, *others = chunk.split(b"\n")
+            tail = None if tail is None or len(tail) + len(first) > MAX_LINE_BYTES else tail + first
+            if others:
+                yield [tail, *others[:-1]]
+                tail = others[-1]
+    except OSError as error:
+        error.filename = "receipts"
+        raise
     if tail != b"":
         yield [tail]
 

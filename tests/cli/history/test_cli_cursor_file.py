@@ -305,14 +305,17 @@ def printed(address, room, place, env):
 STEPS = [*range(1, 60, 16), *range(60, 150, 9), 250, 400]  # lines: the start takes about 60, each page about 35
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_ended_at_any_step_nothing_is_skipped_and_little_repeats(send, history, tmp_path, address, room, place, number):
-    """After SIGKILL at most one page repeats, after SIGTERM nothing."""
+@pytest.mark.parametrize(("number", "lines_between"), [(signal.SIGKILL, 0), (signal.SIGTERM, 0), (signal.SIGTERM, 6)])
+def test_ended_at_any_step_nothing_is_skipped_and_little_repeats(
+    send, history, tmp_path, address, room, place, number, lines_between
+):
+    """After SIGKILL at most one page repeats, after SIGTERM nothing, also if it comes twice."""
     send(*range(1, 1001))
     stop_at = KillAtLine(tmp_path / "stops")
     seen, ends = 0, set()
     for step in STEPS:
-        lines, code = printed(address, room, place, stop_at(number, step))
+        again = step + lines_between if lines_between else 0
+        lines, code = printed(address, room, place, stop_at(number, step, again))
         ends.add(code)
         if not lines:
             continue

@@ -312,7 +312,7 @@ def test_a_closed_stdout_changes_nothing_else(address, receipts, tmp_path):
         process.write(spoilt)
         done = process.close().wait()
     assert done.code == 1
-    assert "cannot read or write: No space left" in done.err
+    assert "cannot write to stdout: No space left" in done.err
 
 
 def test_ctrl_c_at_a_terminal_ends_it(address):
