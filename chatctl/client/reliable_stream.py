@@ -156,7 +156,7 @@ class ReliableStream:
         writer = asyncio.create_task(self._write_requests(call))
         writer.add_done_callback(lambda done: None if done.cancelled() or not done.exception() else call.close())
         try:
-            await self._take_response(call, response)
+            await self._take_response(call, response, has_content(response))
             await self._read_responses(call)
         finally:
             writer.cancel()
@@ -225,11 +225,11 @@ class ReliableStream:
             self._reset_watchdogs(call)
             self._writer_wakeup.set()
 
-    async def _take_response(self, call: Call, response: pb.SendAndReceiveMessageResponse) -> None:
+    async def _take_response(self, call: Call, response: pb.SendAndReceiveMessageResponse, progress: bool = True) -> None:
         """Take the receipts, of which the window bounds the number, and give the rest to the hooks."""
         self.window.add_receipts(convert.receipts_from_pb(response.receipts))
         wait = self._hooks.on_response(response)
-        if has_content(response):  # a welcome alone does not count
+        if progress:  # a welcome alone is none
             self._retry_state.recovered()  # before the caller sees the response, and may look at the error
         self._changed.set()
         if wait:

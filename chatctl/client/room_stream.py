@@ -95,17 +95,18 @@ class RoomSubscription(StreamHooks):
         self._connection_event = Connected()
 
     def on_response(self, response: pb.SendAndReceiveMessageResponse) -> bool:
-        if response.cursor and not response.receive:  # older servers do not name the `receive` that a response is for
+        cursor, receive = response.cursor, response.receive
+        if cursor and not receive:  # older servers do not name the `receive` that a response is for
             raise outdated_server_error(self._server, "joining rooms")
-        if not 0 <= response.receive <= self._id or (response.runs and not response.cursor):
+        if not 0 <= receive <= self._id or (response.runs and not cursor):
             raise contract_error("messages that were not asked for")
         # A response that was in flight when the rooms changed lacks the new ones. The server sends its messages again.
-        if response.receive == self._id and not self._changed:
+        if receive == self._id and not self._changed:
             if response.present:
                 self._events.append(PresenceChanged(stats.presence_from_pb(response.present, self.rooms)))
-            if response.cursor:
+            if cursor:
                 self._events.append(self._reader.read(response))
-                self._cursor, self.awaits_response = response.cursor, False
+                self._cursor, self.awaits_response = cursor, False
         return bool(self._events)
 
     def on_disconnect(self, error: ChatError) -> None:

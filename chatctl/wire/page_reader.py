@@ -1,11 +1,12 @@
 """PageReader: converts the pages of a query, and checks that each follows the contract and the query."""
 
 import time
+from collections.abc import Sequence
 from math import inf
 
 from chatctl.errors import CursorMalformed
 from chatctl.model.claims import MAX_SEQUENCE
-from chatctl.model.cursor import parse_cursor
+from chatctl.model.cursor import parse_cursor, sequence_after
 from chatctl.model.limits import MAX_BATCH_MESSAGES, MAX_NUMBER
 from chatctl.model.messages import HistoryPage, Query, Run
 from chatctl.v1 import chat_pb2 as pb
@@ -25,6 +26,7 @@ class PageReader:
         self._has_numbers = bool(query.input_id)
         cursor_log, self._position = _parse(query.after)  # messages up to the position were read
         self._log = log or cursor_log
+        self._prefix = ""  # of the cursors, once one was checked
         self._end = _parse(query.before)[1] if query.before else MAX_SEQUENCE + 1
         self._remaining = min(query.limit or inf, inf if query.follow else query.last or inf)
         self._known_names: set[tuple[str, str]] = set()
@@ -32,13 +34,13 @@ class PageReader:
 
     def set_log(self, log: str) -> None:
         """Refuse pages of another log."""
-        self._log = log
+        self._log, self._prefix = log, ""
 
     def read(self, response: pb.GetMessagesResponse | pb.SendAndReceiveMessageResponse) -> HistoryPage:
         """Return the page in a response. Raises IncompatibleServer."""
-        position = self._check_position(response.cursor, response.cursor_prefix)
-        check_count("messages", response.runs, MAX_BATCH_MESSAGES)
-        runs = self._read_runs(response)
+        cursor, prefix = response.cursor, response.cursor_prefix
+        position = self._check_position(cursor, prefix)
+        runs = self._read_runs(response.runs)
         if runs:
             last = runs[-1].sequence + len(runs[-1].texts) - 1
             if last > position or last >= self._end:
@@ -46,22 +48,25 @@ class PageReader:
         else:
             self._check_empty()
         self._position = position
-        return HistoryPage(runs, response.cursor, response.cursor_prefix, response.live)
+        return HistoryPage(runs, cursor, prefix, response.live)
 
     def _check_position(self, cursor: str, prefix: str) -> int:
         """Return the sequence of a page's cursor."""
-        log, position = check_cursor(cursor, prefix)
-        if log != (self._log or log):
-            raise contract_error(f"messages of another log: {log}")
-        self._log = log
+        position = sequence_after(prefix, cursor) if prefix == self._prefix else None  # known for all pages but the first
+        if position is None:
+            log, position = check_cursor(cursor, prefix)
+            if log != (self._log or log):
+                raise contract_error(f"messages of another log: {log}")
+            self._log, self._prefix = log, prefix
         if position < self._position:
             raise contract_error(f"a page that ends at {position}, after {self._position}")
         return position
 
-    def _read_runs(self, response: pb.GetMessagesResponse | pb.SendAndReceiveMessageResponse) -> list[Run]:
+    def _read_runs(self, messages: Sequence[pb.Run]) -> list[Run]:
         """Return the runs of a response. It costs little for each run, as some logs have a run for each message."""
+        check_count("messages", messages, MAX_BATCH_MESSAGES)
         runs, last, known, has_numbers, total = [], self._position, self._known_names, self._has_numbers, 0
-        for message in response.runs:
+        for message in messages:
             sequence, room, user, texts, number = message.sequence, message.room, message.user, message.texts, message.number
             count = len(texts)
             if sequence <= last or not count:
