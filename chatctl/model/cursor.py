@@ -40,7 +40,9 @@ def parse_cursor(text: str) -> Cursor:
 def sequence_after(prefix: str, text: str) -> int | None:
     """Return the sequence of a cursor with this prefix, or None for what only `parse_cursor` can judge. It is fast."""
     digits = text[len(prefix) :]
-    return int(digits) if text.startswith(prefix) and digits.isdigit() and digits.isascii() and len(digits) < MAX_DIGITS else None
+    if not (text.startswith(prefix) and digits.isdigit() and digits.isascii() and len(digits) < MAX_DIGITS):
+        return None
+    return int(digits)
 
 
 def parse_cursor_prefix(prefix: str) -> str:
