@@ -15,6 +15,7 @@ class Feeding:
         self._selector = selectors.DefaultSelector()
         self._process = os.pidfd_open(pid)
         self.has_ended = False
+        self.bytes_read = 0
         self._selector.register(self._process, selectors.EVENT_READ)
         self._watched = {}
         for descriptor in {*streams.inputs, *streams.endless, *streams.outputs}:
@@ -72,6 +73,7 @@ class Feeding:
             data = b""
         kept = self._streams.read[self._streams.outputs[descriptor]]
         kept += data[: KEPT_BYTES - len(kept)]
+        self.bytes_read += len(data)
         if not data:
             self.forget(descriptor)
         return bool(data)

@@ -68,6 +68,7 @@ def fuzz(seed, indices, jobs, on_report=lambda report: None, verbose=False):
 def summary(chosen, reports, broken, seconds):
     kinds = Counter(fault["kind"] for report in reports for fault in report["faults"])
     after = [report["seconds_after_signal"] for report in reports if report["seconds_after_signal"] is not None]
+    without = [report["seconds"] for report in reports if report["seconds_after_signal"] is None]
     commands = Counter(report["command"] or "no command" for report in reports)
     codes = Counter(report["code"] for report in reports)
     return {
@@ -76,6 +77,7 @@ def summary(chosen, reports, broken, seconds):
         **{f"exit code {code}": count for code, count in sorted(codes.items())},
         "ended by SIGTERM": len(after),
         "longest end after SIGTERM, s": round(max(after, default=0), 2),
+        "longest run without SIGTERM, s": round(max(without, default=0), 2),
         **{f"faults: {kind}": kinds[kind] for kind in KINDS},
         "tracebacks of servers": len(broken),
         "runs with a fault": sum(bool(report["faults"]) for report in reports),

@@ -16,6 +16,7 @@ from tests.fuzz.descriptors import open_streams
 from tests.fuzz.feeding import Feeding
 
 HANGS_SECONDS = 8  # in addition to the time that a run has after SIGTERM: then it is killed
+PROGRESS_SECONDS = 1  # a run without a signal that has written something in this time does not hang: the log is long
 TRACE_SECONDS = 0.2
 TRACED_FRAMES = 8
 ALONE = {  # surroundings of the second command
@@ -146,7 +147,7 @@ class Run:
 
     def _supervise(self):
         start = time.monotonic()
-        events, limit = list(self.plan.events), start + self.plan.seconds
+        events, limit, bytes_read = list(self.plan.events), start + self.plan.seconds, 0
         with contextlib.closing(Feeding(self._streams, self._pid)) as feeding:
             while not feeding.has_ended:
                 now = time.monotonic()
@@ -155,7 +156,9 @@ class Run:
                     self._cause(name, feeding)
                     limit = now + self.plan.seconds + (HANGS_SECONDS if name == "SIGTERM" else 0)
                 if not events and now >= limit and not self.outcome.hung:
-                    self._kill_hanging()
+                    if self._signalled or feeding.bytes_read == bytes_read:
+                        self._kill_hanging()
+                    bytes_read, limit = feeding.bytes_read, now + PROGRESS_SECONDS
                 feeding.handle(max(0, (start + events[0][0] if events else limit) - now))
             now = time.monotonic()
             self.outcome.seconds = now - start
