@@ -1,7 +1,7 @@
 """Draw only when the terminal has taken the last drawing, and leave without the drawings that it has not taken.
 
-Library: Textual 8.2. Private names: `Screen._compositor_refresh`, `App._driver`, `App._exit`, and in
-`drivers.linux_driver` the WriterThread and `LinuxDriver._writer_thread`, `_patch_lflag`, `_patch_iflag`.
+Library: Textual 8.2. Private names: `Screen._compositor`, `_compositor_refresh` and `_dirty_widgets`, `App._driver` and
+`_exit`, and in `drivers.linux_driver` the WriterThread and `LinuxDriver._writer_thread`, `_patch_lflag`, `_patch_iflag`.
 
 Symptoms without it:
 - Up to 30 drawings wait for a slow terminal. At 3 kB/s the screen is a minute behind, and leaving takes as long.
@@ -138,4 +138,5 @@ class PacedScreen(Screen[ReturnType]):
 
     def _draw_again(self) -> None:
         self._draw_delayed = False
+        self._compositor.update_widgets(self._dirty_widgets)  # a drawing forgets those that were not told of before
         self._compositor_refresh()

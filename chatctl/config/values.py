@@ -26,7 +26,8 @@ def parse_duration(text: str) -> int:
     units = [UNIT_NAMES.get(unit or "s") for _, unit in parts]
     if not whole or None in units or (len(parts) > 1 and not all(unit for _, unit in parts)) or len(text) > 30:
         raise InvalidValue(f"invalid duration {text[:40]!r}", "use 10s, 5m, 1h30m or a number of seconds")
-    micros = sum(round(float(number) * MICROS_PER_UNIT[unit or "s"]) for (number, _), unit in zip(parts, units, strict=True))
+    values = [float(number) * MICROS_PER_UNIT[unit or "s"] for (number, _), unit in zip(parts, units, strict=True)]
+    micros = sum(max(round(value), value > 0) for value in values)  # 0 has a meaning of its own: without a limit
     if micros > MAX_DURATION_DAYS * MICROS_PER_UNIT["d"]:
         raise InvalidValue(f"the duration {text!r} is too long", f"use at most {MAX_DURATION_DAYS}d")
     return micros

@@ -1,15 +1,20 @@
 """The thread that draws at a terminal of any speed."""
 
+import asyncio
 import os
 import select
 import threading
 import tty
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
+from textual.app import App
 from textual.drivers._writer_thread import WriterThread
+from textual.widgets import Static
 
-from chatctl.compat.textual_drawing import AFTER_CUT, DrawingThread
+from chatctl.compat import textual_drawing
+from chatctl.compat.textual_drawing import AFTER_CUT, DrawingThread, PacedScreen
 from tests.support.cli import OutputReader
 from tests.support.waiting import until
 
@@ -72,3 +77,46 @@ def test_without_it_an_app_stays_at_a_terminal_that_takes_no_output(report_fault
         reader = OutputReader(master)
         stopping.join()
         assert reader.text
+
+
+class TwoLines(App):
+    """An app with two lines. `drawn` is all that it has drawn."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.drawn = Static(), Static(), ""
+
+    def get_default_screen(self):
+        return LinesScreen()
+
+    def _display(self, screen, renderable):
+        if renderable is not None:
+            self.drawn += "".join(segment.text for segment in self.console.render(renderable))
+
+
+class LinesScreen(PacedScreen):
+    def compose(self):
+        yield self.app.first
+        yield self.app.second
+
+
+async def test_what_changes_just_before_a_delayed_drawing_is_drawn_too(monkeypatch):
+    thread = SimpleNamespace(idle=True)
+    monkeypatch.setattr(textual_drawing, "_thread", lambda _: thread)
+    monkeypatch.setattr(textual_drawing, "DRAW_RETRY_SECONDS", 1000)
+    app = TwoLines()
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        thread.idle = False
+        app.first.update("first", layout=False)
+        await pilot.pause()
+        assert app.screen._draw_delayed
+        app.second.update("second", layout=False)
+        for _ in range(100):  # until the screen knows, and not until its next drawing
+            if app.second not in app.screen._dirty_widgets:
+                await asyncio.sleep(0)
+        thread.idle = True
+        app.screen._draw_again()
+        await pilot.pause()
+    assert "first" in app.drawn
+    assert "second" in app.drawn

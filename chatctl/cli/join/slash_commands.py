@@ -69,10 +69,16 @@ def parse(typed: str, commands: Iterable[CommandSyntax]) -> ChatText | SlashComm
 
 
 def split_names(argument: str) -> list[str]:
-    """Return the names in an argument. They are separated by spaces; quotes enclose a name that contains spaces."""
+    """Return the names in an argument. They are separated by spaces; quotes enclose a name that contains spaces.
+
+    Raises InputError for an empty name in double quotes, or one that is not closed.
+    """
     names = []
     for match in _NAME.finditer(argument):
         double, single, word = match.groups()
+        if word and word.startswith('"'):
+            hint = 'end it with a quote; two quotes inside it stand for one'
+            raise InputError(f"no name: {argument[:MAX_SHOWN_NAME]}", hint)
         names.append(double.replace('""', '"') if double else single.replace("''", "'") if single else word)
     return names
 
@@ -88,7 +94,7 @@ def split_name(syntax: CommandSyntax, argument: str) -> str:
 
 def _quote(name: str) -> str:
     """Return a name as `split_names` reads it."""
-    if split_names(name) == [name]:
+    if not name.startswith(('"', "'")) and not re.search(r"\s", name):
         return name
     quote = "'" if '"' in name and "'" not in name else '"'
     return f"{quote}{name.replace(quote, quote * 2)}{quote}"

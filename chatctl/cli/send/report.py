@@ -162,7 +162,7 @@ class SendReport:
             notices.say(replaced_text(replaced, "record"))
         if unfinished and stopped:
             partial = f"; {stopped.unfinished} bytes of the next record were read, too" if stopped.unfinished else ""
-            not_ended = ", which had not ended" if self.rest_was_read else ""
+            not_ended = ", which had not ended" if self.rest_was_read and self.record_input.total_bytes is None else ""
             notices.say(
                 f"reading stopped after record {stopped.record}, at byte {stopped.byte} of the input{not_ended}{partial}"
             )
@@ -179,6 +179,8 @@ class SendReport:
         lost = []
         if not self.keeps_unconfirmed and (self._counts[UNCONFIRMED] or (stopped and stopped.unfinished)):
             lost.append("what was read and has no receipt")
+        elif stopped and stopped.unfinished:
+            lost.append(f"the {stopped.unfinished} bytes of the next record, which is not whole,")
         if stopped and not self.rest_was_read:
             lost.append("what is still in stdin")
         if not lost:

@@ -10,7 +10,7 @@ from chatctl.cli import options
 from chatctl.cli.streams import json_lines
 from chatctl.cli.streams.json_lines import Origin
 from chatctl.cli.streams.pipes import open_for_reading
-from chatctl.model.limits import MAX_BATCH_BYTES
+from chatctl.model.limits import MAX_BATCH_BYTES, MAX_NAME_BYTES, name_error
 
 MAX_LINE_CHARS = 8 * MAX_BATCH_BYTES  # of a text, in which each byte may be escaped as \\uXXXX, and its names
 
@@ -49,6 +49,8 @@ def _read_records(path: str, lines: Iterable[str]) -> UnconfirmedRecords | None:
             number, origin, text, log = json_lines.read_unconfirmed(line)
         except json_lines.LINE_ERRORS:
             raise _bad_file(f"line {line_number} of {path} is not a record that `send --unconfirmed` wrote") from None
+        if error := next(filter(None, map(_name_error, ("room", "user", "input id"), origin)), ""):
+            raise _bad_file(f"line {line_number} of {path} is not valid: {error}")
         records = records or UnconfirmedRecords(origin, log)
         if (origin, log) != (records.origin, records.log):
             raise _bad_file(
@@ -63,6 +65,10 @@ def _read_records(path: str, lines: Iterable[str]) -> UnconfirmedRecords | None:
             records.runs.append((number, [text]))
         next_number = number + 1
     return records
+
+
+def _name_error(what: str, name: str) -> str:
+    return name_error(what, name, MAX_NAME_BYTES)
 
 
 def _bad_file(text: str) -> typer.BadParameter:

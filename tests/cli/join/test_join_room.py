@@ -252,7 +252,10 @@ def test_an_invalid_command_raises_an_error_with_the_reason(typed, word):
 def test_quotes_enclose_names_with_spaces():
     assert slash_commands.split_names('lobby "war room"') == ["lobby", "war room"]
     assert slash_commands.split_names("ann's") == ["ann's"]
-    assert slash_commands.split_names("""'it''s' "a""b c" "open""") == ["it's", 'a"b c', '"open']
+    assert slash_commands.split_names("""'it''s' "a""b c" open\"""") == ["it's", 'a"b c', 'open"']
+    for argument in ('""', '"open', 'lobby "a"b', '"'):
+        with pytest.raises(InputError, match="no name"):
+            slash_commands.split_names(argument)
     assert slash_commands.split_names(r"back\slash") == [r"back\slash"]
 
 

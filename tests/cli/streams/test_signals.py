@@ -90,7 +90,8 @@ main()
 def test_a_signal_while_a_command_starts_ends_it_without_a_traceback(address, module, number):
     program = INTERRUPT.format(module=module, number=int(number))
     done = Process(server=address, command=[sys.executable, "-c", program]).wait()
-    assert (done.code, done.out, done.err) == (128 + number, "", "")
+    assert (done.code, done.out) == (128 + number, "")
+    assert not done.err or "chatctl: 0 stored, 1 unconfirmed" in done.err
 
 
 def first_process(*command):
