@@ -37,8 +37,8 @@ def validate(chat: Chat, query: Query) -> None:
         raise InvalidRequest("last and after exclude each other", "last counts from the end, after from a cursor")
     if query.follow and query.before:
         raise InvalidRequest("follow and before exclude each other", "follow has no end, before sets one")
-    if len(query.also_contains) > MAX_FILTERS:
-        raise InvalidRequest(f"too many texts to search for: {len(query.also_contains) + 1}", f"use at most {MAX_FILTERS + 1}")
+    if (count := len(query.also_contains)) > MAX_FILTERS:
+        raise InvalidRequest(f"too many texts to search for: {count + 1}", f"use at most {MAX_FILTERS + 1}")
     if any(len(text.encode()) > MAX_CONTAINS_BYTES for text in (query.contains, *query.also_contains)):
         raise InvalidRequest(f"the text to search for is longer than {MAX_CONTAINS_BYTES} bytes of UTF-8")
     for cursor in (query.after, query.before):
