@@ -77,7 +77,7 @@ def split_names(argument: str) -> list[str]:
     for match in _NAME.finditer(argument):
         double, single, word = match.groups()
         if word and word.startswith('"'):
-            hint = 'end it with a quote; two quotes inside it stand for one'
+            hint = "end it with a quote; two quotes inside it stand for one"
             raise InputError(f"no name: {argument[:MAX_SHOWN_NAME]}", hint)
         names.append(double.replace('""', '"') if double else single.replace("''", "'") if single else word)
     return names
