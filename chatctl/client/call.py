@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import grpc
@@ -67,9 +67,10 @@ class Call:
         return True
 
     async def done_writing(self) -> None:
-        """Close the sending side of the call."""
+        """Close the sending side of the call. Does nothing to a call that has ended: `read` raises the reason."""
         if not self._grpc_call.done():
-            await self._grpc_call.done_writing()
+            with suppress(grpc.aio.InternalError, grpc.aio.AioRpcError):  # it has ended meanwhile
+                await self._grpc_call.done_writing()
 
     def close(self) -> None:
         """End the call. Since grpcio 1.83 a call without references to it stays open."""

@@ -7,11 +7,14 @@ from chatctl.wire.checks import contract_error
 NO_SERVER_HINT = "start one with `chatctl serve`, or name another with --server"
 PROXY_HINT = "a proxy may be in front of a server that is down, or something else listens there: check --server"
 BODY_LIMIT_HINT = "a proxy may limit how much one call sends, such as nginx with client_max_body_size"
+REFUSAL_HINT = "a proxy may be in front of the server, or something else listens there: check --server"
 STORE_HINT = "name the server that has it with --server, or check what happened to its store"
 TRY_AGAIN_HINT = "try again"
 
 CANCELLED, UNKNOWN, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 1, 2, 7, 8
 UNIMPLEMENTED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 12, 13, 14, 16
+
+HTTP_REFUSALS = {"header with status: 401": UNAUTHENTICATED, "header with status: 403": PERMISSION_DENIED}  # of a proxy
 
 
 def error_from_foreign_status(server: str, code: int, detail: str, responded: bool, streamed: bool = False) -> ChatError:
@@ -27,6 +30,9 @@ def error_from_foreign_status(server: str, code: int, detail: str, responded: bo
         return contract_error("a message that is too large")
     if code == CANCELLED:  # what gRPC answers to a call that arrives while its server stops
         return Unavailable(f"{server} stopped during the call", TRY_AGAIN_HINT)
+    code = next((refusal for words, refusal in HTTP_REFUSALS.items() if words in detail), code)
+    if code in (PERMISSION_DENIED, UNAUTHENTICATED):
+        return UnexpectedStatus(f"what answers at {server} refuses the call ({detail})", code, REFUSAL_HINT)
     if code in (UNKNOWN, INTERNAL, UNAVAILABLE) and responded:
         hint = BODY_LIMIT_HINT if streamed and "RST_STREAM" in detail else ""  # as nginx does
         return Unavailable(f"the connection to {server} broke ({detail})", hint)

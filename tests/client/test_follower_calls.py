@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import grpc
 import pytest
 
-from chatctl.client import Query
-from chatctl.client.call_errors import PROXY_HINT
+from chatctl.client import Query, call_errors
+from chatctl.client.call_errors import INTERNAL, PERMISSION_DENIED, PROXY_HINT, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN
 from chatctl.client.client import ChatClient
 from chatctl.client.follower import Follower
 from chatctl.errors import IncompatibleServer, TimedOut, Unavailable, UnexpectedStatus
@@ -137,6 +137,16 @@ async def test_a_refusal_is_never_retried(code):
         with pytest.raises(UnexpectedStatus) as raised:
             await follower.wait_ended()
         assert (len(requests), raised.value.code) == (1, code.value[0])
+        assert f"{address} refuses the call" in raised.value.message
+
+
+@pytest.mark.parametrize("code", [UNKNOWN, INTERNAL, UNAVAILABLE, PERMISSION_DENIED])
+def test_a_page_of_a_proxy_that_refuses_is_a_refusal_whatever_grpc_makes_of_it(code):
+    for status, expected in ((401, UNAUTHENTICATED), (403, PERMISSION_DENIED)):
+        detail = f"Received http2 header with status: {status}"
+        error = call_errors.error_from_foreign_status("chat:50051", code, detail, responded=False)
+        assert (type(error), error.code) == (UnexpectedStatus, expected)
+        assert str(error).startswith(f"what answers at chat:50051 refuses the call ({detail}): a proxy may be in front")
 
 
 @pytest.mark.parametrize("state", ["live", "reading", "silent", "away", "failed", "finished", "closed"])

@@ -1,11 +1,12 @@
 """A verification across servers that die, change, break or go silent: every claim has its result once, in order."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 
 import grpc
 import pytest
+from grpc.aio._call import StreamStreamCall
 
 from chatctl.client import heartbeat
 from chatctl.client.client import ChatClient
@@ -134,6 +135,35 @@ async def test_a_server_that_breaks_each_stream_is_given_up():
         with pytest.raises(Unavailable, match="gave up after 1 s"):
             await verification.finish()
         assert len(verification.notices) == 1
+
+
+async def test_a_call_that_ends_as_its_last_claim_was_written_is_repeated(monkeypatch):
+    """What gRPC raises then would hide why the call has ended."""
+    calls, is_closing = [], asyncio.Event()
+
+    async def breaks_once(requests, context):
+        calls.append(requests)
+        if len(calls) == 1:
+            await is_closing.wait()
+            await context.abort(BROKEN, "broken")
+        async for response in holds(requests, context):
+            yield response
+
+    done_writing = StreamStreamCall.done_writing
+
+    async def done_writing_late(call):
+        if not is_closing.is_set():
+            is_closing.set()
+            with suppress(asyncio.CancelledError):  # the client ends the task that writes, once the call has ended
+                await until_async(call.done)
+            raise grpc.aio.InternalError("execute_batch")
+        await done_writing(call)
+
+    monkeypatch.setattr(StreamStreamCall, "done_writing", done_writing_late)
+    async with fake_verify_server(breaks_once) as address, verify_task(address) as verification:
+        await verification.put(1)
+        await verification.finish()
+        assert (verification.numbers, len(calls)) == ([1], 2)
 
 
 async def test_a_server_that_is_silent_is_given_up():
