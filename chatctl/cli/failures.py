@@ -19,9 +19,7 @@ REPORTED: tuple[type[BaseException], ...] = (
 )
 """The exceptions that may end a command. Any other is a bug, and ends with a traceback."""
 
-IO_FAILURES = {
-    "stdout": "cannot write to stdout", "stderr": "cannot write to stderr", "receipts": "cannot read the receipts",
-}  # fmt: skip
+IO_FAILURES = {"stdout": "cannot write to stdout", "receipts": "cannot read the receipts"}
 """What failed, by the filename that the readers and writers of streams give an OSError."""
 
 

@@ -69,7 +69,7 @@ class Call:
     async def done_writing(self) -> None:
         """Close the sending side of the call. Does nothing to a call that has ended: `read` raises the reason."""
         if not self._grpc_call.done():
-            with suppress(grpc.aio.InternalError, grpc.aio.AioRpcError):  # it has ended meanwhile
+            with suppress(grpc.aio.InternalError):  # it has ended meanwhile
                 await self._grpc_call.done_writing()
 
     def close(self) -> None:

@@ -138,5 +138,5 @@ class PacedScreen(Screen[ReturnType]):
 
     def _draw_again(self) -> None:
         self._draw_delayed = False
-        self._compositor.update_widgets(self._dirty_widgets)  # a drawing forgets those that were not told of before
+        self._compositor.update_widgets(self._dirty_widgets)  # a drawing forgets all of them, drawn or not
         self._compositor_refresh()

@@ -57,8 +57,12 @@ def test_the_error_of_an_invalid_duration_shows_valid_ones(text):
         values.parse_duration(text)
 
 
+def test_a_tiny_duration_is_not_0_which_is_without_a_limit():
+    assert values.parse_duration("0.0000001") == 1
+    assert values.parse_duration("0.0") == 0
+
+
 def test_a_duration_has_at_most_a_million_days():
-    assert values.parse_duration("0.0000001") == 1  # 0 is without a limit
     assert values.parse_duration("1000000d") == 1_000_000 * 86_400 * SECOND
     for text in ("1000000d1s", "99999999999999999999999999999w"):
         with pytest.raises(InvalidValue, match="too long: use at most 1000000d"):

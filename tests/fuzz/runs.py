@@ -17,6 +17,7 @@ from tests.fuzz.feeding import Feeding
 
 HANGS_SECONDS = 8  # in addition to the time that a run has after SIGTERM: then it is killed
 PROGRESS_SECONDS = 1  # a run without a signal that has written something in this time does not hang: the log is long
+MAX_SECONDS = 60  # then it does: it writes without end
 TRACE_SECONDS = 0.2
 TRACED_FRAMES = 8
 ALONE = {  # surroundings of the second command
@@ -156,7 +157,7 @@ class Run:
                     self._cause(name, feeding)
                     limit = now + self.plan.seconds + (HANGS_SECONDS if name == "SIGTERM" else 0)
                 if not events and now >= limit and not self.outcome.hung:
-                    if self._signalled or feeding.bytes_read == bytes_read:
+                    if self._signalled or feeding.bytes_read == bytes_read or now > start + MAX_SECONDS:
                         self._kill_hanging()
                     bytes_read, limit = feeding.bytes_read, now + PROGRESS_SECONDS
                 feeding.handle(max(0, (start + events[0][0] if events else limit) - now))

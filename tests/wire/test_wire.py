@@ -36,6 +36,19 @@ def test_messages_at_or_after_the_end_of_a_query_are_rejected():
             PageReader(Query(before=before)).read(PAGE)
 
 
+@pytest.mark.parametrize("cursor", ["", "2", "other:2", "{}2 ", "{}-2", "{}٢", "{}2:3", "{}" + "9" * 19, "{}1" + "0" * 19])
+def test_the_cursors_of_later_pages_are_checked_as_that_of_the_first_one(cursor):
+    reader = PageReader(Query())
+    assert reader.read(PAGE).runs
+    assert reader.read(changed(PAGE, runs=[], cursor=f"{PREFIX}3")).cursor == f"{PREFIX}3"
+    with pytest.raises(IncompatibleServer, match="invalid"):
+        reader.read(changed(PAGE, runs=[], cursor=cursor.format(PREFIX)))
+    with pytest.raises(IncompatibleServer, match="a page that ends at 2, after 3"):
+        reader.read(changed(PAGE, runs=[], cursor=f"{PREFIX}2"))
+    with pytest.raises(IncompatibleServer, match="another log"):
+        reader.read(changed(PAGE, runs=[], cursor="other:4", cursor_prefix="other:"))
+
+
 @pytest.mark.parametrize("rate", [math.nan, math.inf, -math.inf])
 def test_a_rate_that_is_not_finite_becomes_zero(rate):
     assert stats.activity_from_pb(pb.Activity(messages_per_second=rate)).messages_per_second == 0

@@ -49,9 +49,9 @@ def _read_records(path: str, lines: Iterable[str]) -> UnconfirmedRecords | None:
             number, origin, text, log = json_lines.read_unconfirmed(line)
         except json_lines.LINE_ERRORS:
             raise _bad_file(f"line {line_number} of {path} is not a record that `send --unconfirmed` wrote") from None
-        if error := next(filter(None, map(_name_error, ("room", "user", "input id"), origin)), ""):
-            raise _bad_file(f"line {line_number} of {path} is not valid: {error}")
-        records = records or UnconfirmedRecords(origin, log)
+        if records is None:  # the other lines have the same names
+            _check_names(path, origin)
+            records = UnconfirmedRecords(origin, log)
         if (origin, log) != (records.origin, records.log):
             raise _bad_file(
                 f"line {line_number} of {path} has another room, user, input id or log than the lines before it: "
@@ -67,8 +67,10 @@ def _read_records(path: str, lines: Iterable[str]) -> UnconfirmedRecords | None:
     return records
 
 
-def _name_error(what: str, name: str) -> str:
-    return name_error(what, name, MAX_NAME_BYTES)
+def _check_names(path: str, origin: Origin) -> None:
+    for what, name in zip(("room", "user", "input id"), origin, strict=True):
+        if error := name_error(what, name, MAX_NAME_BYTES):
+            raise _bad_file(f"line 1 of {path} is not valid: {error}")
 
 
 def _bad_file(text: str) -> typer.BadParameter:

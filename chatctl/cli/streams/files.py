@@ -157,7 +157,7 @@ class PartOutput:
     def close(self) -> str:
         kept = ""
         if not self._finished and os.fstat(self._descriptor).st_size:
-            kept = str(self._part_path) if self._part_path.exists() else ""
+            kept = str(self._part_path) if os.path.exists(self._part_path) else ""
         elif not self._finished:
             with suppress(OSError):
                 self._part_path.unlink()

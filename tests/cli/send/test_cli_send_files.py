@@ -106,6 +106,18 @@ def test_the_old_file_stays_whole_until_the_end_and_keeps_its_mode(address, room
     assert left() == ["receipts"]
 
 
+def test_a_part_file_that_was_deleted_is_not_named_as_the_copy(address, receipts, left):
+    process = Process("send", "--json", "--receipts", str(receipts), server=address)
+    process.write("a\n")
+    until(lambda: process.out.lines)
+    (part,) = (name for name in left() if name.endswith("-part"))
+    (receipts.parent / part).unlink()
+    done = process.close().wait()
+    assert done.code == 1
+    assert f"cannot write {receipts}: No such file" in done.err
+    assert "what was written is in" not in done.err
+
+
 def test_a_sender_that_is_killed_leaves_the_old_file_and_the_next_one_replaces_it(address, room, receipts, send, left):
     receipts.write_text(OLD)
     process = Process("send", "--json", "--room", room, "--receipts", str(receipts), server=address)

@@ -239,8 +239,8 @@ def test_what_cannot_be_resumed_is_told(address, kept, tmp_path):
     assert "UTF-8" in run("send", "--resume", kept, server=address).err
     assert "No such file" in run("send", "--resume", tmp_path / "nothing", server=address).err
     assert "directory" in run("send", "--resume", tmp_path, server=address).err
-    kept.write_text(record(1, "a") + record(2, "b", room=""))
-    assert f"line 2 of {kept} is not valid: the room is empty" in run("send", "--resume", kept, server=address).err
+    kept.write_text(record(1, "a", room=""))
+    assert f"line 1 of {kept} is not valid: the room is empty" in run("send", "--resume", kept, server=address).err
     kept.write_text(record(1, "a"))
     for more in ("text", "--input-id=x", "--room=lobby", "-rden", "--user=tess", "-uann"):
         done = run("send", "--resume", kept, more, server=address)

@@ -91,7 +91,7 @@ def test_a_signal_while_a_command_starts_ends_it_without_a_traceback(address, mo
     program = INTERRUPT.format(module=module, number=int(number))
     done = Process(server=address, command=[sys.executable, "-c", program]).wait()
     assert (done.code, done.out) == (128 + number, "")
-    assert not done.err or "chatctl: 0 stored, 1 unconfirmed" in done.err
+    assert all(line.startswith("chatctl: ") for line in done.err.splitlines())  # how to send the text again
 
 
 def first_process(*command):
