@@ -164,7 +164,7 @@ def test_history_without_a_match_says_which_rooms_do_not_exist(server):
 
     assert err("-r", "typo") == "chatctl: no messages: no room 'typo' exists\n"
     assert err("-r", "typo", "-r", "known", "-g", "x") == "chatctl: no messages: no room 'typo' exists\n"
-    assert err("-r", "typo", "-r", "tipo") == "chatctl: no messages: no rooms 'typo', 'tipo' exist\n"
+    assert err("-r", "typo", "-r", "tipo", "-r", "typo") == "chatctl: no messages: no rooms 'typo', 'tipo' exist\n"
     assert err("-r", "known", "-g", "nothing") == "chatctl: no messages\n"
     assert err("-r", "typo", "-o", "text") == ""
 
