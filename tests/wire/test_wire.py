@@ -36,7 +36,9 @@ def test_messages_at_or_after_the_end_of_a_query_are_rejected():
             PageReader(Query(before=before)).read(PAGE)
 
 
-@pytest.mark.parametrize("cursor", ["", "2", "other:2", f"x{PREFIX[1:]}2", "{}2 ", "{}-2", "{}٢", "{}2:3", "{}" + "9" * 19, "{}1" + "0" * 19])
+@pytest.mark.parametrize(
+    "cursor", ["", "2", "other:2", f"x{PREFIX[1:]}2", "{}2 ", "{}-2", "{}٢", "{}2:3", "{}" + "9" * 19, "{}1" + "0" * 19]
+)
 def test_the_cursors_of_later_pages_are_checked_as_that_of_the_first_one(cursor):
     reader = PageReader(Query())
     assert reader.read(PAGE).runs
